@@ -1,0 +1,45 @@
+//! Fallback: an answer that is good enough, when the real one cannot be had.
+//!
+//! An empty list of recommendations is a page; an error is none. A fallback looks at what became of a call, and answers
+//! in its place with a value, with what a function makes of it, or with what another service says.
+//!
+//! ```text
+//!   request ---> service ---> answer ------------------------------> answer
+//!                   |
+//!                   '--x rejected, timed out, failed, overloaded,
+//!                        never ready ---> fallback ----------------> answer, marked
+//! ```
+//!
+//! ```
+//! use cofferdam::{Cause, Fallback};
+//! use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), BoxError> {
+//! let service = ServiceBuilder::new()
+//!     .layer(Fallback::value(Vec::<u32>::new()).on([Cause::Failure, Cause::Rejected]))
+//!     .service(service_fn(|_user: u32| async { Err::<Vec<u32>, BoxError>("down".into()) }));
+//!
+//! assert_eq!(service.oneshot(7).await?, Vec::<u32>::new());
+//! # Ok(()) }
+//! ```
+//!
+//! **It rejects nothing** and hides nothing from those who watch: guards further in have seen the failure, and over HTTP
+//! the answer carries [`Degraded`](crate::Degraded), by which guards further out see it too. Plain responses have no
+//! place for a mark; put one into the value. If the fallback itself fails, that is the answer.
+//!
+//! **Nothing of the request is kept** unless a function says what: see [`Fallback::keeping`]. A call that is dropped has
+//! no fallback.
+//!
+//! **Clones** share nothing but the answer, as far as that is shared.
+//!
+//! **In a stack** it stands outermost.
+
+mod answer;
+mod config;
+mod future;
+mod service;
+
+pub use answer::{Answer, Backup, Function, Keeping, Value, When};
+pub use config::{Cause, Failed, FallbackLayer, FallbackProtocol, Plan};
+pub use future::FallbackFuture;
+pub use service::Fallback;

@@ -1,0 +1,4 @@
+//! Patterns that change how a call runs.
+
+pub mod fallback;
+pub mod timeout;

@@ -1,0 +1,166 @@
+use std::time::Duration;
+
+use tower_layer::Layer;
+
+use super::Timeout;
+use crate::kernel::{Context, Deadline, Instant, Invalid, Name, Plain};
+
+/// Builds a [`Timeout`] layer.
+///
+/// | setting | default | range |
+/// |---|---|---|
+/// | [`attempt`](Self::attempt) | none | above zero |
+/// | [`deadline`](Self::deadline) | not looked at | |
+/// | [`between_frames`](Self::between_frames), with [`http`](Self::http) | none | above zero |
+///
+/// At least one of them must be set.
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until it builds"]
+pub struct Builder<D = NoDeadline, M = Plain> {
+    pub(crate) name: String,
+    pub(crate) attempt: Option<Duration>,
+    pub(crate) between_frames: Option<Duration>,
+    pub(crate) deadline: D,
+    pub(crate) protocol: M,
+}
+
+/// The layer of [`Timeout`].
+#[derive(Clone, Debug)]
+pub struct TimeoutLayer<D = NoDeadline, M = Plain> {
+    settings: Settings,
+    deadline: D,
+    protocol: M,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    pub(super) name: Name,
+    pub(super) attempt: Option<Duration>,
+    pub(super) between_frames: Option<Duration>,
+}
+
+impl Builder {
+    pub(super) fn new(name: String) -> Self {
+        Self { name, attempt: None, between_frames: None, deadline: NoDeadline, protocol: Plain::default() }
+    }
+}
+
+impl<D, M> Builder<D, M> {
+    /// How long one call may take: becoming ready, and from its first poll to its answer (over HTTP, to the head).
+    ///
+    /// Default: none. Range: above zero, at most 100 years.
+    pub fn attempt(mut self, limit: Duration) -> Self {
+        self.attempt = Some(limit);
+        self
+    }
+
+    /// Also keeps to the deadline that a request carries, and sends it on with the earlier of that and the attempt's
+    /// own. Over HTTP it bounds the body as well.
+    pub fn deadline(self) -> Builder<CarriedDeadline, M> {
+        Builder {
+            name: self.name,
+            attempt: self.attempt,
+            between_frames: self.between_frames,
+            deadline: CarriedDeadline,
+            protocol: self.protocol,
+        }
+    }
+
+    /// For services of another protocol.
+    pub fn protocol<N>(self, protocol: N) -> Builder<D, N> {
+        Builder {
+            name: self.name,
+            attempt: self.attempt,
+            between_frames: self.between_frames,
+            deadline: self.deadline,
+            protocol,
+        }
+    }
+}
+
+impl<D: Bounds, M> Builder<D, M> {
+    /// Builds the layer.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] names the setting, its value and what it may be.
+    pub fn build(self) -> Result<TimeoutLayer<D, M>, Invalid> {
+        if self.attempt.is_none() && self.between_frames.is_none() && !D::BOUNDS {
+            return Err(Invalid::new("attempt", "left out", "set, unless `deadline` or `between_frames` is"));
+        }
+        let settings = Settings {
+            name: Name::new(&self.name)?,
+            attempt: self.attempt.map(|limit| Invalid::unless_duration("attempt", limit)).transpose()?,
+            between_frames: self
+                .between_frames
+                .map(|limit| Invalid::unless_duration("between_frames", limit))
+                .transpose()?,
+        };
+        // The clock calibrates on its first reading, which no request should wait for.
+        let _ = Instant::now();
+        Ok(TimeoutLayer { settings, deadline: self.deadline, protocol: self.protocol })
+    }
+}
+
+impl<S, D: Clone, M: Clone> Layer<S> for TimeoutLayer<D, M> {
+    type Service = Timeout<S, D, M>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Timeout::new(inner, self.settings, self.deadline.clone(), self.protocol.clone())
+    }
+}
+
+/// Whether a deadline source alone makes a timeout worth having.
+pub trait Bounds: sealed::Sealed {
+    /// It does.
+    const BOUNDS: bool;
+}
+
+/// Where a [`Timeout`] finds a request's deadline.
+pub trait DeadlineSource<Request>: Bounds + Clone {
+    /// The deadline that the request carries, after which it carries `own` if that is earlier.
+    ///
+    /// `own` is a function because without a deadline nobody needs to know the time.
+    fn bind(&self, request: &mut Request, own: impl FnOnce() -> Option<Deadline>) -> Option<Deadline>;
+}
+
+/// Deadlines are not looked at, and requests may be anything.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoDeadline;
+
+/// Requests carry their deadline: see [`Context`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CarriedDeadline;
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::NoDeadline {}
+    impl Sealed for super::CarriedDeadline {}
+}
+
+impl Bounds for NoDeadline {
+    const BOUNDS: bool = false;
+}
+
+impl Bounds for CarriedDeadline {
+    const BOUNDS: bool = true;
+}
+
+impl<Request> DeadlineSource<Request> for NoDeadline {
+    #[inline]
+    fn bind(&self, _: &mut Request, _: impl FnOnce() -> Option<Deadline>) -> Option<Deadline> {
+        None
+    }
+}
+
+impl<Request: Context> DeadlineSource<Request> for CarriedDeadline {
+    fn bind(&self, request: &mut Request, own: impl FnOnce() -> Option<Deadline>) -> Option<Deadline> {
+        let carried = request.deadline();
+        if let Some(own) = own()
+            && carried.is_none_or(|carried| own < carried)
+        {
+            request.set_deadline(own);
+        }
+        carried
+    }
+}

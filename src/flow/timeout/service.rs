@@ -1,0 +1,176 @@
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::{Sleep, sleep};
+use tower_service::Service;
+
+use super::{Builder, DeadlineSource, TimeoutFuture, config::Settings, future::Limit};
+use crate::kernel::{Carries, Deadline, Instant, Name, Plain, Rejected, Why, clock};
+
+/// Bounds how long a call may take: see the [module](super).
+///
+/// ```
+/// use std::time::Duration;
+/// use cofferdam::Timeout;
+///
+/// let layer = Timeout::builder("payments").attempt(Duration::from_millis(300)).deadline().build()?;
+/// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
+/// ```
+#[derive(Debug)]
+pub struct Timeout<S, D, M> {
+    inner: S,
+    settings: Settings,
+    deadline: D,
+    protocol: M,
+    readiness: Readiness,
+}
+
+/// How far `poll_ready` got, for the next call.
+#[derive(Debug)]
+enum Readiness {
+    /// Ready after waiting that long.
+    After(Duration),
+    Waiting {
+        since: Instant,
+        timer: Pin<Box<Sleep>>,
+    },
+    /// Not ready in time: the inner service must not be called.
+    TooLate,
+}
+
+impl Timeout<(), (), ()> {
+    /// Starts a timeout of that name, which its rejections will carry.
+    pub fn builder(name: impl Into<String>) -> Builder {
+        Builder::new(name.into())
+    }
+}
+
+impl<S, D, M> Timeout<S, D, M> {
+    pub(super) fn new(inner: S, settings: Settings, deadline: D, protocol: M) -> Self {
+        Self { inner, settings, deadline, protocol, readiness: Readiness::After(Duration::ZERO) }
+    }
+
+    /// The service behind it.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Gives the service back.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S: Clone, D: Clone, M: Clone> Clone for Timeout<S, D, M> {
+    // A clone inherits no readiness.
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone(), self.settings, self.deadline.clone(), self.protocol.clone())
+    }
+}
+
+impl<S, D, M, Request> Service<Request> for Timeout<S, D, M>
+where
+    S: Service<Request>,
+    D: DeadlineSource<Request>,
+    M: TimeoutProtocol<S::Response, S::Error>,
+{
+    type Response = M::Response;
+    type Error = S::Error;
+    type Future = TimeoutFuture<S::Future, M>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        match self.inner.poll_ready(cx) {
+            Poll::Ready(ready) => {
+                self.readiness = Readiness::After(match self.readiness {
+                    Readiness::Waiting { since, .. } => clock::now().since(since),
+                    _ => Duration::ZERO,
+                });
+                Poll::Ready(ready)
+            }
+            Poll::Pending => self.poll_wait(cx),
+        }
+    }
+
+    #[inline]
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let Settings { name, attempt, between_frames } = self.settings;
+        let waited = match std::mem::replace(&mut self.readiness, Readiness::After(Duration::ZERO)) {
+            Readiness::After(waited) => waited,
+            Readiness::TooLate => return self.reject(Why::TimedOut),
+            // Called without being ready: the inner service has its own word for that.
+            Readiness::Waiting { .. } => Duration::ZERO,
+        };
+        let attempt = attempt.map(|limit| limit.saturating_sub(waited));
+        let deadline = self.deadline.bind(&mut request, || attempt.map(Deadline::after));
+        if deadline.is_some_and(|deadline| deadline.remaining().is_zero()) {
+            return self.reject(Why::Expired);
+        }
+        let pace = Pace { name, between_frames, deadline };
+        TimeoutFuture::running(self.inner.call(request), Limit { attempt, pace }, self.protocol.clone())
+    }
+}
+
+impl<S, D, M: Clone> Timeout<S, D, M> {
+    /// The inner service is not ready. Registers with a timer, once, and gives up when it fires.
+    #[cold]
+    fn poll_wait<E>(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        let Some(limit) = self.settings.attempt else { return Poll::Pending };
+        if let Readiness::After(_) = self.readiness {
+            self.readiness = Readiness::Waiting { since: clock::now(), timer: Box::pin(sleep(limit)) };
+        }
+        if let Readiness::Waiting { timer, .. } = &mut self.readiness {
+            std::task::ready!(timer.as_mut().poll(cx));
+            self.readiness = Readiness::TooLate;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn reject<F>(&self, why: Why) -> TimeoutFuture<F, M> {
+        TimeoutFuture::rejected(Rejected::new(self.settings.name, why), self.protocol.clone())
+    }
+}
+
+/// What a timeout needs of a protocol: to say that time is up, and to bound an answer that comes in pieces.
+pub trait TimeoutProtocol<Response, Error>: Clone {
+    /// The response, as callers get it.
+    type Response;
+
+    /// Passes an answer on, which must keep up the pace.
+    fn answer(&self, response: Response, pace: Pace) -> Self::Response;
+
+    /// Answers a call whose time is up.
+    ///
+    /// # Errors
+    ///
+    /// The rejection, where the protocol words it as an error.
+    fn time_out(&self, rejected: Rejected) -> Result<Self::Response, Error>;
+}
+
+/// How quickly an answer must follow its head.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Pace {
+    /// The timeout's name.
+    pub name: Name,
+    /// The longest wait from the head to the first frame of a body, and from each frame to the next.
+    pub between_frames: Option<Duration>,
+    /// When the whole answer must be there.
+    pub deadline: Option<Deadline>,
+}
+
+impl<T, E: Carries, C: Clone> TimeoutProtocol<T, E> for Plain<C> {
+    type Response = T;
+
+    #[inline]
+    fn answer(&self, response: T, _: Pace) -> T {
+        response
+    }
+
+    fn time_out(&self, rejected: Rejected) -> Result<T, E> {
+        Err(E::carry(rejected))
+    }
+}

@@ -1,0 +1,119 @@
+//! A body whose frames must not keep anybody waiting.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::Response;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep};
+
+use super::{ClassifyHead, Http, Worded, Wording};
+use crate::{
+    BoxError,
+    flow::timeout::{Builder, Pace, TimeoutProtocol},
+    kernel::{Carries, Plain, Rejected, Why},
+};
+
+impl<D> Builder<D, Plain> {
+    /// For services that answer with HTTP responses. A call whose time is up is then answered by a 504.
+    pub fn http(self) -> Builder<D, Http> {
+        self.protocol(Http::new())
+    }
+}
+
+impl<D, W, C> Builder<D, Http<W, C>> {
+    /// How long to wait for the first frame of a body after the head, and for each frame after the one before. A body
+    /// that stalls ends in an error that [carries](crate::Rejected::find) the rejection.
+    ///
+    /// Default: none. Range: above zero, at most 100 years.
+    pub fn between_frames(mut self, limit: Duration) -> Self {
+        self.between_frames = Some(limit);
+        self
+    }
+}
+
+pin_project! {
+    /// The body of a response behind a [`Timeout`](crate::Timeout): a frame that is late is an error.
+    pub struct Paced<B> {
+        #[pin]
+        body: Worded<B>,
+        #[pin]
+        timer: Option<Sleep>,
+        // Why the wait that the timer is for may not go on; `None` while nobody waits.
+        waiting: Option<Why>,
+        pace: Option<Pace>,
+    }
+}
+
+impl<B> Paced<B> {
+    fn new(body: Worded<B>, pace: Option<Pace>) -> Self {
+        Self { body, timer: None, waiting: None, pace }
+    }
+}
+
+impl<B, E, W, C> TimeoutProtocol<Response<B>, E> for Http<W, C>
+where
+    W: Wording<E> + Clone,
+    C: ClassifyHead + Clone,
+{
+    type Response = Response<Paced<B>>;
+
+    fn answer(&self, response: Response<B>, pace: Pace) -> Self::Response {
+        let pace = Some(pace).filter(|pace| pace.between_frames.is_some() || pace.deadline.is_some());
+        response.map(|body| Paced::new(Worded::Inner { body }, pace))
+    }
+
+    fn time_out(&self, rejected: Rejected) -> Result<Self::Response, E> {
+        Ok(self.word(rejected)?.map(|bytes| Paced::new(Worded::rejection(bytes), None)))
+    }
+}
+
+impl<B: Body> Body for Paced<B>
+where
+    B::Data: From<Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = B::Data;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
+        let mut this = self.project();
+        // The frame first, as with the head: one that is there when the time is up is not thrown away.
+        if let Poll::Ready(frame) = this.body.as_mut().poll_frame(cx) {
+            *this.waiting = None;
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        let Some(pace) = *this.pace else { return Poll::Pending };
+        if this.waiting.is_none() {
+            let Some((time, why)) = longest(&pace) else { return Poll::Pending };
+            this.timer.set(Some(sleep(time)));
+            *this.waiting = Some(why);
+        }
+        let (Some(timer), Some(why)) = (this.timer.as_mut().as_pin_mut(), *this.waiting) else { return Poll::Pending };
+        ready!(timer.poll(cx));
+        // What follows the error is the end: the body behind is not wanted any more.
+        this.body.set(Worded::Rejection { rest: None });
+        *this.pace = None;
+        Poll::Ready(Some(Err(BoxError::carry(Rejected::new(pace.name, why)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The wait that ends first, and why it may not go on.
+fn longest(pace: &Pace) -> Option<(Duration, Why)> {
+    let frame = pace.between_frames.map(|limit| (limit, Why::TimedOut));
+    let deadline = pace.deadline.map(|deadline| (deadline.remaining(), Why::DeadlineExceeded));
+    frame.into_iter().chain(deadline).min_by_key(|(time, _)| *time)
+}

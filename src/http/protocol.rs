@@ -1,0 +1,198 @@
+use http::{HeaderMap, Response, StatusCode};
+use http_body::Body;
+
+use super::{Errors, Problem, Tracked, WordWith, Wording, retry_after};
+use crate::kernel::{ClassifyWith, Degraded, Guard, Outcome, Plain, Policy, Protocol, Reading, Rejected, Ticket};
+
+/// The protocol of services that answer with HTTP responses: see the [module](super).
+///
+/// | setting | default |
+/// |---|---|
+/// | [`wording`](Self::wording) of a rejection | [`Problem`]: 503 or 504, `Retry-After`, a problem body |
+/// | [`classify`](Self::classify) | [`ByStatus`]: 429 and 503 are overload, other 5xx failures, the rest success |
+/// | end of a call | of the body, or [`until_head`](Self::until_head) |
+///
+/// ```
+/// use bytes::Bytes;
+/// use cofferdam::{Bulkhead, Http, Policy, Rejected};
+/// use http::{Response, StatusCode};
+///
+/// let protocol = Http::new().until_head().wording(|rejected: &Rejected| {
+///     let mut response = Response::new(Bytes::from_static(b"busy"));
+///     *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+///     response
+/// });
+/// let layer = Bulkhead::builder("checkout").build()?.layer().protocol(protocol);
+/// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Http<W = Problem, C = ByStatus> {
+    wording: W,
+    classify: C,
+    until_head: bool,
+}
+
+impl Http {
+    /// HTTP with the defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl<W, C> Http<W, C> {
+    /// Words rejections by a function. [`Rejected`] is put into the extensions of what it returns.
+    pub fn wording<F>(self, word: F) -> Http<WordWith<F>, C>
+    where
+        F: Fn(&Rejected) -> Response<bytes::Bytes>,
+    {
+        Http { wording: WordWith(word), classify: self.classify, until_head: self.until_head }
+    }
+
+    /// Rejections are errors, for services whose error [carries](crate::Carries) one.
+    pub fn errors(self) -> Http<Errors, C> {
+        Http { wording: Errors, classify: self.classify, until_head: self.until_head }
+    }
+
+    /// Tells what became of a call from status and headers. An error of the service is a failure in any case.
+    ///
+    /// ```
+    /// use cofferdam::{Http, Outcome};
+    /// use http::{HeaderMap, StatusCode};
+    ///
+    /// let protocol = Http::new().classify(|status: StatusCode, _: &HeaderMap| match status.as_u16() {
+    ///     429 | 503 => Outcome::Overload,
+    ///     501 | 505 => Outcome::Success, // The dependency works, the request does not.
+    ///     500.. => Outcome::Failure,
+    ///     _ => Outcome::Success,
+    /// });
+    /// # let _ = protocol;
+    /// ```
+    pub fn classify<F>(self, classify: F) -> Http<W, ClassifyWith<F>>
+    where
+        F: Fn(StatusCode, &HeaderMap) -> Outcome,
+    {
+        Http { wording: self.wording, classify: ClassifyWith(classify), until_head: self.until_head }
+    }
+
+    /// A call ends with the head of its response: a body that is still on its way holds no slot, and what becomes of it
+    /// counts nothing.
+    #[must_use]
+    pub fn until_head(self) -> Self {
+        Self { until_head: true, ..self }
+    }
+
+    /// A rejection as a response, or as an error.
+    pub(super) fn word<E>(&self, rejected: Rejected) -> Result<Response<bytes::Bytes>, E>
+    where
+        W: Wording<E>,
+    {
+        let mut response = self.wording.word(&rejected)?;
+        response.extensions_mut().insert(rejected);
+        Ok(response)
+    }
+}
+
+impl<P: Policy> Guard<P, Plain> {
+    /// For services that answer with HTTP responses: servers such as an Axum `Router`, and clients alike.
+    ///
+    /// What is not to be read by the defaults is said with `.protocol(Http::new()..)`: see [`Http`].
+    #[must_use]
+    pub fn http(self) -> Guard<P, Http> {
+        self.protocol(Http::new())
+    }
+}
+
+/// Tells what became of a call from the head of its response.
+pub trait ClassifyHead {
+    /// What became of the call.
+    fn classify(&self, status: StatusCode, headers: &HeaderMap) -> Outcome;
+}
+
+/// 429 and 503 are overload, any other 5xx is a failure, and the rest is success.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ByStatus;
+
+impl ClassifyHead for ByStatus {
+    #[inline]
+    fn classify(&self, status: StatusCode, _: &HeaderMap) -> Outcome {
+        match status.as_u16() {
+            429 | 503 => Outcome::Overload,
+            500..=599 => Outcome::Failure,
+            _ => Outcome::Success,
+        }
+    }
+}
+
+impl<F: Fn(StatusCode, &HeaderMap) -> Outcome> ClassifyHead for ClassifyWith<F> {
+    #[inline]
+    fn classify(&self, status: StatusCode, headers: &HeaderMap) -> Outcome {
+        (self.0)(status, headers)
+    }
+}
+
+/// The rejection that a response is, if this crate rejected the call.
+#[must_use]
+pub fn rejection<B>(response: &Response<B>) -> Option<&Rejected> {
+    response.extensions().get()
+}
+
+impl<W, C: ClassifyHead> Http<W, C> {
+    fn read_head<B>(&self, response: &Response<B>) -> Reading {
+        if let Some(degraded) = response.extensions().get::<Degraded>() {
+            let mut reading = Reading::of(degraded.outcome);
+            reading.rejected = degraded.rejected;
+            return reading;
+        }
+        if let Some(rejected) = rejection(response) {
+            return Reading::of_rejection(*rejected);
+        }
+        let outcome = self.classify.classify(response.status(), response.headers());
+        let asked = if outcome.is_bad() { retry_after::read(response.headers()) } else { None };
+        Reading::of(outcome).with_retry_after(asked)
+    }
+}
+
+impl<B: Body, E, W, C> Protocol<Response<B>, E> for Http<W, C>
+where
+    W: Wording<E> + Clone,
+    C: ClassifyHead + Clone,
+{
+    type Guarded<P: Policy> = Response<Tracked<B, P>>;
+
+    fn read(&self, answer: Result<&Response<B>, &E>) -> Reading {
+        match answer {
+            Ok(response) => self.read_head(response),
+            Err(error) => match self.wording.find(error) {
+                Some(rejected) => Reading::of_rejection(*rejected),
+                None => Reading::of(Outcome::Failure),
+            },
+        }
+    }
+
+    fn finish<P: Policy>(
+        &self,
+        answer: Result<Response<B>, E>,
+        ticket: Ticket<P>,
+    ) -> Result<Response<Tracked<B, P>>, E> {
+        let reading = self.read(answer.as_ref());
+        match answer {
+            Ok(response) => Ok(response.map(|body| {
+                if self.until_head || body.is_end_stream() {
+                    ticket.settle(reading);
+                    Tracked::ended(body)
+                } else {
+                    Tracked::open(body, ticket, reading)
+                }
+            })),
+            Err(error) => {
+                ticket.settle(reading);
+                Err(error)
+            }
+        }
+    }
+
+    fn reject<P: Policy>(&self, rejected: Rejected) -> Result<Response<Tracked<B, P>>, E> {
+        Ok(self.word(rejected)?.map(Tracked::refused))
+    }
+}

@@ -1,0 +1,94 @@
+//! A body that is followed to its end.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::Worded;
+use crate::kernel::{Outcome, Policy, Reading, Ticket, watch};
+
+pin_project! {
+    /// The body of a guarded response. The call lasts as long as it does: to its end, trailers included, to an error in
+    /// it, or until it is dropped.
+    pub struct Tracked<B, P: Policy> {
+        #[pin]
+        body: Worded<B>,
+        open: Open<P>,
+    }
+}
+
+/// A call whose head has come.
+struct Open<P: Policy> {
+    ticket: Option<Ticket<P>>,
+    reading: Reading,
+}
+
+impl<P: Policy> Open<P> {
+    fn settle(&mut self, reading: Reading) {
+        if let Some(ticket) = self.ticket.take() {
+            ticket.settle(reading);
+        }
+    }
+}
+
+impl<P: Policy> Drop for Open<P> {
+    /// Nobody reads the body of a 503 to its end: there the head says what became of the call. A success that was broken
+    /// off is none, so its ticket is just dropped.
+    fn drop(&mut self) {
+        if self.reading.outcome != Outcome::Success {
+            self.settle(self.reading);
+        }
+    }
+}
+
+impl<B, P: Policy> Tracked<B, P> {
+    pub(super) fn open(body: B, mut ticket: Ticket<P>, reading: Reading) -> Self {
+        ticket.head();
+        Self { body: Worded::Inner { body }, open: Open { ticket: Some(ticket), reading } }
+    }
+
+    pub(super) fn ended(body: B) -> Self {
+        Self::untracked(Worded::Inner { body })
+    }
+
+    pub(super) fn refused(bytes: Bytes) -> Self {
+        Self::untracked(Worded::rejection(bytes))
+    }
+
+    fn untracked(body: Worded<B>) -> Self {
+        Self { body, open: Open { ticket: None, reading: Reading::of(Outcome::Ignored) } }
+    }
+}
+
+impl<B: Body, P: Policy> Body for Tracked<B, P>
+where
+    B::Data: From<Bytes>,
+{
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let mut this = self.project();
+        let frame = ready!(watch(&mut this.open.ticket, || this.body.as_mut().poll_frame(cx)));
+        match &frame {
+            Some(Err(_)) => this.open.settle(Reading::of(Outcome::Failure)),
+            // After the last frame nobody may poll again, so the end is looked for with every frame.
+            Some(Ok(frame)) if !frame.is_trailers() && !this.body.is_end_stream() => {}
+            Some(Ok(_)) | None => this.open.settle(this.open.reading),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,56 @@
+//! A service's own body, or ours.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+pin_project! {
+    /// The body of a service's response, or what is left of that of a rejection in its place.
+    #[derive(Debug)]
+    #[project = WordedProjection]
+    pub(super) enum Worded<B> {
+        Inner { #[pin] body: B },
+        Rejection { rest: Option<Bytes> },
+    }
+}
+
+impl<B> Worded<B> {
+    pub(super) fn rejection(bytes: Bytes) -> Self {
+        Self::Rejection { rest: Some(bytes).filter(|bytes| !bytes.is_empty()) }
+    }
+}
+
+impl<B: Body> Body for Worded<B>
+where
+    B::Data: From<Bytes>,
+{
+    type Data = B::Data;
+    type Error = B::Error;
+
+    #[inline]
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        match self.project() {
+            WordedProjection::Inner { body } => Poll::Ready(ready!(body.poll_frame(cx))),
+            WordedProjection::Rejection { rest } => Poll::Ready(rest.take().map(|bytes| Ok(Frame::data(bytes.into())))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Inner { body } => body.is_end_stream(),
+            Self::Rejection { rest } => rest.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Inner { body } => body.size_hint(),
+            Self::Rejection { rest } => SizeHint::with_exact(rest.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+        }
+    }
+}

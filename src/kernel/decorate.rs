@@ -1,0 +1,62 @@
+//! A policy that may be absent, and one that is shared.
+
+use std::sync::Arc;
+
+use super::{Admit, Ended, Instant, Policy, Rejected};
+
+/// `None` admits everything.
+impl<P: Policy> Policy for Option<P> {
+    type Token = Option<P::Token>;
+
+    #[inline]
+    fn settle(&self, token: Self::Token, ended: &Ended) {
+        if let (Some(policy), Some(token)) = (self, token) {
+            policy.settle(token, ended);
+        }
+    }
+
+    #[inline]
+    fn undo(&self, token: Self::Token, now: Instant) {
+        if let (Some(policy), Some(token)) = (self, token) {
+            policy.undo(token, now);
+        }
+    }
+}
+
+impl<Request, P: Admit<Request>> Admit<Request> for Option<P> {
+    #[inline]
+    fn admit(&self, request: &Request, now: Instant) -> Result<Self::Token, Rejected> {
+        self.as_ref().map(|policy| policy.admit(request, now)).transpose()
+    }
+
+    #[inline]
+    fn shut(&self, now: impl FnOnce() -> Instant) -> Option<Rejected> {
+        self.as_ref()?.shut(now)
+    }
+}
+
+impl<P: Policy> Policy for Arc<P> {
+    type Token = P::Token;
+
+    #[inline]
+    fn settle(&self, token: Self::Token, ended: &Ended) {
+        P::settle(self, token, ended);
+    }
+
+    #[inline]
+    fn undo(&self, token: Self::Token, now: Instant) {
+        P::undo(self, token, now);
+    }
+}
+
+impl<Request, P: Admit<Request>> Admit<Request> for Arc<P> {
+    #[inline]
+    fn admit(&self, request: &Request, now: Instant) -> Result<Self::Token, Rejected> {
+        P::admit(self, request, now)
+    }
+
+    #[inline]
+    fn shut(&self, now: impl FnOnce() -> Instant) -> Option<Rejected> {
+        P::shut(self, now)
+    }
+}

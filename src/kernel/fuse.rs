@@ -1,0 +1,128 @@
+//! Tuples of policies are policies: one service, one future, one reference count, one clock read at each end.
+
+use super::{Admit, Ended, Instant, Policy, Rejected};
+
+/// An admission that is taken back unless it is kept: a later policy rejected the call, or panicked.
+struct Undo<'a, P: Policy> {
+    policy: &'a P,
+    token: Option<P::Token>,
+    now: Instant,
+}
+
+impl<'a, P: Policy> Undo<'a, P> {
+    fn admit<Request>(policy: &'a P, request: &Request, now: Instant) -> Result<Self, Rejected>
+    where
+        P: Admit<Request>,
+    {
+        Ok(Self { policy, token: Some(policy.admit(request, now)?), now })
+    }
+
+    fn keep(mut self) -> P::Token {
+        self.token.take().expect("a token is kept once, and taken nowhere else")
+    }
+}
+
+impl<P: Policy> Drop for Undo<'_, P> {
+    fn drop(&mut self) {
+        if let Some(token) = self.token.take() {
+            self.policy.undo(token, self.now);
+        }
+    }
+}
+
+/// A settlement that happens on drop, so that a panic of one policy keeps no other from being told.
+struct Settle<'a, P: Policy> {
+    policy: &'a P,
+    token: Option<P::Token>,
+    ended: &'a Ended,
+}
+
+impl<P: Policy> Drop for Settle<'_, P> {
+    fn drop(&mut self) {
+        if let Some(token) = self.token.take() {
+            self.policy.settle(token, self.ended);
+        }
+    }
+}
+
+/// The time, read when the first policy asks for it and not again.
+pub(crate) struct Once<F> {
+    read: Option<F>,
+    now: Instant,
+}
+
+impl<F: FnOnce() -> Instant> Once<F> {
+    pub(crate) fn new(read: F) -> Self {
+        Self { read: Some(read), now: Instant::ORIGIN }
+    }
+
+    pub(crate) fn get(&mut self) -> Instant {
+        if let Some(read) = self.read.take() {
+            self.now = read();
+        }
+        self.now
+    }
+}
+
+// Locals drop in reverse order of declaration: the last policy admitted is the first to be undone or settled.
+macro_rules! fuse {
+    ($($policy:ident $token:ident $index:tt),*) => {
+        impl<$($policy: Policy),*> Policy for ($($policy,)*) {
+            type Token = ($($policy::Token,)*);
+
+            #[inline]
+            fn settle(&self, ($($token,)*): Self::Token, ended: &Ended) {
+                $(let _settle = Settle { policy: &self.$index, token: Some($token), ended };)*
+            }
+
+            #[inline]
+            fn undo(&self, ($($token,)*): Self::Token, now: Instant) {
+                $(let _undo = Undo { policy: &self.$index, token: Some($token), now };)*
+            }
+        }
+
+        impl<Request, $($policy: Admit<Request>),*> Admit<Request> for ($($policy,)*) {
+            #[inline]
+            fn admit(&self, request: &Request, now: Instant) -> Result<Self::Token, Rejected> {
+                $(let $token = Undo::admit(&self.$index, request, now)?;)*
+                Ok(($($token.keep(),)*))
+            }
+
+            #[inline]
+            fn shut(&self, now: impl FnOnce() -> Instant) -> Option<Rejected> {
+                let mut now = Once::new(now);
+                $(if let Some(rejected) = self.$index.shut(|| now.get()) {
+                    return Some(rejected);
+                })*
+                None
+            }
+        }
+    };
+}
+
+/// The empty group admits everything.
+impl Policy for () {
+    type Token = ();
+
+    #[inline]
+    fn settle(&self, (): (), _: &Ended) {}
+
+    #[inline]
+    fn undo(&self, (): (), _: Instant) {}
+}
+
+impl<Request> Admit<Request> for () {
+    #[inline]
+    fn admit(&self, _: &Request, _: Instant) -> Result<(), Rejected> {
+        Ok(())
+    }
+}
+
+fuse!(A a 0);
+fuse!(A a 0, B b 1);
+fuse!(A a 0, B b 1, C c 2);
+fuse!(A a 0, B b 1, C c 2, D d 3);
+fuse!(A a 0, B b 1, C c 2, D d 3, E e 4);
+fuse!(A a 0, B b 1, C c 2, D d 3, E e 4, F f 5);
+fuse!(A a 0, B b 1, C c 2, D d 3, E e 4, F f 5, G g 6);
+fuse!(A a 0, B b 1, C c 2, D d 3, E e 4, F f 5, G g 6, H h 7);

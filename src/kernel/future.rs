@@ -1,0 +1,108 @@
+//! The futures of admitted and rejected calls.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use pin_project_lite::pin_project;
+
+use super::{Classify, Policy, Protocol, Reading, Refused, Rejected, Ticket, ticket::poll_watched};
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<F, P: Policy> {
+        Admitted { #[pin] inner: F, ticket: Option<Ticket<P>> },
+        Rejected { rejected: Rejected },
+    }
+}
+
+pin_project! {
+    /// The future of a [`Guarded`](crate::Guarded) service.
+    ///
+    /// Dropped before its end, it settles the call as abandoned.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct GuardedFuture<F, P: Policy, M> {
+        #[pin]
+        state: State<F, P>,
+        protocol: M,
+    }
+}
+
+impl<F, P: Policy, M> GuardedFuture<F, P, M> {
+    #[inline]
+    pub(crate) fn admitted(inner: F, ticket: Option<Ticket<P>>, protocol: M) -> Self {
+        Self { state: State::Admitted { inner, ticket }, protocol }
+    }
+
+    #[inline]
+    pub(crate) fn rejected(rejected: Rejected, protocol: M) -> Self {
+        Self { state: State::Rejected { rejected }, protocol }
+    }
+}
+
+impl<F, P, M, T, E> Future for GuardedFuture<F, P, M>
+where
+    F: Future<Output = Result<T, E>>,
+    P: Policy,
+    M: Protocol<T, E>,
+{
+    type Output = Result<M::Guarded<P>, E>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        match this.state.project() {
+            StateProjection::Admitted { inner, ticket } => {
+                let (answer, ticket) = ready!(poll_watched(inner, ticket, cx));
+                Poll::Ready(this.protocol.finish(answer, ticket))
+            }
+            StateProjection::Rejected { rejected } => Poll::Ready(this.protocol.reject(*rejected)),
+        }
+    }
+}
+
+pin_project! {
+    /// The future of [`Guard::call`](crate::Guard::call).
+    ///
+    /// Dropped before its end, it settles the call as abandoned.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Call<F, P: Policy, C> {
+        #[pin]
+        state: State<F, P>,
+        classify: Option<C>,
+    }
+}
+
+impl<F, P: Policy, C> Call<F, P, C> {
+    pub(crate) fn admitted(inner: F, ticket: Option<Ticket<P>>, classify: C) -> Self {
+        Self { state: State::Admitted { inner, ticket }, classify: Some(classify) }
+    }
+
+    pub(crate) fn rejected(rejected: Rejected) -> Self {
+        Self { state: State::Rejected { rejected }, classify: None }
+    }
+}
+
+impl<F, P, C, T, E> Future for Call<F, P, C>
+where
+    F: Future<Output = Result<T, E>>,
+    P: Policy,
+    C: Classify<T, E>,
+{
+    type Output = Result<T, Refused<E>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        match this.state.project() {
+            StateProjection::Admitted { inner, ticket } => {
+                let (answer, ticket) = ready!(poll_watched(inner, ticket, cx));
+                if let Some(classify) = this.classify {
+                    ticket.settle(Reading::of(classify.classify(answer.as_ref())));
+                }
+                Poll::Ready(answer.map_err(Refused::Inner))
+            }
+            StateProjection::Rejected { rejected } => Poll::Ready(Err(Refused::Rejected(*rejected))),
+        }
+    }
+}

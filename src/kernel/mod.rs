@@ -1,0 +1,44 @@
+//! What every pattern stands on; it knows none of them.
+//!
+//! A [`Policy`] admits calls and is told how they ended. A [`Ticket`] makes sure that it is told exactly once.
+//! A [`Guard`] puts a policy around a service, and a [`Protocol`] says how that service's answers are read.
+
+pub(crate) mod clock;
+mod context;
+mod decorate;
+mod fuse;
+mod future;
+mod guard;
+mod guarded;
+mod invalid;
+mod name;
+mod oneshot;
+mod outcome;
+mod plain;
+mod policy;
+mod protocol;
+mod ratio;
+mod rejected;
+mod shadow;
+pub(crate) mod sync;
+mod ticket;
+pub(crate) mod window;
+
+pub use clock::Instant;
+pub use context::{Context, Deadline};
+pub use future::{Call, GuardedFuture};
+pub use guard::{Guard, guard};
+pub use guarded::Guarded;
+pub use invalid::Invalid;
+pub use name::Name;
+pub use oneshot::Oneshot;
+pub use outcome::{Degraded, Ended, Outcome, Reading};
+pub use plain::{ByResult, Classify, ClassifyWith, Plain};
+pub use policy::{Admit, Policy};
+pub use protocol::{Carries, Protocol};
+pub use ratio::Ratio;
+pub use rejected::{Refused, Rejected, Why};
+pub use shadow::Shadow;
+pub use ticket::Ticket;
+#[cfg(feature = "http")]
+pub(crate) use ticket::watch;

@@ -1,0 +1,83 @@
+//! What a policy is.
+
+use super::{Ended, Guard, Instant, Rejected, guard};
+
+/// Bookkeeping about calls: it is told how each admitted one ended.
+///
+/// A policy is told the time, never waits, never spawns, and runs no user code under a lock. It is its own handle: a
+/// clone shares its state, so keep one to read or change it after the other went into a guard.
+///
+/// Policies compose by value: a tuple of up to eight policies is a policy that admits in order, takes back what the
+/// earlier ones gave when a later one rejects, and settles in reverse. [`Option`], [`Arc`](std::sync::Arc) and
+/// [`Shadow`](crate::Shadow) of a policy are policies.
+///
+/// ```
+/// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+/// use cofferdam::{Admit, Ended, Instant, Policy, Rejected};
+///
+/// /// Counts calls in flight; rejects none.
+/// #[derive(Clone, Default)]
+/// struct InFlight(Arc<AtomicU64>);
+///
+/// impl Policy for InFlight {
+///     type Token = ();
+///     fn settle(&self, (): (), _: &Ended) {
+///         self.0.fetch_sub(1, Ordering::Relaxed);
+///     }
+///     fn undo(&self, (): (), _: Instant) {
+///         self.0.fetch_sub(1, Ordering::Relaxed);
+///     }
+/// }
+///
+/// impl<Request> Admit<Request> for InFlight {
+///     fn admit(&self, _: &Request, _: Instant) -> Result<(), Rejected> {
+///         self.0.fetch_add(1, Ordering::Relaxed);
+///         Ok(())
+///     }
+/// }
+/// ```
+pub trait Policy {
+    /// Handed out on admission and given back once: a generation, a slot, a start time.
+    type Token;
+
+    /// The call that this token stands for was made, and ended. Called exactly once per token that is not undone.
+    fn settle(&self, token: Self::Token, ended: &Ended);
+
+    /// The call was admitted here and never made, as a later policy rejected it: give back what was taken, learn nothing.
+    fn undo(&self, token: Self::Token, now: Instant);
+
+    /// This policy first, then `other`, as one: see the [tuples](Policy).
+    fn and<P: Policy>(self, other: P) -> (Self, P)
+    where
+        Self: Sized,
+    {
+        (self, other)
+    }
+
+    /// A [`Guard`] with this policy alone, to be used as a Tower layer.
+    fn layer(self) -> Guard<Self>
+    where
+        Self: Sized,
+    {
+        guard(self)
+    }
+}
+
+/// A policy that can judge requests of this type.
+pub trait Admit<Request>: Policy {
+    /// Admits the request, or says why not.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`]; the inner service is then not called.
+    fn admit(&self, request: &Request, now: Instant) -> Result<Self::Token, Rejected>;
+
+    /// Why any request at all would be rejected now, if that is so. The service behind is then left alone, even when it
+    /// never becomes ready.
+    ///
+    /// The time is a function because most of the time nobody needs it.
+    fn shut(&self, now: impl FnOnce() -> Instant) -> Option<Rejected> {
+        let _ = now;
+        None
+    }
+}

@@ -1,0 +1,93 @@
+//! The one guard: nothing else gives back what a policy gave out.
+
+use std::{mem, pin::Pin, sync::Arc, task::Poll};
+
+use super::{Ended, Instant, Outcome, Policy, Reading, clock};
+
+/// One admitted call.
+///
+/// It settles exactly once: with what was read from the answer, as [`Outcome::Failure`] if the call panicked, or else
+/// on drop as [`Outcome::Abandoned`]. It is made before the inner service is called, so there is no moment at which an
+/// admission can be lost.
+///
+/// [`Protocol`](crate::Protocol) implementations receive it with the answer, and keep it for as long as the call lasts.
+#[must_use = "an admitted call that nobody follows is abandoned"]
+pub struct Ticket<P: Policy> {
+    policy: Arc<P>,
+    token: Option<P::Token>,
+    started: Instant,
+    head: Option<Instant>,
+}
+
+impl<P: Policy> Ticket<P> {
+    #[inline]
+    pub(crate) fn new(policy: Arc<P>, token: P::Token, started: Instant) -> Self {
+        Self { policy, token: Some(token), started, head: None }
+    }
+
+    /// The head of the answer is here, and the rest is still to come.
+    #[cfg_attr(not(feature = "http"), allow(dead_code))]
+    pub fn head(&mut self) {
+        self.head = Some(clock::now());
+    }
+
+    /// The call has ended like this.
+    #[inline]
+    pub fn settle(mut self, reading: Reading) {
+        self.end(reading);
+    }
+
+    #[inline]
+    fn end(&mut self, reading: Reading) {
+        if let Some(token) = self.token.take() {
+            let ended = Ended {
+                outcome: reading.outcome,
+                started: self.started,
+                head: self.head,
+                now: clock::now(),
+                retry_after: reading.retry_after,
+            };
+            self.policy.settle(token, &ended);
+        }
+    }
+}
+
+impl<P: Policy> Drop for Ticket<P> {
+    #[inline]
+    fn drop(&mut self) {
+        self.end(Reading::of(Outcome::Abandoned));
+    }
+}
+
+/// Settles the ticket as a failure if `run` panics.
+///
+/// A guard around the call itself is the only thing that sees this: by the time the future is dropped, whoever caught
+/// the panic may have stopped the unwinding long ago.
+#[inline]
+pub(crate) fn watch<P: Policy, T>(ticket: &mut Option<Ticket<P>>, run: impl FnOnce() -> T) -> T {
+    struct OnPanic<'a, P: Policy>(&'a mut Option<Ticket<P>>);
+
+    impl<P: Policy> Drop for OnPanic<'_, P> {
+        fn drop(&mut self) {
+            if let Some(ticket) = self.0.take() {
+                ticket.settle(Reading::of(Outcome::Failure));
+            }
+        }
+    }
+
+    let on_panic = OnPanic(ticket);
+    let result = run();
+    mem::forget(on_panic);
+    result
+}
+
+/// Polls an admitted call, and hands out its ticket with its answer.
+#[inline]
+pub(crate) fn poll_watched<P: Policy, F: Future>(
+    future: Pin<&mut F>,
+    ticket: &mut Option<Ticket<P>>,
+    cx: &mut std::task::Context<'_>,
+) -> Poll<(F::Output, Ticket<P>)> {
+    let polled = watch(ticket, || future.poll(cx));
+    polled.map(|answer| (answer, ticket.take().expect("a future is not polled after its end")))
+}

@@ -1,0 +1,319 @@
+use std::time::Duration;
+
+use super::CircuitBreaker;
+use crate::kernel::{
+    Invalid, Name, Ratio,
+    window::{LARGEST, Span},
+};
+
+/// Builds a [`CircuitBreaker`], or changes one: see [`CircuitBreaker::configure`].
+///
+/// | setting | default | range |
+/// |---|---|---|
+/// | [`failure_ratio`](Self::failure_ratio) | 0.5 | none, or above 0 to 1 |
+/// | [`slow_calls`](Self::slow_calls) | 0.9 of the calls take 5 s | none, or a duration and above 0 to 1 |
+/// | [`consecutive_failures`](Self::consecutive_failures) | 10 | none, or at least 1 |
+/// | [`minimum_calls`](Self::minimum_calls) | 10 | at least 1 |
+/// | [`window`](Self::window) | 10 s | 1 ms to 100 years |
+/// | [`window_calls`](Self::window_calls) | not used | 1 to 1,048,576 |
+/// | [`open_time`](Self::open_time) | 750 ms | above 0 |
+/// | [`open_time_growth`](Self::open_time_growth) | 1.03 | 1 to 100 |
+/// | [`open_time_max`](Self::open_time_max) | 30 s | at least the open time |
+/// | [`open_time_jitter`](Self::open_time_jitter) | 0.2 | 0 to 1 |
+/// | [`probes`](Self::probes) | 3 | 1 to 1,000 |
+/// | [`probe_failure_ratio`](Self::probe_failure_ratio) | 0.5 | above 0 to 1 |
+/// | [`probe_lease`](Self::probe_lease) | 10 s | at least the slow-call threshold |
+/// | [`ramp`](Self::ramp) | 500 ms | none, or above 0 |
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until it builds"]
+pub struct Builder {
+    name: String,
+    settings: Raw,
+}
+
+/// The settings as they were given.
+#[derive(Clone, Debug)]
+struct Raw {
+    failure_ratio: Option<f64>,
+    slow_calls: Option<(Duration, f64)>,
+    consecutive_failures: Option<u32>,
+    minimum_calls: u32,
+    window: Span,
+    open_time: Duration,
+    open_time_growth: f64,
+    open_time_max: Duration,
+    open_time_jitter: f64,
+    probes: u32,
+    probe_failure_ratio: f64,
+    probe_lease: Duration,
+    ramp: Option<Duration>,
+}
+
+/// The settings once they are known to make sense.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    pub(super) failure_ratio: Option<Ratio>,
+    pub(super) slow_calls: Option<(Duration, Ratio)>,
+    pub(super) consecutive_failures: Option<u32>,
+    pub(super) minimum_calls: u32,
+    pub(super) window: Span,
+    pub(super) open_time: Duration,
+    pub(super) open_time_growth: f64,
+    pub(super) open_time_max: Duration,
+    pub(super) open_time_jitter: Ratio,
+    pub(super) probes: u32,
+    pub(super) probe_failure_ratio: Ratio,
+    pub(super) probe_lease: Duration,
+    pub(super) ramp: Option<Duration>,
+}
+
+impl Builder {
+    pub(super) fn new(name: String) -> Self {
+        let settings = Raw {
+            failure_ratio: Some(0.5),
+            slow_calls: Some((Duration::from_secs(5), 0.9)),
+            consecutive_failures: Some(10),
+            minimum_calls: 10,
+            window: Span::Time(Duration::from_secs(10)),
+            open_time: Duration::from_millis(750),
+            open_time_growth: 1.03,
+            open_time_max: Duration::from_secs(30),
+            open_time_jitter: 0.2,
+            probes: 3,
+            probe_failure_ratio: 0.5,
+            probe_lease: Duration::from_secs(10),
+            ramp: Some(Duration::from_millis(500)),
+        };
+        Self { name, settings }
+    }
+
+    /// A builder that holds what a breaker is set to.
+    pub(super) fn of(name: Name, settings: &Settings) -> Self {
+        let settings = Raw {
+            failure_ratio: settings.failure_ratio.map(Ratio::get),
+            slow_calls: settings.slow_calls.map(|(threshold, ratio)| (threshold, ratio.get())),
+            consecutive_failures: settings.consecutive_failures,
+            minimum_calls: settings.minimum_calls,
+            window: settings.window,
+            open_time: settings.open_time,
+            open_time_growth: settings.open_time_growth,
+            open_time_max: settings.open_time_max,
+            open_time_jitter: settings.open_time_jitter.get(),
+            probes: settings.probes,
+            probe_failure_ratio: settings.probe_failure_ratio.get(),
+            probe_lease: settings.probe_lease,
+            ramp: settings.ramp,
+        };
+        Self { name: name.to_string(), settings }
+    }
+
+    /// Opens when this share of the calls in the window failed; `None` for not at all.
+    ///
+    /// Default: 0.5. Range: above 0, at most 1.
+    pub fn failure_ratio(mut self, ratio: impl Into<Option<f64>>) -> Self {
+        self.settings.failure_ratio = ratio.into();
+        self
+    }
+
+    /// Opens when this share of the calls in the window took `threshold` or longer, whether they failed or not. The time
+    /// counts to the head of a streamed answer. A call that is cancelled after the threshold is one of them.
+    ///
+    /// Default: 5 s and 0.9. Range: above zero; above 0, at most 1.
+    pub fn slow_calls(mut self, threshold: Duration, ratio: f64) -> Self {
+        self.settings.slow_calls = Some((threshold, ratio));
+        self
+    }
+
+    /// Never calls a call slow. Hung calls that somebody further out cancels are then not noticed.
+    pub fn no_slow_calls(mut self) -> Self {
+        self.settings.slow_calls = None;
+        self
+    }
+
+    /// Opens after that many failures with no success in between; `None` for not at all. This is what opens a breaker
+    /// that sees too few calls for a ratio.
+    ///
+    /// Default: 10. Range: at least 1.
+    pub fn consecutive_failures(mut self, failures: impl Into<Option<u32>>) -> Self {
+        self.settings.consecutive_failures = failures.into();
+        self
+    }
+
+    /// Judges no ratio before the window holds that many calls.
+    ///
+    /// Default: 10. Range: at least 1, and no more than a window of calls can hold.
+    pub fn minimum_calls(mut self, calls: u32) -> Self {
+        self.settings.minimum_calls = calls;
+        self
+    }
+
+    /// Counts the calls of the last so long; it slides in tenths.
+    ///
+    /// Default: 10 s. Range: 1 ms to 100 years.
+    pub fn window(mut self, length: Duration) -> Self {
+        self.settings.window = Span::Time(length);
+        self
+    }
+
+    /// Counts the last so many calls, however long ago they were. It takes a byte a call.
+    ///
+    /// Default: a window of time is used. Range: 1 to 1,048,576.
+    pub fn window_calls(mut self, calls: u32) -> Self {
+        self.settings.window = Span::Calls(calls);
+        self
+    }
+
+    /// How long it stays open before it probes, the first time.
+    ///
+    /// Default: 750 ms. Range: above zero, at most [`open_time_max`](Self::open_time_max).
+    pub fn open_time(mut self, time: Duration) -> Self {
+        self.settings.open_time = time;
+        self
+    }
+
+    /// What the open time is multiplied with each time the probes fail.
+    ///
+    /// An open time that grows by 3 % is never more than about 3 % of the outage so far, so that is how late the end of
+    /// an outage is noticed. A breaker that has stayed closed for 10 s starts from the first open time again.
+    ///
+    /// Default: 1.03. Range: 1 to 100.
+    pub fn open_time_growth(mut self, factor: f64) -> Self {
+        self.settings.open_time_growth = factor;
+        self
+    }
+
+    /// The longest open time, also when the dependency asks for more by `Retry-After`.
+    ///
+    /// Default: 30 s. Range: at least [`open_time`](Self::open_time).
+    pub fn open_time_max(mut self, time: Duration) -> Self {
+        self.settings.open_time_max = time;
+        self
+    }
+
+    /// By which share of it an open time may be shorter, at random, so that not all clients probe at once.
+    ///
+    /// Default: 0.2. Range: 0 to 1.
+    pub fn open_time_jitter(mut self, ratio: f64) -> Self {
+        self.settings.open_time_jitter = ratio;
+        self
+    }
+
+    /// How many calls are let through half-open. As soon as the rest of them cannot change it, the verdict is made.
+    ///
+    /// Default: 3. Range: 1 to 1,000.
+    pub fn probes(mut self, probes: u32) -> Self {
+        self.settings.probes = probes;
+        self
+    }
+
+    /// Opens again when this share of the probes failed or were slow, and closes if not.
+    ///
+    /// Default: 0.5. Range: above 0, at most 1.
+    pub fn probe_failure_ratio(mut self, ratio: f64) -> Self {
+        self.settings.probe_failure_ratio = ratio;
+        self
+    }
+
+    /// How long a probe may run before another call may have its place. It then decides nothing any more.
+    ///
+    /// Default: 10 s. Range: at least the slow-call threshold, so that a probe can be found slow.
+    pub fn probe_lease(mut self, lease: Duration) -> Self {
+        self.settings.probe_lease = lease;
+        self
+    }
+
+    /// For how long after closing calls are let through by degrees, from a fifth of them to all; `None` for at once.
+    ///
+    /// Default: 500 ms. Range: above zero.
+    pub fn ramp(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.settings.ramp = time.into();
+        self
+    }
+
+    /// Builds the breaker, closed.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] names the setting, its value and what it may be.
+    pub fn build(self) -> Result<CircuitBreaker, Invalid> {
+        Ok(CircuitBreaker::new(Name::new(&self.name)?, self.check()?))
+    }
+
+    pub(super) fn check(&self) -> Result<Settings, Invalid> {
+        let raw = &self.settings;
+        let settings = Settings {
+            failure_ratio: raw.failure_ratio.map(|ratio| Ratio::threshold("failure_ratio", ratio)).transpose()?,
+            slow_calls: raw.slow_calls.map(slow_calls).transpose()?,
+            consecutive_failures: raw
+                .consecutive_failures
+                .map(|failures| within("consecutive_failures", failures, u32::MAX, "at least 1"))
+                .transpose()?,
+            minimum_calls: within("minimum_calls", raw.minimum_calls, u32::MAX, "at least 1")?,
+            window: window(raw.window)?,
+            open_time: Invalid::unless_duration("open_time", raw.open_time)?,
+            open_time_growth: growth(raw.open_time_growth)?,
+            open_time_max: Invalid::unless_duration("open_time_max", raw.open_time_max)?,
+            open_time_jitter: Ratio::new(raw.open_time_jitter)
+                .map_err(|_| Invalid::new("open_time_jitter", raw.open_time_jitter, "0 to 1"))?,
+            probes: within("probes", raw.probes, 1000, "1 to 1000")?,
+            probe_failure_ratio: Ratio::threshold("probe_failure_ratio", raw.probe_failure_ratio)?,
+            probe_lease: Invalid::unless_duration("probe_lease", raw.probe_lease)?,
+            ramp: raw.ramp.map(|time| Invalid::unless_duration("ramp", time)).transpose()?,
+        };
+        settings.agree()?;
+        Ok(settings)
+    }
+}
+
+impl Settings {
+    /// Settings that are fine one by one and make no sense together.
+    fn agree(&self) -> Result<(), Invalid> {
+        if self.open_time > self.open_time_max {
+            return Err(Invalid::new(
+                "open_time_max",
+                format_args!("{:?}", self.open_time_max),
+                "at least `open_time`",
+            ));
+        }
+        if self.slow_calls.is_some_and(|(threshold, _)| threshold > self.probe_lease) {
+            return Err(Invalid::new(
+                "probe_lease",
+                format_args!("{:?}", self.probe_lease),
+                "at least the threshold of `slow_calls`",
+            ));
+        }
+        match self.window {
+            Span::Calls(calls) if calls < self.minimum_calls => {
+                Err(Invalid::new("minimum_calls", self.minimum_calls, "at most `window_calls`"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn slow_calls((threshold, ratio): (Duration, f64)) -> Result<(Duration, Ratio), Invalid> {
+    Ok((Invalid::unless_duration("slow_calls", threshold)?, Ratio::threshold("slow_calls", ratio)?))
+}
+
+fn window(span: Span) -> Result<Span, Invalid> {
+    match span {
+        Span::Time(length) => {
+            Invalid::unless_duration("window", length)?;
+            if length < Duration::from_millis(1) {
+                return Err(Invalid::new("window", format_args!("{length:?}"), "1 ms to 100 years"));
+            }
+        }
+        Span::Calls(calls) => {
+            within("window_calls", calls, LARGEST, "1 to 1048576")?;
+        }
+    }
+    Ok(span)
+}
+
+fn growth(factor: f64) -> Result<f64, Invalid> {
+    if (1.0..=100.0).contains(&factor) { Ok(factor) } else { Err(Invalid::new("open_time_growth", factor, "1 to 100")) }
+}
+
+fn within(field: &'static str, value: u32, most: u32, allowed: &'static str) -> Result<u32, Invalid> {
+    if (1..=most).contains(&value) { Ok(value) } else { Err(Invalid::new(field, value, allowed)) }
+}

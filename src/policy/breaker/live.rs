@@ -1,0 +1,91 @@
+//! The settings that every call reads, in a form that can change under it.
+
+use super::config::Settings;
+use crate::kernel::{
+    Ended, Outcome, Ratio,
+    clock::nanos,
+    sync::{AtomicU32, AtomicU64, Ordering},
+    window::{Counts, Sample},
+};
+
+/// A share that no calls reach, for a rule that is not set.
+const NEVER: f64 = 2.0;
+
+/// Each is one word of its own: a call in the moment of a change may be judged by some of the old and some of the new.
+#[derive(Debug)]
+pub(super) struct Live {
+    failure_ratio: AtomicU64,
+    slow_ratio: AtomicU64,
+    /// Nanoseconds.
+    slow_after: AtomicU64,
+    minimum_calls: AtomicU32,
+    consecutive_failures: AtomicU64,
+    /// Failures since the last success.
+    run: AtomicU64,
+}
+
+impl Live {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let live = Self {
+            failure_ratio: AtomicU64::new(0),
+            slow_ratio: AtomicU64::new(0),
+            slow_after: AtomicU64::new(0),
+            minimum_calls: AtomicU32::new(0),
+            consecutive_failures: AtomicU64::new(0),
+            run: AtomicU64::new(0),
+        };
+        live.set(settings);
+        live
+    }
+
+    pub(super) fn set(&self, settings: &Settings) {
+        let bits = |ratio: Option<Ratio>| ratio.map_or(NEVER, Ratio::get).to_bits();
+        let slow_after = settings.slow_calls.map_or(u64::MAX, |(threshold, _)| nanos(threshold));
+        self.failure_ratio.store(bits(settings.failure_ratio), Ordering::Relaxed);
+        self.slow_ratio.store(bits(settings.slow_calls.map(|(_, ratio)| ratio)), Ordering::Relaxed);
+        self.slow_after.store(slow_after, Ordering::Relaxed);
+        self.minimum_calls.store(settings.minimum_calls, Ordering::Relaxed);
+        let run = settings.consecutive_failures.map_or(u64::MAX, u64::from);
+        self.consecutive_failures.store(run, Ordering::Relaxed);
+    }
+
+    /// What a call counts as; `None` if it counts neither way.
+    #[inline]
+    pub(super) fn sample(&self, ended: &Ended) -> Option<Sample> {
+        let slow = ended.latency_nanos() >= self.slow_after.load(Ordering::Relaxed);
+        match ended.outcome {
+            Outcome::Success => Some(Sample { failed: false, slow }),
+            Outcome::Failure | Outcome::Overload => Some(Sample { failed: true, slow }),
+            Outcome::Ignored => None,
+            // The caller left: our business only if it had waited too long.
+            Outcome::Abandoned => slow.then_some(Sample { failed: false, slow }),
+        }
+    }
+
+    /// Counts the run of failures. Returns whether it is long enough to open.
+    #[inline]
+    pub(super) fn run_ends_it(&self, sample: Sample) -> bool {
+        if sample.failed {
+            let run = self.run.fetch_add(1, Ordering::AcqRel) + 1;
+            return run >= self.consecutive_failures.load(Ordering::Relaxed);
+        }
+        if !sample.slow && self.run.load(Ordering::Relaxed) != 0 {
+            self.run.store(0, Ordering::Release);
+        }
+        false
+    }
+
+    pub(super) fn clear_run(&self) {
+        self.run.store(0, Ordering::Release);
+    }
+
+    /// Whether the counts are bad enough to open.
+    pub(super) fn counts_end_it(&self, counts: Counts) -> bool {
+        let reached = |bad: u64, ratio: &AtomicU64| {
+            bad as f64 / counts.calls as f64 >= f64::from_bits(ratio.load(Ordering::Relaxed))
+        };
+        counts.calls > 0
+            && counts.calls >= self.minimum_calls.load(Ordering::Relaxed).into()
+            && (reached(counts.failures, &self.failure_ratio) || reached(counts.slow, &self.slow_ratio))
+    }
+}

@@ -1,0 +1,385 @@
+use std::time::Duration;
+
+use super::{
+    Builder, Counts, State,
+    config::Settings,
+    live::Live,
+    state::{Gate, Hint, Machine},
+};
+use crate::kernel::{
+    Admit, Ended, Instant, Invalid, Name, Policy, Rejected, Why, clock,
+    sync::{Arc, AtomicU64, Mutex, Ordering, lock},
+    window::{Sample, Window},
+};
+
+/// Rejects calls to a dependency that keeps failing, and probes it gently until it works again.
+///
+/// See the [module](super) for a picture, and [`Builder`] for the settings. While it is closed, a call costs it one load
+/// and one addition; it takes a lock only to change its state and while it is half-open.
+///
+/// ```
+/// use std::time::Duration;
+/// use cofferdam::{CircuitBreaker, Policy};
+///
+/// let breaker = CircuitBreaker::builder("payments")
+///     .failure_ratio(0.4)
+///     .slow_calls(Duration::from_secs(1), 0.5)
+///     .build()?;
+/// let layer = breaker.clone().layer().http();
+///
+/// // Later, in an admin endpoint:
+/// breaker.configure(|settings| settings.failure_ratio(0.6).minimum_calls(50))?;
+/// assert_eq!(breaker.counts().failures, 0);
+/// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct CircuitBreaker {
+    name: Name,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// The generation, and in the lowest bits which [`Gate`]: all that a call reads while the breaker is closed.
+    gate: AtomicU64,
+    /// The gate's moments: what came before `gate` was stored belongs to it, or to a newer one.
+    from: AtomicU64,
+    until: AtomicU64,
+    /// What rejections while probing suggest.
+    open_time: AtomicU64,
+    ramp: AtomicU64,
+    asked_until: AtomicU64,
+    live: Live,
+    window: Window,
+    core: Mutex<Core>,
+}
+
+#[derive(Debug)]
+struct Core {
+    machine: Machine,
+    settings: Settings,
+}
+
+/// What an admission by a breaker is remembered by: the generation it belongs to, and which probe it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Token {
+    generation: u64,
+    probe: Option<u64>,
+}
+
+/// [`Gate`] as the lowest bits of a word.
+mod kind {
+    pub(super) const FLOW: u64 = 0;
+    pub(super) const WATCH: u64 = 1;
+    pub(super) const PASS: u64 = 2;
+    pub(super) const RAMP: u64 = 3;
+    pub(super) const OPEN: u64 = 4;
+    pub(super) const PROBING: u64 = 5;
+    pub(super) const ASK: u64 = 6;
+    pub(super) const BARRED: u64 = 7;
+    pub(super) const BITS: u32 = 3;
+    pub(super) const MASK: u64 = (1 << BITS) - 1;
+}
+
+/// The share of calls let through at the beginning of a ramp.
+const RAMP_START: f64 = 0.2;
+
+impl CircuitBreaker {
+    /// Starts a breaker of that name, which its rejections will carry.
+    pub fn builder(name: impl Into<String>) -> Builder {
+        Builder::new(name.into())
+    }
+
+    pub(super) fn new(name: Name, settings: Settings) -> Self {
+        let shared = Shared {
+            gate: AtomicU64::new(0),
+            from: AtomicU64::new(0),
+            until: AtomicU64::new(0),
+            open_time: AtomicU64::new(clock::nanos(settings.open_time)),
+            ramp: AtomicU64::new(0),
+            asked_until: AtomicU64::new(0),
+            live: Live::new(&settings),
+            window: Window::new(settings.window),
+            core: Mutex::new(Core { machine: Machine::new(), settings }),
+        };
+        Self { name, shared: Arc::new(shared) }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> Name {
+        self.name
+    }
+
+    /// What it is doing. It leaves `Open` with the first call after the open time, not by itself.
+    #[must_use]
+    pub fn state(&self) -> State {
+        lock(&self.shared.core).machine.state()
+    }
+
+    /// What its window holds now. It is emptied when the breaker closes, so while open it shows what opened it.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts_at(clock::now())
+    }
+
+    /// What its window holds at that time: for those who keep the time themselves, as tests of state machines do.
+    #[must_use]
+    pub fn counts_at(&self, now: Instant) -> Counts {
+        self.shared.window.counts(now)
+    }
+
+    /// Rejects every call until [`reset`](Self::reset).
+    pub fn force_open(&self) {
+        self.force(State::ForcedOpen);
+    }
+
+    /// Lets every call through until [`reset`](Self::reset), whatever happens, and counts nothing.
+    pub fn force_closed(&self) {
+        self.force(State::ForcedClosed);
+    }
+
+    /// Lets every call through until [`reset`](Self::reset), and goes on counting.
+    pub fn disable(&self) {
+        self.force(State::Disabled);
+    }
+
+    /// Closes it and forgets everything: counts, open times, and that it was forced.
+    pub fn reset(&self) {
+        let mut core = lock(&self.shared.core);
+        core.machine.reset(clock::now());
+        self.forget();
+        self.publish(&core);
+    }
+
+    /// Changes settings while it runs. Its state, its counts and its open time stay as they are; a half-open period is
+    /// judged to its end by the settings it began with.
+    ///
+    /// `change` is given what the breaker is set to, under its own name, and no lock is held while it runs.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`]; nothing is changed then.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cofferdam::CircuitBreaker;
+    ///
+    /// let breaker = CircuitBreaker::builder("payments").build()?;
+    /// breaker.configure(|settings| settings.open_time(Duration::from_secs(5)))?;
+    /// assert!(breaker.configure(|settings| settings.probes(0)).is_err());
+    /// # Ok::<(), cofferdam::Invalid>(())
+    /// ```
+    pub fn configure(&self, change: impl FnOnce(Builder) -> Builder) -> Result<(), Invalid> {
+        let current = lock(&self.shared.core).settings;
+        let settings = change(Builder::of(self.name, &current)).check()?;
+        let mut core = lock(&self.shared.core);
+        if core.settings.window != settings.window {
+            self.shared.window.reshape(settings.window, clock::now());
+        }
+        self.shared.live.set(&settings);
+        self.shared.open_time.store(clock::nanos(settings.open_time), Ordering::Relaxed);
+        core.settings = settings;
+        self.publish(&core);
+        Ok(())
+    }
+
+    fn force(&self, state: State) {
+        let mut core = lock(&self.shared.core);
+        core.machine.force(state);
+        self.publish(&core);
+    }
+
+    fn forget(&self) {
+        self.shared.window.clear();
+        self.shared.live.clear_run();
+        self.shared.asked_until.store(0, Ordering::Relaxed);
+    }
+
+    /// Lets every thread know what the machine says.
+    fn publish(&self, core: &Core) {
+        let shared = &*self.shared;
+        let moments = |from: Instant, until: Instant| {
+            shared.from.store(from.as_nanos(), Ordering::Relaxed);
+            shared.until.store(until.as_nanos(), Ordering::Relaxed);
+        };
+        let kind = match core.machine.gate(&core.settings) {
+            Gate::Flow => kind::FLOW,
+            Gate::Watch => kind::WATCH,
+            Gate::Pass => kind::PASS,
+            Gate::Ramp { from, until } => {
+                moments(from, until);
+                kind::RAMP
+            }
+            Gate::Open { until } => {
+                moments(Instant::ORIGIN, until);
+                kind::OPEN
+            }
+            Gate::Probing { until } => {
+                moments(Instant::ORIGIN, until);
+                kind::PROBING
+            }
+            Gate::Ask => kind::ASK,
+            Gate::Barred => kind::BARRED,
+        };
+        shared.gate.store(core.machine.generation() << kind::BITS | kind, Ordering::Release);
+    }
+
+    fn until(&self) -> Instant {
+        Instant::from_nanos(self.shared.until.load(Ordering::Relaxed))
+    }
+
+    /// Why nothing is let through, as long as that can be told without the machine.
+    fn barred(&self, gate: u64, now: impl FnOnce() -> Instant) -> Option<Rejected> {
+        match gate & kind::MASK {
+            kind::OPEN => {
+                let (now, until) = (now(), self.until());
+                (now < until).then(|| self.rejected(Why::Open, until.since(now)))
+            }
+            kind::PROBING => {
+                let (now, until) = (now(), self.until());
+                (now < until).then(|| self.probing(until.since(now)))
+            }
+            kind::BARRED => Some(Rejected::new(self.name, Why::Open)),
+            _ => None,
+        }
+    }
+
+    fn rejected(&self, why: Why, after: Duration) -> Rejected {
+        Rejected::new(self.name, why).with_retry_after(after)
+    }
+
+    /// The probes are most likely back long before their leases end.
+    fn probing(&self, lease: Duration) -> Rejected {
+        let open_time = Duration::from_nanos(self.shared.open_time.load(Ordering::Relaxed));
+        self.rejected(Why::Probing, lease.min(open_time))
+    }
+
+    /// The way of a call that the gate alone does not decide.
+    #[cold]
+    fn ask(&self, now: Instant) -> Result<Token, Rejected> {
+        let mut guard = lock(&self.shared.core);
+        let core = &mut *guard;
+        let probe = core.machine.probe(&core.settings, now);
+        self.publish(core);
+        let token = Token { generation: core.machine.generation(), probe };
+        match core.machine.gate(&core.settings) {
+            _ if probe.is_some() => Ok(token),
+            // The machine has moved on since the gate was read.
+            Gate::Open { until } => Err(self.rejected(Why::Open, until.since(now))),
+            Gate::Probing { until } => Err(self.probing(until.since(now))),
+            Gate::Barred => Err(Rejected::new(self.name, Why::Open)),
+            Gate::Ask => Err(self.probing(Duration::ZERO)),
+            Gate::Flow | Gate::Ramp { .. } | Gate::Watch | Gate::Pass => Ok(token),
+        }
+    }
+
+    /// Lets a share through that grows with time. The shares of all calls add up in one word, and a call goes through
+    /// when they fill it: so it is exactly that share, without chance.
+    #[cold]
+    fn ramp(&self, token: Token, now: Instant) -> Result<Token, Rejected> {
+        let from = Instant::from_nanos(self.shared.from.load(Ordering::Relaxed));
+        let until = self.until();
+        if now >= until {
+            let mut guard = lock(&self.shared.core);
+            let core = &mut *guard;
+            core.machine.end_ramp(&core.settings, now);
+            self.publish(core);
+            return Ok(token);
+        }
+        let progress = now.since(from).as_secs_f64() / until.since(from).as_secs_f64();
+        let share = ((RAMP_START + (1.0 - RAMP_START) * progress) * FULL as f64) as u64;
+        let before = self.shared.ramp.fetch_add(share, Ordering::Relaxed);
+        if before % FULL + share >= FULL { Ok(token) } else { Err(self.rejected(Why::Ramping, until.since(now))) }
+    }
+
+    #[inline]
+    fn record(&self, token: Token, kind: u64, ended: &Ended) {
+        let Some(sample) = self.shared.live.sample(ended) else { return };
+        let run_ends_it = self.shared.live.run_ends_it(sample);
+        let counts = self.shared.window.record(sample, ended.now);
+        let ends_it = || run_ends_it || counts.is_some_and(|counts| self.shared.live.counts_end_it(counts));
+        if kind != kind::WATCH && ends_it() {
+            self.trip(token, ended.now);
+        }
+    }
+
+    #[cold]
+    fn trip(&self, token: Token, now: Instant) {
+        let mut guard = lock(&self.shared.core);
+        let core = &mut *guard;
+        if core.machine.generation() == token.generation {
+            core.machine.trip(&core.settings, self.hint(), now);
+            self.publish(core);
+        }
+    }
+
+    #[cold]
+    fn probed(&self, probe: u64, sample: Option<Sample>, now: Instant) {
+        let mut core = lock(&self.shared.core);
+        let Core { machine, settings } = &mut *core;
+        if machine.probed(probe, sample, settings, self.hint(), now) {
+            self.forget();
+            // The first call of the ramp goes through.
+            self.shared.ramp.store(FULL - 1, Ordering::Relaxed);
+        }
+        self.publish(&core);
+    }
+
+    fn hint(&self) -> Hint {
+        let asked_until = Instant::from_nanos(self.shared.asked_until.load(Ordering::Relaxed));
+        Hint { asked_until, chance: fastrand::f64() }
+    }
+}
+
+/// One call's worth of shares.
+const FULL: u64 = 1 << 32;
+
+impl Policy for CircuitBreaker {
+    type Token = Token;
+
+    #[inline]
+    fn settle(&self, token: Token, ended: &Ended) {
+        let gate = self.shared.gate.load(Ordering::Acquire);
+        // Whatever this call ended in, it belongs to a state that is over.
+        if gate >> kind::BITS != token.generation {
+            return;
+        }
+        if let Some(after) = ended.retry_after {
+            self.shared.asked_until.fetch_max(ended.now.after(after).as_nanos(), Ordering::Relaxed);
+        }
+        match token.probe {
+            Some(probe) => self.probed(probe, self.shared.live.sample(ended), ended.now),
+            None if gate & kind::MASK == kind::PASS => {}
+            None => self.record(token, gate & kind::MASK, ended),
+        }
+    }
+
+    #[inline]
+    fn undo(&self, token: Token, now: Instant) {
+        if let Some(probe) = token.probe {
+            self.probed(probe, None, now);
+        }
+    }
+}
+
+impl<Request> Admit<Request> for CircuitBreaker {
+    #[inline]
+    fn admit(&self, _: &Request, now: Instant) -> Result<Token, Rejected> {
+        let gate = self.shared.gate.load(Ordering::Acquire);
+        let token = Token { generation: gate >> kind::BITS, probe: None };
+        match gate & kind::MASK {
+            kind::FLOW | kind::WATCH | kind::PASS => Ok(token),
+            kind::RAMP => self.ramp(token, now),
+            _ => match self.barred(gate, || now) {
+                Some(rejected) => Err(rejected),
+                None => self.ask(now),
+            },
+        }
+    }
+
+    #[inline]
+    fn shut(&self, now: impl FnOnce() -> Instant) -> Option<Rejected> {
+        self.barred(self.shared.gate.load(Ordering::Acquire), now)
+    }
+}

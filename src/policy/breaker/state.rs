@@ -1,0 +1,272 @@
+//! The breaker as a pure state machine: it is told the time, and reads no clock, takes no lock and counts no window.
+
+use std::time::Duration;
+
+use super::config::Settings;
+use crate::kernel::{Instant, window::Sample};
+
+/// What a circuit breaker is doing.
+///
+/// ```
+/// use cofferdam::{BreakerState, CircuitBreaker};
+///
+/// let breaker = CircuitBreaker::builder("payments").build()?;
+/// assert_eq!(breaker.state(), BreakerState::Closed);
+/// breaker.force_open();
+/// assert_eq!(breaker.state(), BreakerState::ForcedOpen);
+/// # Ok::<(), cofferdam::Invalid>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum State {
+    /// Calls flow, and are counted.
+    Closed,
+    /// Calls are rejected. It turns half-open with the first call after the open time.
+    Open,
+    /// A few calls are let through to find out whether it can close.
+    HalfOpen,
+    /// Calls are rejected until it is reset.
+    ForcedOpen,
+    /// Calls flow, whatever happens, until it is reset. Nothing is counted.
+    ForcedClosed,
+    /// As if there were no breaker, until it is reset. Calls are still counted.
+    Disabled,
+}
+
+/// Each state with the data that only it has.
+#[derive(Debug)]
+enum Phase {
+    Closed { since: Instant, ramping: bool },
+    Open { until: Instant },
+    HalfOpen(Trial),
+    Forced(State),
+}
+
+/// A half-open period: what its probes said, and which of them are still out.
+///
+/// It keeps the settings that it began with, so that every probe is judged by the same rule.
+#[derive(Debug)]
+struct Trial {
+    settings: Settings,
+    succeeded: u32,
+    failed: u32,
+    leases: Vec<Lease>,
+}
+
+#[derive(Debug)]
+struct Lease {
+    probe: u64,
+    until: Instant,
+}
+
+/// What an admission has to do, in terms that can be decided without a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// Let through, and count the end.
+    Flow,
+    /// Let through a growing share between the two moments, and count the end.
+    Ramp { from: Instant, until: Instant },
+    /// Let through, count the end, and draw no conclusion.
+    Watch,
+    /// Let through.
+    Pass,
+    /// Reject until then, and ask the machine after.
+    Open { until: Instant },
+    /// All probes are out: reject until then, and ask the machine after.
+    Probing { until: Instant },
+    /// Ask the machine.
+    Ask,
+    /// Reject.
+    Barred,
+}
+
+/// What the dependency and chance have to say about how long to stay open.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hint {
+    /// The dependency asked to be left alone until then.
+    pub(super) asked_until: Instant,
+    /// A random number from 0 to 1.
+    pub(super) chance: f64,
+}
+
+#[derive(Debug)]
+pub(super) struct Machine {
+    phase: Phase,
+    /// Changes with every phase, so that ends of calls from before are told apart.
+    generation: u64,
+    /// Openings of one and the same outage.
+    openings: u32,
+    /// Probes ever sent.
+    probes: u64,
+}
+
+/// Opening again sooner than this after closing, a breaker is still in the same outage.
+const STABLE: Duration = Duration::from_secs(10);
+
+impl Machine {
+    pub(super) fn new() -> Self {
+        let phase = Phase::Closed { since: Instant::ORIGIN, ramping: false };
+        Self { phase, generation: 0, openings: 0, probes: 0 }
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(super) fn state(&self) -> State {
+        match self.phase {
+            Phase::Closed { .. } => State::Closed,
+            Phase::Open { .. } => State::Open,
+            Phase::HalfOpen(_) => State::HalfOpen,
+            Phase::Forced(state) => state,
+        }
+    }
+
+    pub(super) fn gate(&self, settings: &Settings) -> Gate {
+        match &self.phase {
+            Phase::Closed { since, ramping: true } => {
+                Gate::Ramp { from: *since, until: since.after(settings.ramp.unwrap_or_default()) }
+            }
+            Phase::Closed { ramping: false, .. } => Gate::Flow,
+            Phase::Open { until } => Gate::Open { until: *until },
+            Phase::HalfOpen(trial) if trial.has_room() => Gate::Ask,
+            Phase::HalfOpen(trial) => Gate::Probing { until: trial.next_lease_end() },
+            Phase::Forced(State::ForcedOpen) => Gate::Barred,
+            Phase::Forced(State::ForcedClosed) => Gate::Pass,
+            Phase::Forced(_) => Gate::Watch,
+        }
+    }
+
+    /// Open => (Open | HalfOpen). Hands out a probe if the open time is over and one is left.
+    pub(super) fn probe(&mut self, settings: &Settings, now: Instant) -> Option<u64> {
+        if let Phase::Open { until } = self.phase
+            && until <= now
+        {
+            self.enter(Phase::HalfOpen(Trial::new(*settings)));
+        }
+        let Phase::HalfOpen(trial) = &mut self.phase else { return None };
+        trial.leases.retain(|lease| now < lease.until);
+        if !trial.has_room() {
+            return None;
+        }
+        self.probes += 1;
+        let until = now.after(trial.settings.probe_lease);
+        trial.leases.push(Lease { probe: self.probes, until });
+        Some(self.probes)
+    }
+
+    /// HalfOpen => (HalfOpen | Open | Closed). A probe ended: `None` if that says nothing. One whose place was taken
+    /// back decides nothing. Returns whether this closed the breaker.
+    pub(super) fn probed(
+        &mut self,
+        probe: u64,
+        sample: Option<Sample>,
+        settings: &Settings,
+        hint: Hint,
+        now: Instant,
+    ) -> bool {
+        let Phase::HalfOpen(trial) = &mut self.phase else { return false };
+        let Some(place) = trial.leases.iter().position(|lease| lease.probe == probe) else { return false };
+        trial.leases.swap_remove(place);
+        match sample {
+            Some(Sample { failed: false, slow: false }) => trial.succeeded += 1,
+            Some(_) => trial.failed += 1,
+            None => {}
+        }
+        match trial.verdict() {
+            Some(Verdict::Fit) => {
+                self.enter(Phase::Closed { since: now, ramping: settings.ramp.is_some() });
+                return true;
+            }
+            Some(Verdict::Unfit) => self.open(settings, hint, now),
+            None => {}
+        }
+        false
+    }
+
+    /// Closed => Open. The window has reached a threshold.
+    pub(super) fn trip(&mut self, settings: &Settings, hint: Hint, now: Instant) {
+        if let Phase::Closed { since, .. } = self.phase {
+            if now.since(since) >= STABLE {
+                self.openings = 0;
+            }
+            self.open(settings, hint, now);
+        }
+    }
+
+    /// Closed => Closed. All calls flow again once the ramp is over.
+    pub(super) fn end_ramp(&mut self, settings: &Settings, now: Instant) {
+        if let Phase::Closed { since, ramping } = &mut self.phase
+            && now.since(*since) >= settings.ramp.unwrap_or_default()
+        {
+            *ramping = false;
+        }
+    }
+
+    /// Any => ForcedOpen, ForcedClosed or Disabled. Stays so until [`reset`](Self::reset).
+    pub(super) fn force(&mut self, state: State) {
+        self.enter(Phase::Forced(state));
+    }
+
+    /// Any => Closed, as if nothing had ever happened.
+    pub(super) fn reset(&mut self, now: Instant) {
+        self.openings = 0;
+        self.enter(Phase::Closed { since: now, ramping: false });
+    }
+
+    fn open(&mut self, settings: &Settings, hint: Hint, now: Instant) {
+        let asked = hint.asked_until.min(now.after(settings.open_time_max));
+        let until = now.after(settings.nth_open_time(self.openings, hint.chance)).max(asked);
+        self.openings = self.openings.saturating_add(1);
+        self.enter(Phase::Open { until });
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        self.generation += 1;
+        self.phase = phase;
+    }
+}
+
+enum Verdict {
+    Fit,
+    Unfit,
+}
+
+impl Trial {
+    fn new(settings: Settings) -> Self {
+        Self { settings, succeeded: 0, failed: 0, leases: Vec::new() }
+    }
+
+    fn has_room(&self) -> bool {
+        let out = u32::try_from(self.leases.len()).unwrap_or(u32::MAX);
+        out.saturating_add(self.succeeded + self.failed) < self.settings.probes
+    }
+
+    /// When the oldest probe must be given up.
+    fn next_lease_end(&self) -> Instant {
+        self.leases.iter().map(|lease| lease.until).min().unwrap_or(Instant::ORIGIN)
+    }
+
+    /// The verdict that the probes still out cannot change: failures that are enough already, or that even with all the
+    /// rest would not be.
+    fn verdict(&self) -> Option<Verdict> {
+        let (all, ratio) = (self.settings.probes.into(), self.settings.probe_failure_ratio);
+        if ratio.is_reached(self.failed.into(), all) {
+            Some(Verdict::Unfit)
+        } else if !ratio.is_reached(all - u64::from(self.succeeded), all) {
+            Some(Verdict::Fit)
+        } else {
+            None
+        }
+    }
+}
+
+impl Settings {
+    /// The open time after so many openings before it: `open_time * growth^n`, capped, then shortened by the jitter.
+    fn nth_open_time(&self, openings: u32, chance: f64) -> Duration {
+        let exponent = i32::try_from(openings).unwrap_or(i32::MAX);
+        let grown = self.open_time.as_secs_f64() * self.open_time_growth.powi(exponent);
+        let capped = grown.min(self.open_time_max.as_secs_f64());
+        Duration::from_secs_f64(capped * (1.0 - self.open_time_jitter.get() * chance))
+    }
+}

@@ -1,0 +1,4 @@
+//! Patterns that admit a call or reject it.
+
+pub mod breaker;
+pub mod bulkhead;
