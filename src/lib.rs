@@ -1,20 +1,73 @@
 //! Tower layers that contain a degraded dependency instead of letting it spread.
+//!
+//! On a ship, a cofferdam is the empty space between two bulkheads: what leaks into one compartment never reaches the
+//! next. This crate is that space between a service and the things it depends on. A dependency slows down, errs or dies;
+//! the damage stays where it began.
+//!
+//! ```
+//! use std::time::Duration;
+//! use cofferdam::{Bulkhead, CircuitBreaker, Policy, Timeout, guard};
+//! use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), BoxError> {
+//! let breaker = CircuitBreaker::builder("payments").build()?;
+//! let slots = Bulkhead::builder("payments").limit(16).build()?;
+//!
+//! let payments = ServiceBuilder::new()
+//!     .layer(guard((breaker.clone(), slots.clone())))
+//!     .layer(Timeout::builder("payments").attempt(Duration::from_millis(300)).build()?)
+//!     .service(service_fn(|cents: u64| async move { Ok::<_, BoxError>(format!("charged {cents}")) }));
+//!
+//! assert_eq!(payments.oneshot(250).await?, "charged 250");
+//! assert_eq!(breaker.counts().calls, 1);
+//! # Ok(()) }
+//! ```
+//!
+//! # The map
+//!
+//! | you want | it is | module |
+//! |---|---|---|
+//! | to stop calling what does not work | [`CircuitBreaker`] | [`breaker`] |
+//! | at most so many calls at a time | [`Bulkhead`] | [`bulkhead`] |
+//! | no call to last longer than it is worth | [`Timeout`], [`Deadline`] | [`timeout`] |
+//! | an answer all the same | [`Fallback`] | [`fallback`] |
+//! | to try a policy without rejecting anything | [`Shadow`] | |
+//! | several policies as one | a tuple, or [`Policy::and`] | |
+//! | a policy of your own | [`Policy`], [`Admit`] | |
+//! | any future under a policy, without a service | [`Guard::call`] | |
+//! | services that answer with HTTP responses | [`.http()`](Guard::http) | [`mod@http`] |
+//!
+//! # The order of layers
+//!
+//! From the outside in: **fallback, guard (breaker, bulkhead), timeout, service**. The fallback answers for everything
+//! further in. The breaker stands before the bulkhead, so that an open one costs no slot, and both stand outside the
+//! timeout: a timeout is a failure that the breaker counts, and a call holds its slot until the timeout ends it.
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `http` | yes | the HTTP protocol: `.http()` on layers |
+//! | `test-util` | no | the crate's clock is tokio's, so tests on a paused clock work; not for production |
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![forbid(unsafe_code)]
+
 mod flow;
 #[cfg(feature = "http")]
 pub mod http;
 mod kernel;
 mod policy;
 
-#[cfg(feature = "http")]
-pub use crate::http::{Http, rejection};
 pub use flow::{
     fallback::{self, Cause, Failed, Fallback, FallbackLayer},
     timeout::{self, Timeout, TimeoutLayer},
 };
+#[cfg(feature = "http")]
+pub use http::{Http, rejection};
 pub use kernel::{
     Admit, ByResult, Call, Carries, Classify, ClassifyWith, Context, Deadline, Degraded, Ended, Guard, Guarded,
-    GuardedFuture, Instant, Invalid, Name, Oneshot, Outcome, Plain, Policy, Protocol, Ratio, Reading, Refused,
-    Rejected, Shadow, Ticket, Why, guard,
+    GuardedFuture, Instant, Invalid, Name, Oneshot, Outcome, Plain, Policy, Protocol, Ratio, Reading, Refused, Rejected,
+    Shadow, Ticket, Why, guard,
 };
 pub use policy::{
     breaker::{self, CircuitBreaker, State as BreakerState},
@@ -23,3 +76,8 @@ pub use policy::{
 
 /// Any error, as tower spells it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The programs in the README are compiled and run like all others.
+#[cfg(all(doctest, feature = "http"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -14,7 +14,7 @@ pub struct HttpFallback<H = Http> {
     header: Option<(HeaderName, HeaderValue)>,
 }
 
-impl<A, E> FallbackLayer<A, Plain, E> {
+impl<A, Request> FallbackLayer<A, Plain, Request> {
     /// For services that answer with HTTP responses. What is not to be read by the defaults is said with
     /// [`http_with`](Self::http_with).
     ///
@@ -43,19 +43,22 @@ impl<A, E> FallbackLayer<A, Plain, E> {
     /// assert!(response.extensions().get::<Degraded>().is_some());
     /// # Ok(()) }
     /// ```
+    ///
+    /// Where the body is one that another layer has wrapped, make it from text or from bytes:
+    /// `Fallback::function(|_| Ok(Response::new("[]".into())))`.
     #[must_use]
-    pub fn http(self) -> FallbackLayer<A, HttpFallback, E> {
+    pub fn http(self) -> FallbackLayer<A, HttpFallback, Request> {
         self.http_with(Http::new())
     }
 
     /// For services whose responses are read like this.
     #[must_use]
-    pub fn http_with<H>(self, protocol: H) -> FallbackLayer<A, HttpFallback<H>, E> {
+    pub fn http_with<H>(self, protocol: H) -> FallbackLayer<A, HttpFallback<H>, Request> {
         self.protocol(HttpFallback { protocol, header: None })
     }
 }
 
-impl<A, H, E> FallbackLayer<A, HttpFallback<H>, E> {
+impl<A, H, Request> FallbackLayer<A, HttpFallback<H>, Request> {
     /// Also marks answers for whoever is at the other end, with this header. Default: only with the extension
     /// [`Degraded`], which does not leave the process.
     #[must_use]

@@ -56,6 +56,20 @@ impl<B> Paced<B> {
     }
 }
 
+/// A body of your own, for an answer in place of the service's: no time limit is put on it.
+impl<B> From<Bytes> for Paced<B> {
+    fn from(bytes: Bytes) -> Self {
+        Self::new(bytes.into(), None)
+    }
+}
+
+/// A body of your own, for an answer in place of the service's: no time limit is put on it.
+impl<B> From<&'static str> for Paced<B> {
+    fn from(text: &'static str) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
 impl<B, E, W, C> TimeoutProtocol<Response<B>, E> for Http<W, C>
 where
     W: Wording<E> + Clone,
@@ -69,7 +83,7 @@ where
     }
 
     fn time_out(&self, rejected: Rejected) -> Result<Self::Response, E> {
-        Ok(self.word(rejected)?.map(|bytes| Paced::new(Worded::rejection(bytes), None)))
+        Ok(self.word(rejected)?.map(Paced::from))
     }
 }
 
@@ -97,7 +111,7 @@ where
         let (Some(timer), Some(why)) = (this.timer.as_mut().as_pin_mut(), *this.waiting) else { return Poll::Pending };
         ready!(timer.poll(cx));
         // What follows the error is the end: the body behind is not wanted any more.
-        this.body.set(Worded::Rejection { rest: None });
+        this.body.set(Worded::Ours { rest: None });
         *this.pace = None;
         Poll::Ready(Some(Err(BoxError::carry(Rejected::new(pace.name, why)))))
     }

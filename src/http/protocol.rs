@@ -193,6 +193,6 @@ where
     }
 
     fn reject<P: Policy>(&self, rejected: Rejected) -> Result<Response<Tracked<B, P>>, E> {
-        Ok(self.word(rejected)?.map(Tracked::refused))
+        Ok(self.word(rejected)?.map(Tracked::from))
     }
 }

@@ -56,12 +56,22 @@ impl<B, P: Policy> Tracked<B, P> {
         Self::untracked(Worded::Inner { body })
     }
 
-    pub(super) fn refused(bytes: Bytes) -> Self {
-        Self::untracked(Worded::rejection(bytes))
-    }
-
     fn untracked(body: Worded<B>) -> Self {
         Self { body, open: Open { ticket: None, reading: Reading::of(Outcome::Ignored) } }
+    }
+}
+
+/// A body of your own, for an answer in place of the service's: no call depends on it.
+impl<B, P: Policy> From<Bytes> for Tracked<B, P> {
+    fn from(bytes: Bytes) -> Self {
+        Self::untracked(bytes.into())
+    }
+}
+
+/// A body of your own, for an answer in place of the service's: no call depends on it.
+impl<B, P: Policy> From<&'static str> for Tracked<B, P> {
+    fn from(text: &'static str) -> Self {
+        Bytes::from(text).into()
     }
 }
 

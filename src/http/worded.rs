@@ -10,18 +10,19 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of a service's response, or what is left of that of a rejection in its place.
+    /// The body of a service's response, or what is left of that of an answer in its place.
     #[derive(Debug)]
     #[project = WordedProjection]
     pub(super) enum Worded<B> {
         Inner { #[pin] body: B },
-        Rejection { rest: Option<Bytes> },
+        Ours { rest: Option<Bytes> },
     }
 }
 
-impl<B> Worded<B> {
-    pub(super) fn rejection(bytes: Bytes) -> Self {
-        Self::Rejection { rest: Some(bytes).filter(|bytes| !bytes.is_empty()) }
+/// A body that is not the service's.
+impl<B> From<Bytes> for Worded<B> {
+    fn from(bytes: Bytes) -> Self {
+        Self::Ours { rest: Some(bytes).filter(|bytes| !bytes.is_empty()) }
     }
 }
 
@@ -36,21 +37,21 @@ where
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         match self.project() {
             WordedProjection::Inner { body } => Poll::Ready(ready!(body.poll_frame(cx))),
-            WordedProjection::Rejection { rest } => Poll::Ready(rest.take().map(|bytes| Ok(Frame::data(bytes.into())))),
+            WordedProjection::Ours { rest } => Poll::Ready(rest.take().map(|bytes| Ok(Frame::data(bytes.into())))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Inner { body } => body.is_end_stream(),
-            Self::Rejection { rest } => rest.is_none(),
+            Self::Ours { rest } => rest.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Inner { body } => body.size_hint(),
-            Self::Rejection { rest } => SizeHint::with_exact(rest.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Ours { rest } => SizeHint::with_exact(rest.as_ref().map_or(0, |bytes| bytes.len() as u64)),
         }
     }
 }

@@ -1,6 +1,10 @@
 //! The ways to answer.
 
-use std::future::{Ready, ready};
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    task::{Context, Poll},
+};
 
 use tower_service::Service;
 
@@ -29,9 +33,27 @@ pub trait Answer<Request, T, E> {
     fn answer(&self, failed: Failed<T, E>, kept: Self::Kept) -> Self::Future;
 }
 
-impl Fallback<(), (), ()> {
+/// Stands where there is no service yet, in `Fallback::value` and the like.
+#[derive(Debug)]
+pub enum NoService {}
+
+impl<Request> Service<Request> for NoService {
+    type Response = Infallible;
+    type Error = Infallible;
+    type Future = Ready<Result<Infallible, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        match *self {}
+    }
+
+    fn call(&mut self, _: Request) -> Self::Future {
+        match *self {}
+    }
+}
+
+impl Fallback<NoService, (), ()> {
     /// Answers with a clone of this.
-    pub fn value<T: Clone, E>(value: T) -> FallbackLayer<Value<T>, Plain, E> {
+    pub fn value<T: Clone, Request>(value: T) -> FallbackLayer<Value<T>, Plain, Request> {
         FallbackLayer::new(Value(value))
     }
 
@@ -46,7 +68,7 @@ impl Fallback<(), (), ()> {
     /// });
     /// # let _ = layer;
     /// ```
-    pub fn function<T, E, F>(function: F) -> FallbackLayer<Function<F>, Plain, E>
+    pub fn function<Request, T, E, F>(function: F) -> FallbackLayer<Function<F>, Plain, Request>
     where
         F: Fn(Failed<T, E>) -> Result<T, E>,
     {
@@ -64,7 +86,7 @@ impl Fallback<(), (), ()> {
     /// );
     /// # let _ = layer;
     /// ```
-    pub fn keeping<Request, Kept, T, E, K, F>(keep: K, function: F) -> FallbackLayer<Keeping<K, F>, Plain, E>
+    pub fn keeping<Request, Kept, T, E, K, F>(keep: K, function: F) -> FallbackLayer<Keeping<K, F>, Plain, Request>
     where
         K: Fn(&Request) -> Kept,
         F: Fn(Failed<T, E>, Kept) -> Result<T, E>,
@@ -83,7 +105,7 @@ impl Fallback<(), (), ()> {
     /// let layer = Fallback::service(|key: &String| key.clone(), replica);
     /// # let _ = layer;
     /// ```
-    pub fn service<Request, Kept, K, S>(keep: K, service: S) -> FallbackLayer<Backup<K, S>, Plain, S::Error>
+    pub fn service<Request, Kept, K, S>(keep: K, service: S) -> FallbackLayer<Backup<K, S>, Plain, Request>
     where
         K: Fn(&Request) -> Kept,
         S: Service<Kept> + Clone,

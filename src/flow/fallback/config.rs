@@ -1,6 +1,7 @@
 use std::marker::PhantomData;
 
 use tower_layer::Layer;
+use tower_service::Service;
 
 use super::{Fallback, When};
 use crate::kernel::{Carries, Classify, Degraded, Outcome, Plain, Protocol, Reading, Rejected};
@@ -95,11 +96,11 @@ impl<T, E> Failed<T, E> {
 
 /// The layer of [`Fallback`]: what to answer, and on what causes.
 ///
-/// `E` is the error of the services that it is put around.
+/// `Request` is what the services that it is put around are called with.
 #[derive(Debug)]
-pub struct FallbackLayer<A, M, E> {
+pub struct FallbackLayer<A, M, Request> {
     plan: Plan<A, M>,
-    error: PhantomData<fn() -> E>,
+    request: PhantomData<fn(Request)>,
 }
 
 /// What a fallback does: of interest only as part of other types' names.
@@ -120,15 +121,15 @@ impl Causes {
     }
 }
 
-impl<A, E> FallbackLayer<A, Plain, E> {
+impl<A, Request> FallbackLayer<A, Plain, Request> {
     pub(super) fn new(answer: A) -> Self {
         Self::with(Plan { answer, causes: Causes(u8::MAX), protocol: Plain::default() })
     }
 }
 
-impl<A, M, E> FallbackLayer<A, M, E> {
+impl<A, M, Request> FallbackLayer<A, M, Request> {
     fn with(plan: Plan<A, M>) -> Self {
-        Self { plan, error: PhantomData }
+        Self { plan, request: PhantomData }
     }
 
     /// Answers only for these causes. Others pass through as they are. Default: all.
@@ -148,14 +149,14 @@ impl<A, M, E> FallbackLayer<A, M, E> {
     /// # let _ = layer;
     /// ```
     #[must_use]
-    pub fn when<T, F: Fn(&Failed<T, E>) -> bool>(self, wanted: F) -> FallbackLayer<When<A, F>, M, E> {
+    pub fn when<T, E, F: Fn(&Failed<T, E>) -> bool>(self, wanted: F) -> FallbackLayer<When<A, F>, M, Request> {
         let Plan { answer, causes, protocol } = self.plan;
         FallbackLayer::with(Plan { answer: When::new(answer, wanted), causes, protocol })
     }
 
     /// For services of another protocol.
     #[must_use]
-    pub fn protocol<N>(self, protocol: N) -> FallbackLayer<A, N, E> {
+    pub fn protocol<N>(self, protocol: N) -> FallbackLayer<A, N, Request> {
         let Plan { answer, causes, .. } = self.plan;
         FallbackLayer::with(Plan { answer, causes, protocol })
     }
@@ -167,14 +168,14 @@ impl<A, M, E> FallbackLayer<A, M, E> {
     }
 }
 
-impl<A: Clone, M: Clone, E> Clone for FallbackLayer<A, M, E> {
+impl<A: Clone, M: Clone, Request> Clone for FallbackLayer<A, M, Request> {
     fn clone(&self) -> Self {
         Self::with(self.plan.clone())
     }
 }
 
-impl<S, A: Clone, M: Clone, E> Layer<S> for FallbackLayer<A, M, E> {
-    type Service = Fallback<S, Plan<A, M>, E>;
+impl<S: Service<Request>, A: Clone, M: Clone, Request> Layer<S> for FallbackLayer<A, M, Request> {
+    type Service = Fallback<S, Plan<A, M>, Request>;
 
     fn layer(&self, inner: S) -> Self::Service {
         Fallback::new(inner, self.plan.clone())

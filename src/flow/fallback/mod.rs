@@ -39,7 +39,7 @@ mod config;
 mod future;
 mod service;
 
-pub use answer::{Answer, Backup, Function, Keeping, Value, When};
+pub use answer::{Answer, Backup, Function, Keeping, NoService, Value, When};
 pub use config::{Cause, Failed, FallbackLayer, FallbackProtocol, Plan};
 pub use future::FallbackFuture;
 pub use service::Fallback;

@@ -1,4 +1,7 @@
-use std::task::{Context, Poll};
+use std::{
+    fmt,
+    task::{Context, Poll},
+};
 
 use tower_service::Service;
 
@@ -16,15 +19,17 @@ use crate::kernel::{Outcome, Reading};
 /// });
 /// # let _ = layer;
 /// ```
-#[derive(Debug)]
-pub struct Fallback<S, P, E> {
+///
+/// A type parameter for the error would be simpler. But a type in which a `BoxError` is named twice, here and in the
+/// service, stops spawned calls from compiling.
+pub struct Fallback<S: Service<Request>, P, Request> {
     inner: S,
     plan: P,
     /// Taken by `poll_ready`, spent by the next `call`: the service behind never becomes ready.
-    not_ready: Option<E>,
+    not_ready: Option<S::Error>,
 }
 
-impl<S, P, E> Fallback<S, P, E> {
+impl<S: Service<Request>, P, Request> Fallback<S, P, Request> {
     pub(super) fn new(inner: S, plan: P) -> Self {
         Self { inner, plan, not_ready: None }
     }
@@ -40,14 +45,20 @@ impl<S, P, E> Fallback<S, P, E> {
     }
 }
 
-impl<S: Clone, P: Clone, E> Clone for Fallback<S, P, E> {
+impl<S: Service<Request> + fmt::Debug, P: fmt::Debug, Request> fmt::Debug for Fallback<S, P, Request> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fallback").field("inner", &self.inner).field("plan", &self.plan).finish_non_exhaustive()
+    }
+}
+
+impl<S: Service<Request> + Clone, P: Clone, Request> Clone for Fallback<S, P, Request> {
     // A clone inherits no readiness, and no error of it.
     fn clone(&self) -> Self {
         Self::new(self.inner.clone(), self.plan.clone())
     }
 }
 
-impl<S, A, M, Request> Service<Request> for Fallback<S, Plan<A, M>, S::Error>
+impl<S, A, M, Request> Service<Request> for Fallback<S, Plan<A, M>, Request>
 where
     S: Service<Request>,
     A: Answer<Request, S::Response, S::Error> + Clone,

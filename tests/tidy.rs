@@ -1,0 +1,106 @@
+//! House rules that a compiler does not check.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Every Rust file under a folder, with its text.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("the folder is there") {
+            let path = entry.expect("it can be read").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("it is text");
+                found.push((path, text));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "there are no files in {folder}");
+    found
+}
+
+/// The lines that are code, with their numbers.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines()
+        .enumerate()
+        .map(|(number, line)| (number + 1, line.trim()))
+        .filter(|(_, line)| !line.starts_with("//"))
+}
+
+fn assert_nowhere(words: &[&str], except: &str) {
+    for (path, text) in sources("src") {
+        if !except.is_empty() && path.ends_with(except) {
+            continue;
+        }
+        for (number, line) in code(&text) {
+            for word in words {
+                assert!(!line.contains(word), "{}:{number}: `{word}` has no place here", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_clock_reads_clocks() {
+    assert_nowhere(&["SystemTime::now", "quanta::", "time::Instant", "Tokio::now"], "kernel/clock.rs");
+}
+
+#[test]
+fn only_sync_knows_loom() {
+    assert_nowhere(&["loom::", "cofferdam_loom"], "kernel/sync.rs");
+}
+
+#[test]
+fn nothing_is_spawned_or_left_unfinished() {
+    assert_nowhere(&["tokio::spawn", "todo!", "unimplemented!", ".unwrap()", "unsafe "], "");
+}
+
+#[test]
+fn imports_point_one_way() {
+    let forbidden: [(&str, &[&str]); 4] = [
+        ("src/kernel", &["crate::policy", "crate::flow", "crate::http"]),
+        ("src/policy", &["crate::flow", "crate::http"]),
+        ("src/flow", &["crate::policy", "crate::http"]),
+        ("src/http", &["crate::policy"]),
+    ];
+    for (folder, words) in forbidden {
+        for (path, text) in sources(folder) {
+            for (number, line) in code(&text) {
+                for word in words {
+                    assert!(!line.contains(word), "{}:{number}: imports `{word}`", path.display());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_source_file_is_a_few_screens() {
+    for (path, text) in sources("src") {
+        let lines = text.lines().count();
+        assert!(lines <= 400, "{} has {lines} lines: which concept in it wants its own name?", path.display());
+    }
+}
+
+#[test]
+fn patterns_name_no_other_pattern() {
+    for (folder, others) in [
+        ("src/policy/breaker", ["bulkhead::", "Bulkhead"]),
+        ("src/policy/bulkhead", ["breaker::", "CircuitBreaker"]),
+        ("src/flow/timeout", ["fallback::", "Fallback"]),
+        ("src/flow/fallback", ["timeout::", "Timeout"]),
+    ] {
+        for (path, text) in sources(folder) {
+            for (number, line) in code(&text) {
+                for other in others {
+                    assert!(!line.contains(other), "{}:{number}: knows `{other}`", path.display());
+                }
+            }
+        }
+    }
+}
