@@ -74,7 +74,11 @@ where
     C: ClassifyHead + Clone,
 {
     fn read(&self, answer: Result<&Response<B>, &E>) -> Reading {
-        Protocol::read(&self.protocol, answer)
+        match answer {
+            // Another fallback has answered: if that is good enough, it is not for this one to answer again.
+            Ok(response) if response.extensions().get::<Degraded>().is_some() => self.protocol.read_status(response),
+            _ => Protocol::read(&self.protocol, answer),
+        }
     }
 
     fn mark(&self, response: &mut Response<B>, degraded: Degraded) {

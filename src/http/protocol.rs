@@ -1,4 +1,4 @@
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, header::CONTENT_LENGTH};
 use http_body::Body;
 
 use super::{Errors, Problem, Tracked, WordWith, Wording, retry_after};
@@ -147,10 +147,20 @@ impl<W, C: ClassifyHead> Http<W, C> {
         if let Some(rejected) = rejection(response) {
             return Reading::of_rejection(*rejected);
         }
+        self.read_status(response)
+    }
+
+    /// What the answer itself is worth, whatever it stands in for.
+    pub(super) fn read_status<B>(&self, response: &Response<B>) -> Reading {
         let outcome = self.classify.classify(response.status(), response.headers());
         let asked = if outcome.is_bad() { retry_after::read(response.headers()) } else { None };
         Reading::of(outcome).with_retry_after(asked)
     }
+}
+
+/// How many bytes a body will have, if its head says so.
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 impl<B: Body, E, W, C> Protocol<Response<B>, E> for Http<W, C>
@@ -177,14 +187,17 @@ where
     ) -> Result<Response<Tracked<B, P>>, E> {
         let reading = self.read(answer.as_ref());
         match answer {
-            Ok(response) => Ok(response.map(|body| {
-                if self.until_head || body.is_end_stream() {
-                    ticket.settle(reading);
-                    Tracked::ended(body)
-                } else {
-                    Tracked::open(body, ticket, reading)
-                }
-            })),
+            Ok(response) => {
+                let promised = content_length(response.headers());
+                Ok(response.map(|body| {
+                    if self.until_head || body.is_end_stream() {
+                        ticket.settle(reading);
+                        Tracked::ended(body)
+                    } else {
+                        Tracked::open(body, promised, ticket, reading)
+                    }
+                }))
+            }
             Err(error) => {
                 ticket.settle(reading);
                 Err(error)

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
@@ -26,6 +26,8 @@ pin_project! {
 struct Open<P: Policy> {
     ticket: Option<Ticket<P>>,
     reading: Reading,
+    /// How many bytes the head has promised and the body has not yet brought.
+    promised: Option<u64>,
 }
 
 impl<P: Policy> Open<P> {
@@ -37,19 +39,20 @@ impl<P: Policy> Open<P> {
 }
 
 impl<P: Policy> Drop for Open<P> {
-    /// Nobody reads the body of a 503 to its end: there the head says what became of the call. A success that was broken
-    /// off is none, so its ticket is just dropped.
+    /// Nobody reads the body of a 503 to its end: there the head says what became of the call. Nor does a server ask a body
+    /// for its end when it has had as many bytes as the head promised. But a success that was broken off is none, so its
+    /// ticket is just dropped.
     fn drop(&mut self) {
-        if self.reading.outcome != Outcome::Success {
+        if self.reading.outcome != Outcome::Success || self.promised == Some(0) {
             self.settle(self.reading);
         }
     }
 }
 
 impl<B, P: Policy> Tracked<B, P> {
-    pub(super) fn open(body: B, mut ticket: Ticket<P>, reading: Reading) -> Self {
+    pub(super) fn open(body: B, promised: Option<u64>, mut ticket: Ticket<P>, reading: Reading) -> Self {
         ticket.head();
-        Self { body: Worded::Inner { body }, open: Open { ticket: Some(ticket), reading } }
+        Self { body: Worded::Inner { body }, open: Open { ticket: Some(ticket), reading, promised } }
     }
 
     pub(super) fn ended(body: B) -> Self {
@@ -57,7 +60,7 @@ impl<B, P: Policy> Tracked<B, P> {
     }
 
     fn untracked(body: Worded<B>) -> Self {
-        Self { body, open: Open { ticket: None, reading: Reading::of(Outcome::Ignored) } }
+        Self { body, open: Open { ticket: None, reading: Reading::of(Outcome::Ignored), promised: None } }
     }
 }
 
@@ -85,6 +88,10 @@ where
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
         let frame = ready!(watch(&mut this.open.ticket, || this.body.as_mut().poll_frame(cx)));
+        if let (Some(promised), Some(Ok(frame))) = (&mut this.open.promised, &frame) {
+            let brought = frame.data_ref().map_or(0, Buf::remaining);
+            *promised = promised.saturating_sub(brought as u64);
+        }
         match &frame {
             Some(Err(_)) => this.open.settle(Reading::of(Outcome::Failure)),
             // After the last frame nobody may poll again, so the end is looked for with every frame.

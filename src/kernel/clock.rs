@@ -1,7 +1,8 @@
 //! The only file that reads a clock.
 //!
-//! State machines are told the time; what tells them is [`now`]. Production reads the processor's own counter
-//! through `quanta`. Under the feature `test-util` it is tokio's clock, so that a paused one stops this crate too.
+//! State machines are told the time; what tells them is [`now`], or [`coarse`] where a few milliseconds do not matter.
+//! Both read the system's monotonic clock. Under the feature `test-util` they read tokio's, so that a paused one stops
+//! this crate too.
 
 use std::{
     fmt,
@@ -35,6 +36,7 @@ impl Instant {
     pub const NEVER: Self = Self(u64::MAX);
 
     /// Reads the clock.
+    #[inline]
     #[must_use]
     pub fn now() -> Self {
         now()
@@ -75,33 +77,55 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The clock's first reading. Under a paused clock another thread's time may lie before it, so it is not zero.
+/// The clock's first reading. Another thread's time may lie before it, under a paused clock or by a tick.
 const FIRST: u64 = 1 << 42;
 
-/// Reads the clock.
 #[cfg(not(feature = "test-util"))]
-pub(crate) fn now() -> Instant {
-    static CLOCK: LazyLock<(quanta::Clock, u64)> = LazyLock::new(|| {
-        let clock = quanta::Clock::new();
-        let epoch = clock.raw();
-        (clock, epoch)
-    });
-    let (clock, epoch) = &*CLOCK;
-    Instant(FIRST.saturating_add(clock.delta_as_nanos(*epoch, clock.raw())))
+use std::time::Instant as Source;
+#[cfg(feature = "test-util")]
+use tokio::time::Instant as Source;
+
+static EPOCH: LazyLock<Source> = LazyLock::new(source);
+
+#[inline]
+#[allow(clippy::disallowed_methods)] // this is the one place
+fn source() -> Source {
+    Source::now()
 }
 
-/// Reads tokio's clock.
-#[cfg(feature = "test-util")]
-#[allow(clippy::disallowed_methods)] // this is the one place
+/// Reads the clock.
+#[inline]
 pub(crate) fn now() -> Instant {
-    use tokio::time::Instant as Tokio;
-    static EPOCH: LazyLock<Tokio> = LazyLock::new(Tokio::now);
-    let (epoch, now) = (*EPOCH, Tokio::now());
-    let nanos = match now.checked_duration_since(epoch) {
-        Some(since) => FIRST.saturating_add(nanos(since)),
-        None => FIRST.saturating_sub(nanos(epoch.saturating_duration_since(now))),
-    };
-    Instant(nanos)
+    let (epoch, now) = (*EPOCH, source());
+    match now.checked_duration_since(epoch) {
+        Some(since) => Instant(FIRST.saturating_add(nanos(since))),
+        None => Instant(FIRST.saturating_sub(nanos(epoch.saturating_duration_since(now)))),
+    }
+}
+
+/// Reads the clock to a tick, at a quarter of the cost: it may differ from [`now`] by that much, and by no more, as both
+/// are the same clock of the system.
+#[cfg(all(target_os = "linux", not(feature = "test-util")))]
+#[inline]
+pub(crate) fn coarse() -> Instant {
+    static EPOCH: LazyLock<u64> = LazyLock::new(|| coarse_nanos().saturating_sub(now().0));
+    Instant(coarse_nanos().saturating_sub(*EPOCH))
+}
+
+/// Nanoseconds since the system began.
+#[cfg(all(target_os = "linux", not(feature = "test-util")))]
+#[inline]
+fn coarse_nanos() -> u64 {
+    // Seconds, in units of 2^-32.
+    let ticks = coarsetime::Instant::now_without_cache_update().as_ticks();
+    (u128::from(ticks) * 1_000_000_000 >> 32) as u64
+}
+
+/// Reads the clock: elsewhere there is none that is cheaper and the same.
+#[cfg(not(all(target_os = "linux", not(feature = "test-util"))))]
+#[inline]
+pub(crate) fn coarse() -> Instant {
+    now()
 }
 
 /// Reads the calendar, which only dates from outside are compared with.

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Admit, Ended, Instant, Policy, Rejected};
+use super::{Admit, Ended, Instant, Policy, Rejected, Timing};
 
 /// `None` admits everything.
 impl<P: Policy> Policy for Option<P> {
     type Token = Option<P::Token>;
+
+    const TIMING: Timing = P::TIMING;
 
     #[inline]
     fn settle(&self, token: Self::Token, ended: &Ended) {
@@ -37,6 +39,8 @@ impl<Request, P: Admit<Request>> Admit<Request> for Option<P> {
 
 impl<P: Policy> Policy for Arc<P> {
     type Token = P::Token;
+
+    const TIMING: Timing = P::TIMING;
 
     #[inline]
     fn settle(&self, token: Self::Token, ended: &Ended) {

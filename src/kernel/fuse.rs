@@ -1,6 +1,6 @@
 //! Tuples of policies are policies: one service, one future, one reference count, one clock read at each end.
 
-use super::{Admit, Ended, Instant, Policy, Rejected};
+use super::{Admit, Ended, Instant, Policy, Rejected, Timing};
 
 /// An admission that is taken back unless it is kept: a later policy rejected the call, or panicked.
 struct Undo<'a, P: Policy> {
@@ -70,6 +70,8 @@ macro_rules! fuse {
         impl<$($policy: Policy),*> Policy for ($($policy,)*) {
             type Token = ($($policy::Token,)*);
 
+            const TIMING: Timing = Timing::Unused$(.closer($policy::TIMING))*;
+
             #[inline]
             fn settle(&self, ($($token,)*): Self::Token, ended: &Ended) {
                 $(let _settle = Settle { policy: &self.$index, token: Some($token), ended };)*
@@ -103,6 +105,8 @@ macro_rules! fuse {
 /// The empty group admits everything.
 impl Policy for () {
     type Token = ();
+
+    const TIMING: Timing = Timing::Unused;
 
     #[inline]
     fn settle(&self, (): (), _: &Ended) {}

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
-use super::{Admit, ByResult, Call, ClassifyWith, Guarded, Outcome, Plain, Policy, Ticket, clock, ticket::watch};
+use super::{
+    Admit, ByResult, Call, ClassifyWith, Guarded, Outcome, Plain, Policy, Ticket,
+    ticket::{now_for, watch},
+};
 
 /// A policy as a Tower layer, and as something to run any future under.
 ///
@@ -36,8 +39,6 @@ pub struct Guard<P, M = Plain> {
 ///
 /// For services that answer with HTTP responses add [`.http()`](Guard::http).
 pub fn guard<P: Policy>(policy: P) -> Guard<P> {
-    // The clock calibrates on its first reading, which no request should wait for.
-    let _ = clock::now();
     Guard { policy: Arc::new(policy), protocol: Plain::default() }
 }
 
@@ -106,7 +107,7 @@ impl<P: Policy, C: Clone> Guard<P, Plain<C>> {
         P: Admit<Request>,
         F: Future<Output = Result<T, E>>,
     {
-        let now = clock::now();
+        let now = now_for::<P>();
         match self.policy.admit(request, now) {
             Ok(token) => {
                 let mut ticket = Some(Ticket::new(Arc::clone(&self.policy), token, now));

@@ -7,7 +7,10 @@ use std::{
 
 use tower_service::Service;
 
-use super::{Admit, GuardedFuture, Protocol, Rejected, Ticket, clock, ticket::watch};
+use super::{
+    Admit, GuardedFuture, Protocol, Rejected, Ticket,
+    ticket::{now_for, watch},
+};
 
 /// A service behind a policy: made by a [`Guard`](crate::Guard).
 ///
@@ -69,7 +72,7 @@ where
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.shut = self.policy.shut(clock::now);
+        self.shut = self.policy.shut(now_for::<P>);
         match self.shut {
             Some(_) => Poll::Ready(Ok(())),
             None => self.inner.poll_ready(cx),
@@ -81,7 +84,7 @@ where
         if let Some(rejected) = self.shut.take() {
             return GuardedFuture::rejected(rejected, self.protocol.clone());
         }
-        let now = clock::now();
+        let now = now_for::<P>();
         match self.policy.admit(&request, now) {
             Ok(token) => {
                 let mut ticket = Some(Ticket::new(Arc::clone(&self.policy), token, now));

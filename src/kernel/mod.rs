@@ -34,7 +34,7 @@ pub use name::Name;
 pub use oneshot::Oneshot;
 pub use outcome::{Degraded, Ended, Outcome, Reading};
 pub use plain::{ByResult, Classify, ClassifyWith, Plain};
-pub use policy::{Admit, Policy};
+pub use policy::{Admit, Policy, Timing};
 pub use protocol::{Carries, Protocol};
 pub use ratio::Ratio;
 pub use rejected::{Refused, Rejected, Why};

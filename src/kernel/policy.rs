@@ -40,6 +40,9 @@ pub trait Policy {
     /// Handed out on admission and given back once: a generation, a slot, a start time.
     type Token;
 
+    /// How closely it looks at the time. A group reads the clock as its most exact member needs it.
+    const TIMING: Timing = Timing::Exact;
+
     /// The call that this token stands for was made, and ended. Called exactly once per token that is not undone.
     fn settle(&self, token: Self::Token, ended: &Ended);
 
@@ -60,6 +63,25 @@ pub trait Policy {
         Self: Sized,
     {
         guard(self)
+    }
+}
+
+/// How closely a policy looks at the time, and so what it costs to tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Timing {
+    /// It does not. Every moment that it is told is [`Instant::ORIGIN`].
+    Unused,
+    /// To a tick of the system's clock, which is 1 to 10 ms. For what is counted in seconds.
+    Coarse,
+    /// As closely as the system can tell.
+    Exact,
+}
+
+impl Timing {
+    /// The more exact of the two.
+    #[must_use]
+    pub const fn closer(self, other: Self) -> Self {
+        if self as u8 > other as u8 { self } else { other }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use super::{Admit, Ended, Instant, Policy, Rejected};
+use super::{Admit, Ended, Instant, Policy, Rejected, Timing};
 
 /// Decides as the policy in it does, and rejects nothing: what would have been rejected is counted and let through.
 ///
@@ -48,6 +48,8 @@ impl<P> Shadow<P> {
 
 impl<P: Policy> Policy for Shadow<P> {
     type Token = Option<P::Token>;
+
+    const TIMING: Timing = P::TIMING;
 
     #[inline]
     fn settle(&self, token: Self::Token, ended: &Ended) {

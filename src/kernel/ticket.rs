@@ -2,7 +2,7 @@
 
 use std::{mem, pin::Pin, sync::Arc, task::Poll};
 
-use super::{Ended, Instant, Outcome, Policy, Reading, clock};
+use super::{Ended, Instant, Outcome, Policy, Reading, Timing, clock};
 
 /// One admitted call.
 ///
@@ -16,19 +16,20 @@ pub struct Ticket<P: Policy> {
     policy: Arc<P>,
     token: Option<P::Token>,
     started: Instant,
-    head: Option<Instant>,
+    /// [`Instant::NEVER`] if the head did not come before the end.
+    head: Instant,
 }
 
 impl<P: Policy> Ticket<P> {
     #[inline]
     pub(crate) fn new(policy: Arc<P>, token: P::Token, started: Instant) -> Self {
-        Self { policy, token: Some(token), started, head: None }
+        Self { policy, token: Some(token), started, head: Instant::NEVER }
     }
 
     /// The head of the answer is here, and the rest is still to come.
     #[cfg_attr(not(feature = "http"), allow(dead_code))]
     pub fn head(&mut self) {
-        self.head = Some(clock::now());
+        self.head = now_for::<P>();
     }
 
     /// The call has ended like this.
@@ -43,8 +44,8 @@ impl<P: Policy> Ticket<P> {
             let ended = Ended {
                 outcome: reading.outcome,
                 started: self.started,
-                head: self.head,
-                now: clock::now(),
+                head: Some(self.head).filter(|head| *head != Instant::NEVER),
+                now: now_for::<P>(),
                 retry_after: reading.retry_after,
             };
             self.policy.settle(token, &ended);
@@ -56,6 +57,16 @@ impl<P: Policy> Drop for Ticket<P> {
     #[inline]
     fn drop(&mut self) {
         self.end(Reading::of(Outcome::Abandoned));
+    }
+}
+
+/// The time, as closely as the policy looks at it.
+#[inline]
+pub(crate) fn now_for<P: Policy>() -> Instant {
+    match P::TIMING {
+        Timing::Unused => Instant::ORIGIN,
+        Timing::Coarse => clock::coarse(),
+        Timing::Exact => clock::now(),
     }
 }
 

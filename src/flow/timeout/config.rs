@@ -3,7 +3,7 @@ use std::time::Duration;
 use tower_layer::Layer;
 
 use super::Timeout;
-use crate::kernel::{Context, Deadline, Instant, Invalid, Name, Plain};
+use crate::kernel::{Context, Deadline, Invalid, Name, Plain};
 
 /// Builds a [`Timeout`] layer.
 ///
@@ -96,8 +96,6 @@ impl<D: Bounds, M> Builder<D, M> {
                 .map(|limit| Invalid::unless_duration("between_frames", limit))
                 .transpose()?,
         };
-        // The clock calibrates on its first reading, which no request should wait for.
-        let _ = Instant::now();
         Ok(TimeoutLayer { settings, deadline: self.deadline, protocol: self.protocol })
     }
 }

@@ -20,12 +20,15 @@ pub(crate) struct CountWindow {
     segments: [OnceLock<Box<[AtomicU8]>>; SEGMENTS],
     size: AtomicUsize,
     next: AtomicUsize,
-    /// Calls, failures and slow calls, 21 bits each.
+    /// Calls, failures and slow calls, 21 bits each, and each of them above [`NONE`]: between a thread's swap and its
+    /// addition another one may have overwritten the slot and taken off what was not added yet.
     totals: AtomicU64,
 }
 
 const BITS: u32 = 21;
 const MASK: u64 = (1 << BITS) - 1;
+const NONE: u64 = 1 << 19;
+const EMPTIED: u64 = NONE | NONE << BITS | NONE << (2 * BITS);
 
 impl CountWindow {
     /// A window over the last `size` calls, from 1 to [`LARGEST`].
@@ -34,15 +37,14 @@ impl CountWindow {
             segments: Default::default(),
             size: AtomicUsize::new(0),
             next: AtomicUsize::new(0),
-            totals: AtomicU64::new(0),
+            totals: AtomicU64::new(EMPTIED),
         };
         window.resize(size);
         window
     }
 
-    /// Counts a call. Returns the counts with it in them, unless they are all good.
-    #[inline]
-    pub(crate) fn record(&self, sample: Sample) -> Option<Counts> {
+    /// Counts a call. Returns whether all calls in the window are good.
+    pub(crate) fn record(&self, sample: Sample) -> bool {
         let size = self.size.load(Ordering::SeqCst);
         let index = self.next.fetch_add(1, Ordering::Relaxed) % size;
         let totals = self.put(index, encode(sample));
@@ -50,7 +52,7 @@ impl CountWindow {
         if index >= self.size.load(Ordering::SeqCst) {
             self.put(index, EMPTY);
         }
-        (totals >> BITS != 0).then(|| unpack(totals))
+        totals >> BITS == 0
     }
 
     /// What the window holds.
@@ -92,7 +94,6 @@ impl CountWindow {
     }
 
     /// Writes a slot and returns the totals after that.
-    #[inline]
     fn put(&self, index: usize, new: u8) -> u64 {
         let old = self.slot(index).swap(new, Ordering::SeqCst);
         let change = packed(new).wrapping_sub(packed(old));
@@ -100,7 +101,6 @@ impl CountWindow {
     }
 
     /// Segment `k` holds slots `2^k - 1` to `2^(k+1) - 2`.
-    #[inline]
     fn slot(&self, index: usize) -> &AtomicU8 {
         let segment = (index + 1).ilog2();
         let slots = self.segments[segment as usize]
@@ -124,5 +124,6 @@ fn packed(slot: u8) -> u64 {
 }
 
 fn unpack(totals: u64) -> Counts {
-    Counts { calls: totals & MASK, failures: totals >> BITS & MASK, slow: totals >> (2 * BITS) & MASK }
+    let field = |nth: u32| (totals >> (nth * BITS) & MASK).saturating_sub(NONE);
+    Counts { calls: field(0), failures: field(1), slow: field(2) }
 }

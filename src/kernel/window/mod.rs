@@ -70,9 +70,9 @@ impl Window {
         window
     }
 
-    /// Counts a call that ended now. Returns the counts with it in them, unless they are all good.
+    /// Counts a call that ended now. Returns whether all calls in the window are good.
     #[inline]
-    pub(crate) fn record(&self, sample: Sample, now: Instant) -> Option<Counts> {
+    pub(crate) fn record(&self, sample: Sample, now: Instant) -> bool {
         match self.by_count() {
             Some(count) => count.record(sample),
             None => self.time.record(sample, now),

@@ -33,6 +33,9 @@ struct Bucket {
     calls: AtomicU64,
     failures: AtomicU64,
     slow: AtomicU64,
+    /// How often it began to be emptied, and how often that was done: so nobody takes a half of it for the whole.
+    emptying: AtomicU64,
+    emptied: AtomicU64,
 }
 
 impl TimeWindow {
@@ -46,9 +49,9 @@ impl TimeWindow {
         }
     }
 
-    /// Counts a call that ended now. Returns the counts with it in them, unless they are all good.
+    /// Counts a call that ended now. Returns whether all calls in the window are good.
     #[inline]
-    pub(crate) fn record(&self, sample: Sample, now: Instant) -> Option<Counts> {
+    pub(crate) fn record(&self, sample: Sample, now: Instant) -> bool {
         if now.as_nanos() >= self.ends.load(Ordering::Acquire) {
             self.rotate(now);
         }
@@ -60,7 +63,7 @@ impl TimeWindow {
             bucket.slow.fetch_add(sample.slow.into(), Ordering::AcqRel);
             self.bad.fetch_add(u64::from(sample.failed) + u64::from(sample.slow), Ordering::AcqRel);
         }
-        (self.bad.load(Ordering::Acquire) != 0).then(|| self.sum())
+        self.bad.load(Ordering::Acquire) == 0
     }
 
     /// What the window holds at this time.
@@ -88,10 +91,17 @@ impl TimeWindow {
     fn sum(&self) -> Counts {
         let mut counts = Counts::default();
         for bucket in &self.buckets {
+            let emptied = bucket.emptied.load(Ordering::Acquire);
             // The other way round than they are written, so that no failure is seen without its call.
-            counts.slow += bucket.slow.load(Ordering::Acquire);
-            counts.failures += bucket.failures.load(Ordering::Acquire);
-            counts.calls += bucket.calls.load(Ordering::Acquire);
+            let slow = bucket.slow.load(Ordering::Acquire);
+            let failures = bucket.failures.load(Ordering::Acquire);
+            let calls = bucket.calls.load(Ordering::Acquire);
+            // What is being emptied at this moment has left the window already.
+            if bucket.emptying.load(Ordering::Acquire) == emptied {
+                counts.slow += slow;
+                counts.failures += failures;
+                counts.calls += calls;
+            }
         }
         counts
     }
@@ -115,9 +125,11 @@ impl TimeWindow {
     }
 
     fn empty(&self, bucket: &Bucket) {
+        bucket.emptying.fetch_add(1, Ordering::AcqRel);
         bucket.calls.swap(0, Ordering::AcqRel);
         let failures = bucket.failures.swap(0, Ordering::AcqRel);
         let slow = bucket.slow.swap(0, Ordering::AcqRel);
+        bucket.emptied.fetch_add(1, Ordering::AcqRel);
         self.bad.fetch_sub(failures + slow, Ordering::AcqRel);
     }
 }

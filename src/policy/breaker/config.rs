@@ -116,7 +116,8 @@ impl Builder {
     }
 
     /// Opens when this share of the calls in the window took `threshold` or longer, whether they failed or not. The time
-    /// counts to the head of a streamed answer. A call that is cancelled after the threshold is one of them.
+    /// counts to the head of a streamed answer, and is measured to a tick of the system's clock (1 to 10 ms). A call that is
+    /// cancelled after the threshold is one of them.
     ///
     /// Default: 5 s and 0.9. Range: above zero; above 0, at most 1.
     pub fn slow_calls(mut self, threshold: Duration, ratio: f64) -> Self {

@@ -40,43 +40,43 @@ impl Live {
 
     pub(super) fn set(&self, settings: &Settings) {
         let bits = |ratio: Option<Ratio>| ratio.map_or(NEVER, Ratio::get).to_bits();
-        let slow_after = settings.slow_calls.map_or(u64::MAX, |(threshold, _)| nanos(threshold));
         self.failure_ratio.store(bits(settings.failure_ratio), Ordering::Relaxed);
         self.slow_ratio.store(bits(settings.slow_calls.map(|(_, ratio)| ratio)), Ordering::Relaxed);
-        self.slow_after.store(slow_after, Ordering::Relaxed);
+        self.slow_after.store(settings.slow_after(), Ordering::Relaxed);
         self.minimum_calls.store(settings.minimum_calls, Ordering::Relaxed);
         let run = settings.consecutive_failures.map_or(u64::MAX, u64::from);
         self.consecutive_failures.store(run, Ordering::Relaxed);
     }
 
     /// What a call counts as; `None` if it counts neither way.
-    #[inline]
     pub(super) fn sample(&self, ended: &Ended) -> Option<Sample> {
-        let slow = ended.latency_nanos() >= self.slow_after.load(Ordering::Relaxed);
-        match ended.outcome {
-            Outcome::Success => Some(Sample { failed: false, slow }),
-            Outcome::Failure | Outcome::Overload => Some(Sample { failed: true, slow }),
-            Outcome::Ignored => None,
-            // The caller left: our business only if it had waited too long.
-            Outcome::Abandoned => slow.then_some(Sample { failed: false, slow }),
+        sample(ended, self.slow_after.load(Ordering::Relaxed))
+    }
+
+    /// Whether a call went well: the only question there is while all do.
+    #[inline]
+    pub(super) fn is_good(&self, ended: &Ended) -> bool {
+        ended.outcome == Outcome::Success && ended.latency_nanos() < self.slow_after.load(Ordering::Relaxed)
+    }
+
+    /// A success ends the run of failures.
+    #[inline]
+    pub(super) fn end_run(&self) {
+        if self.run.load(Ordering::Relaxed) != 0 {
+            self.run.store(0, Ordering::Release);
         }
     }
 
     /// Counts the run of failures. Returns whether it is long enough to open.
-    #[inline]
     pub(super) fn run_ends_it(&self, sample: Sample) -> bool {
         if sample.failed {
             let run = self.run.fetch_add(1, Ordering::AcqRel) + 1;
             return run >= self.consecutive_failures.load(Ordering::Relaxed);
         }
-        if !sample.slow && self.run.load(Ordering::Relaxed) != 0 {
-            self.run.store(0, Ordering::Release);
+        if !sample.slow {
+            self.end_run();
         }
         false
-    }
-
-    pub(super) fn clear_run(&self) {
-        self.run.store(0, Ordering::Release);
     }
 
     /// Whether the counts are bad enough to open.
@@ -87,5 +87,24 @@ impl Live {
         counts.calls > 0
             && counts.calls >= self.minimum_calls.load(Ordering::Relaxed).into()
             && (reached(counts.failures, &self.failure_ratio) || reached(counts.slow, &self.slow_ratio))
+    }
+}
+
+impl Settings {
+    /// From how many nanoseconds on a call is slow.
+    pub(super) fn slow_after(&self) -> u64 {
+        self.slow_calls.map_or(u64::MAX, |(threshold, _)| nanos(threshold))
+    }
+}
+
+/// What a call counts as, if it is slow after that many nanoseconds; `None` if it counts neither way.
+pub(super) fn sample(ended: &Ended, slow_after: u64) -> Option<Sample> {
+    let slow = ended.latency_nanos() >= slow_after;
+    match ended.outcome {
+        Outcome::Success => Some(Sample { failed: false, slow }),
+        Outcome::Failure | Outcome::Overload => Some(Sample { failed: true, slow }),
+        Outcome::Ignored => None,
+        // The caller left: our business only if it had waited too long.
+        Outcome::Abandoned => slow.then_some(Sample { failed: false, slow }),
     }
 }

@@ -7,7 +7,7 @@ use super::{
     state::{Gate, Hint, Machine},
 };
 use crate::kernel::{
-    Admit, Ended, Instant, Invalid, Name, Policy, Rejected, Why, clock,
+    Admit, Ended, Instant, Invalid, Name, Policy, Rejected, Timing, Why, clock,
     sync::{Arc, AtomicU64, Mutex, Ordering, lock},
     window::{Sample, Window},
 };
@@ -40,7 +40,7 @@ pub struct CircuitBreaker {
 
 #[derive(Debug)]
 struct Shared {
-    /// The generation, and in the lowest bits which [`Gate`]: all that a call reads while the breaker is closed.
+    /// The generation, and in the lowest bits which [`Gate`]: all that decides about a call while the breaker is closed.
     gate: AtomicU64,
     /// The gate's moments: what came before `gate` was stored belongs to it, or to a newer one.
     from: AtomicU64,
@@ -60,12 +60,20 @@ struct Core {
     settings: Settings,
 }
 
-/// What an admission by a breaker is remembered by: the generation it belongs to, and which probe it is.
+/// What an admission by a breaker is remembered by: the generation it belongs to, and in the lowest bits which probe it is,
+/// if it is one. So it is the very word that the gate is while calls flow.
 #[derive(Clone, Copy, Debug)]
-pub struct Token {
-    generation: u64,
-    probe: Option<u64>,
+pub struct Token(u64);
+
+impl Token {
+    fn new(generation: u64, probe: u32) -> Self {
+        Self(generation << LOW_BITS | u64::from(probe))
+    }
 }
+
+/// The lowest bits of a gate or a token.
+const LOW_BITS: u32 = 24;
+const LOW: u64 = (1 << LOW_BITS) - 1;
 
 /// [`Gate`] as the lowest bits of a word.
 mod kind {
@@ -77,8 +85,6 @@ mod kind {
     pub(super) const PROBING: u64 = 5;
     pub(super) const ASK: u64 = 6;
     pub(super) const BARRED: u64 = 7;
-    pub(super) const BITS: u32 = 3;
-    pub(super) const MASK: u64 = (1 << BITS) - 1;
 }
 
 /// The share of calls let through at the beginning of a ramp.
@@ -192,7 +198,7 @@ impl CircuitBreaker {
 
     fn forget(&self) {
         self.shared.window.clear();
-        self.shared.live.clear_run();
+        self.shared.live.end_run();
         self.shared.asked_until.store(0, Ordering::Relaxed);
     }
 
@@ -222,7 +228,7 @@ impl CircuitBreaker {
             Gate::Ask => kind::ASK,
             Gate::Barred => kind::BARRED,
         };
-        shared.gate.store(core.machine.generation() << kind::BITS | kind, Ordering::Release);
+        shared.gate.store(core.machine.generation() << LOW_BITS | kind, Ordering::Release);
     }
 
     fn until(&self) -> Instant {
@@ -231,7 +237,7 @@ impl CircuitBreaker {
 
     /// Why nothing is let through, as long as that can be told without the machine.
     fn barred(&self, gate: u64, now: impl FnOnce() -> Instant) -> Option<Rejected> {
-        match gate & kind::MASK {
+        match gate & LOW {
             kind::OPEN => {
                 let (now, until) = (now(), self.until());
                 (now < until).then(|| self.rejected(Why::Open, until.since(now)))
@@ -255,14 +261,23 @@ impl CircuitBreaker {
         self.rejected(Why::Probing, lease.min(open_time))
     }
 
-    /// The way of a call that the gate alone does not decide.
+    /// The way in, wherever calls do not just flow.
     #[cold]
+    fn admit_slowly(&self, gate: u64, now: Instant) -> Result<Token, Rejected> {
+        match gate & LOW {
+            kind::WATCH | kind::PASS => Ok(Token(gate & !LOW)),
+            kind::RAMP => self.ramp(Token(gate & !LOW), now),
+            _ => self.barred(gate, || now).map_or_else(|| self.ask(now), Err),
+        }
+    }
+
+    /// The way in that the gate alone does not decide.
     fn ask(&self, now: Instant) -> Result<Token, Rejected> {
         let mut guard = lock(&self.shared.core);
         let core = &mut *guard;
         let probe = core.machine.probe(&core.settings, now);
         self.publish(core);
-        let token = Token { generation: core.machine.generation(), probe };
+        let token = Token::new(core.machine.generation(), probe.unwrap_or(0));
         match core.machine.gate(&core.settings) {
             _ if probe.is_some() => Ok(token),
             // The machine has moved on since the gate was read.
@@ -276,7 +291,6 @@ impl CircuitBreaker {
 
     /// Lets a share through that grows with time. The shares of all calls add up in one word, and a call goes through
     /// when they fill it: so it is exactly that share, without chance.
-    #[cold]
     fn ramp(&self, token: Token, now: Instant) -> Result<Token, Rejected> {
         let from = Instant::from_nanos(self.shared.from.load(Ordering::Relaxed));
         let until = self.until();
@@ -293,32 +307,58 @@ impl CircuitBreaker {
         if before % FULL + share >= FULL { Ok(token) } else { Err(self.rejected(Why::Ramping, until.since(now))) }
     }
 
-    #[inline]
-    fn record(&self, token: Token, kind: u64, ended: &Ended) {
-        let Some(sample) = self.shared.live.sample(ended) else { return };
-        let run_ends_it = self.shared.live.run_ends_it(sample);
-        let counts = self.shared.window.record(sample, ended.now);
-        let ends_it = || run_ends_it || counts.is_some_and(|counts| self.shared.live.counts_end_it(counts));
-        if kind != kind::WATCH && ends_it() {
-            self.trip(token, ended.now);
+    /// The way out, for all but a call that went well while calls flow.
+    #[cold]
+    fn settle_slowly(&self, token: Token, gate: u64, ended: &Ended) {
+        // Whatever this call ended in, it belongs to a state that is over.
+        if (gate ^ token.0) >> LOW_BITS != 0 {
+            return;
+        }
+        if let Some(after) = ended.retry_after {
+            self.shared.asked_until.fetch_max(ended.now.after(after).as_nanos(), Ordering::Relaxed);
+        }
+        match ((token.0 & LOW) as u32, gate & LOW) {
+            (0, kind::PASS) => {}
+            (0, kind) => self.record(token, kind, ended),
+            (probe, _) => self.probed(probe, Some(ended), ended.now),
         }
     }
 
+    fn record(&self, token: Token, kind: u64, ended: &Ended) {
+        let Some(sample) = self.shared.live.sample(ended) else { return };
+        let run_ends_it = self.shared.live.run_ends_it(sample);
+        let is_clean = self.shared.window.record(sample, ended.now);
+        if kind == kind::WATCH {
+            return;
+        }
+        if run_ends_it {
+            self.trip(token, ended.now);
+        } else if !is_clean {
+            self.weigh(token, ended.now);
+        }
+    }
+
+    /// Opens if the window holds too much that is bad.
     #[cold]
+    fn weigh(&self, token: Token, now: Instant) {
+        if self.shared.live.counts_end_it(self.shared.window.counts(now)) {
+            self.trip(token, now);
+        }
+    }
+
     fn trip(&self, token: Token, now: Instant) {
         let mut guard = lock(&self.shared.core);
         let core = &mut *guard;
-        if core.machine.generation() == token.generation {
+        if Token::new(core.machine.generation(), 0).0 == token.0 {
             core.machine.trip(&core.settings, self.hint(), now);
             self.publish(core);
         }
     }
 
-    #[cold]
-    fn probed(&self, probe: u64, sample: Option<Sample>, now: Instant) {
+    fn probed(&self, probe: u32, ended: Option<&Ended>, now: Instant) {
         let mut core = lock(&self.shared.core);
         let Core { machine, settings } = &mut *core;
-        if machine.probed(probe, sample, settings, self.hint(), now) {
+        if machine.probed(probe, ended, settings, self.hint(), now) {
             self.forget();
             // The first call of the ramp goes through.
             self.shared.ramp.store(FULL - 1, Ordering::Relaxed);
@@ -338,26 +378,26 @@ const FULL: u64 = 1 << 32;
 impl Policy for CircuitBreaker {
     type Token = Token;
 
+    const TIMING: Timing = Timing::Coarse;
+
     #[inline]
     fn settle(&self, token: Token, ended: &Ended) {
-        let gate = self.shared.gate.load(Ordering::Acquire);
-        // Whatever this call ended in, it belongs to a state that is over.
-        if gate >> kind::BITS != token.generation {
-            return;
-        }
-        if let Some(after) = ended.retry_after {
-            self.shared.asked_until.fetch_max(ended.now.after(after).as_nanos(), Ordering::Relaxed);
-        }
-        match token.probe {
-            Some(probe) => self.probed(probe, self.shared.live.sample(ended), ended.now),
-            None if gate & kind::MASK == kind::PASS => {}
-            None => self.record(token, gate & kind::MASK, ended),
+        let shared = &*self.shared;
+        let gate = shared.gate.load(Ordering::Acquire);
+        if gate == token.0 && shared.live.is_good(ended) {
+            shared.live.end_run();
+            if !shared.window.record(Sample::default(), ended.now) {
+                self.weigh(token, ended.now);
+            }
+        } else {
+            self.settle_slowly(token, gate, ended);
         }
     }
 
     #[inline]
     fn undo(&self, token: Token, now: Instant) {
-        if let Some(probe) = token.probe {
+        let probe = (token.0 & LOW) as u32;
+        if probe != 0 {
             self.probed(probe, None, now);
         }
     }
@@ -367,19 +407,12 @@ impl<Request> Admit<Request> for CircuitBreaker {
     #[inline]
     fn admit(&self, _: &Request, now: Instant) -> Result<Token, Rejected> {
         let gate = self.shared.gate.load(Ordering::Acquire);
-        let token = Token { generation: gate >> kind::BITS, probe: None };
-        match gate & kind::MASK {
-            kind::FLOW | kind::WATCH | kind::PASS => Ok(token),
-            kind::RAMP => self.ramp(token, now),
-            _ => match self.barred(gate, || now) {
-                Some(rejected) => Err(rejected),
-                None => self.ask(now),
-            },
-        }
+        if gate & LOW == kind::FLOW { Ok(Token(gate)) } else { self.admit_slowly(gate, now) }
     }
 
     #[inline]
     fn shut(&self, now: impl FnOnce() -> Instant) -> Option<Rejected> {
-        self.barred(self.shared.gate.load(Ordering::Acquire), now)
+        let gate = self.shared.gate.load(Ordering::Acquire);
+        if gate & LOW == kind::FLOW { None } else { self.barred(gate, now) }
     }
 }

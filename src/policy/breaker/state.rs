@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::config::Settings;
-use crate::kernel::{Instant, window::Sample};
+use super::{config::Settings, live::sample};
+use crate::kernel::{Ended, Instant, window::Sample};
 
 /// What a circuit breaker is doing.
 ///
@@ -55,7 +55,7 @@ struct Trial {
 
 #[derive(Debug)]
 struct Lease {
-    probe: u64,
+    probe: u32,
     until: Instant,
 }
 
@@ -96,12 +96,15 @@ pub(super) struct Machine {
     generation: u64,
     /// Openings of one and the same outage.
     openings: u32,
-    /// Probes ever sent.
-    probes: u64,
+    /// The last probe sent: 1 to [`LAST_PROBE`], and then from the beginning.
+    probes: u32,
 }
 
 /// Opening again sooner than this after closing, a breaker is still in the same outage.
 const STABLE: Duration = Duration::from_secs(10);
+
+/// So that a probe's number fits the lowest bits of a token. There are never that many out at once.
+const LAST_PROBE: u32 = (1 << 24) - 1;
 
 impl Machine {
     pub(super) fn new() -> Self {
@@ -124,10 +127,10 @@ impl Machine {
 
     pub(super) fn gate(&self, settings: &Settings) -> Gate {
         match &self.phase {
-            Phase::Closed { since, ramping: true } => {
-                Gate::Ramp { from: *since, until: since.after(settings.ramp.unwrap_or_default()) }
-            }
-            Phase::Closed { ramping: false, .. } => Gate::Flow,
+            Phase::Closed { since, ramping } => match settings.ramp {
+                Some(ramp) if *ramping => Gate::Ramp { from: *since, until: since.after(ramp) },
+                _ => Gate::Flow,
+            },
             Phase::Open { until } => Gate::Open { until: *until },
             Phase::HalfOpen(trial) if trial.has_room() => Gate::Ask,
             Phase::HalfOpen(trial) => Gate::Probing { until: trial.next_lease_end() },
@@ -138,7 +141,7 @@ impl Machine {
     }
 
     /// Open => (Open | HalfOpen). Hands out a probe if the open time is over and one is left.
-    pub(super) fn probe(&mut self, settings: &Settings, now: Instant) -> Option<u64> {
+    pub(super) fn probe(&mut self, settings: &Settings, now: Instant) -> Option<u32> {
         if let Phase::Open { until } = self.phase
             && until <= now
         {
@@ -149,18 +152,18 @@ impl Machine {
         if !trial.has_room() {
             return None;
         }
-        self.probes += 1;
+        self.probes = self.probes % LAST_PROBE + 1;
         let until = now.after(trial.settings.probe_lease);
         trial.leases.push(Lease { probe: self.probes, until });
         Some(self.probes)
     }
 
-    /// HalfOpen => (HalfOpen | Open | Closed). A probe ended: `None` if that says nothing. One whose place was taken
-    /// back decides nothing. Returns whether this closed the breaker.
+    /// HalfOpen => (HalfOpen | Open | Closed). A probe ended: `None` if it was never made. One whose place was taken back
+    /// decides nothing. Returns whether this closed the breaker.
     pub(super) fn probed(
         &mut self,
-        probe: u64,
-        sample: Option<Sample>,
+        probe: u32,
+        ended: Option<&Ended>,
         settings: &Settings,
         hint: Hint,
         now: Instant,
@@ -168,7 +171,7 @@ impl Machine {
         let Phase::HalfOpen(trial) = &mut self.phase else { return false };
         let Some(place) = trial.leases.iter().position(|lease| lease.probe == probe) else { return false };
         trial.leases.swap_remove(place);
-        match sample {
+        match ended.and_then(|ended| sample(ended, trial.settings.slow_after())) {
             Some(Sample { failed: false, slow: false }) => trial.succeeded += 1,
             Some(_) => trial.failed += 1,
             None => {}

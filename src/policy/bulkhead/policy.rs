@@ -1,5 +1,5 @@
 use super::{Builder, config::limit, state::Slots};
-use crate::kernel::{Admit, Ended, Instant, Invalid, Name, Policy, Rejected, Why, sync::Arc};
+use crate::kernel::{Admit, Ended, Instant, Invalid, Name, Policy, Rejected, Timing, Why, sync::Arc};
 
 /// At most so many calls at a time; the rest are rejected at once.
 ///
@@ -89,6 +89,8 @@ impl Bulkhead {
 impl Policy for Bulkhead {
     type Token = ();
 
+    const TIMING: Timing = Timing::Unused;
+
     #[inline]
     fn settle(&self, (): (), _: &Ended) {
         self.slots.give_back(1);
@@ -123,6 +125,8 @@ impl<F> Weighted<F> {
 
 impl<F> Policy for Weighted<F> {
     type Token = u32;
+
+    const TIMING: Timing = Timing::Unused;
 
     #[inline]
     fn settle(&self, taken: u32, _: &Ended) {
