@@ -60,18 +60,25 @@ struct Core {
     settings: Settings,
 }
 
-/// What an admission by a breaker is remembered by: the generation it belongs to, and in the lowest bits which probe it is,
-/// if it is one. So it is the very word that the gate is while calls flow.
+/// What an admission by a breaker is remembered by: the generation it belongs to, and which probe it is, if it is one.
+///
+/// A gate has a kind where a token has none, and a token has a probe where a gate has none. So the two are the same word
+/// for a call that is no probe, as long as calls flow in its generation, and never otherwise.
 #[derive(Clone, Copy, Debug)]
 pub struct Token(u64);
 
 impl Token {
-    fn new(generation: u64, probe: u32) -> Self {
-        Self(generation << LOW_BITS | u64::from(probe))
+    fn new(generation: u64, probe: Option<u32>) -> Self {
+        Self(generation << LOW_BITS | u64::from(probe.unwrap_or(0)) << kind::BITS)
+    }
+
+    fn probe(self) -> Option<u32> {
+        let probe = (self.0 & LOW) as u32 >> kind::BITS;
+        (probe != 0).then_some(probe)
     }
 }
 
-/// The lowest bits of a gate or a token.
+/// What lies below the generation in a gate or a token.
 const LOW_BITS: u32 = 24;
 const LOW: u64 = (1 << LOW_BITS) - 1;
 
@@ -85,6 +92,7 @@ mod kind {
     pub(super) const PROBING: u64 = 5;
     pub(super) const ASK: u64 = 6;
     pub(super) const BARRED: u64 = 7;
+    pub(super) const BITS: u32 = 3;
 }
 
 /// The share of calls let through at the beginning of a ramp.
@@ -277,7 +285,7 @@ impl CircuitBreaker {
         let core = &mut *guard;
         let probe = core.machine.probe(&core.settings, now);
         self.publish(core);
-        let token = Token::new(core.machine.generation(), probe.unwrap_or(0));
+        let token = Token::new(core.machine.generation(), probe);
         match core.machine.gate(&core.settings) {
             _ if probe.is_some() => Ok(token),
             // The machine has moved on since the gate was read.
@@ -314,13 +322,13 @@ impl CircuitBreaker {
         if (gate ^ token.0) >> LOW_BITS != 0 {
             return;
         }
-        if let Some(after) = ended.retry_after {
+        if let Some(after) = ended.retry_after.filter(|_| ended.outcome.is_bad()) {
             self.shared.asked_until.fetch_max(ended.now.after(after).as_nanos(), Ordering::Relaxed);
         }
-        match ((token.0 & LOW) as u32, gate & LOW) {
-            (0, kind::PASS) => {}
-            (0, kind) => self.record(token, kind, ended),
-            (probe, _) => self.probed(probe, Some(ended), ended.now),
+        match (token.probe(), gate & LOW) {
+            (Some(probe), _) => self.probed(probe, Some(ended), ended.now),
+            (None, kind::PASS) => {}
+            (None, kind) => self.record(token, kind, ended),
         }
     }
 
@@ -349,7 +357,7 @@ impl CircuitBreaker {
     fn trip(&self, token: Token, now: Instant) {
         let mut guard = lock(&self.shared.core);
         let core = &mut *guard;
-        if Token::new(core.machine.generation(), 0).0 == token.0 {
+        if Token::new(core.machine.generation(), None).0 == token.0 {
             core.machine.trip(&core.settings, self.hint(), now);
             self.publish(core);
         }
@@ -396,8 +404,7 @@ impl Policy for CircuitBreaker {
 
     #[inline]
     fn undo(&self, token: Token, now: Instant) {
-        let probe = (token.0 & LOW) as u32;
-        if probe != 0 {
+        if let Some(probe) = token.probe() {
             self.probed(probe, None, now);
         }
     }

@@ -103,8 +103,8 @@ pub(super) struct Machine {
 /// Opening again sooner than this after closing, a breaker is still in the same outage.
 const STABLE: Duration = Duration::from_secs(10);
 
-/// So that a probe's number fits the lowest bits of a token. There are never that many out at once.
-const LAST_PROBE: u32 = (1 << 24) - 1;
+/// So that a probe's number fits into a token. There are never that many out at once.
+const LAST_PROBE: u32 = (1 << 21) - 1;
 
 impl Machine {
     pub(super) fn new() -> Self {

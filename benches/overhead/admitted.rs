@@ -1,0 +1,115 @@
+//! One call that is admitted, on one thread and on two.
+
+use std::{future::ready, time::Duration};
+
+use cofferdam::{Fallback, Policy, Rejected, Shadow, Timeout, guard};
+use tower::{Layer, Service, ServiceBuilder};
+
+use super::policies::{SLOTS, breaker, breaker_with, bulkhead, four};
+use crate::support::{
+    drive::{Work, poll_once},
+    pair::Pair,
+    subject::Subject,
+};
+
+/// What tower has, the unit of all ratios first.
+fn tower() -> Vec<Subject> {
+    let stack = ServiceBuilder::new;
+    vec![
+        limit(),
+        Subject::service("bare service", Work),
+        Subject::service("tower Timeout", stack().timeout(Duration::from_secs(1)).service(Work)),
+        Subject::service(
+            "tower LoadShed, ConcurrencyLimit",
+            stack().load_shed().concurrency_limit(SLOTS).service(Work),
+        ),
+    ]
+}
+
+/// The unit of all ratios.
+pub(crate) fn limit() -> Subject {
+    Subject::service("tower ConcurrencyLimit", ServiceBuilder::new().concurrency_limit(SLOTS).service(Work))
+}
+
+/// One service for all calls, as `tower`'s documentation has it.
+pub(crate) fn subjects() -> Vec<Subject> {
+    let mut subjects = tower();
+    subjects.extend(single());
+    subjects.extend(groups());
+    subjects.extend(flows());
+    subjects
+}
+
+fn single() -> Vec<Subject> {
+    let called = guard(breaker());
+    vec![
+        guarded("guard around nothing", ()).bar(0.75),
+        guarded("breaker", breaker()).bar(0.9),
+        guarded("breaker, window_calls(100)", breaker_with(|builder| builder.window_calls(100))),
+        guarded("bulkhead", bulkhead()).bar(1.1),
+        guarded("bulkhead, weighted", bulkhead().weighted(|_: &u64| 1)),
+        guarded("Shadow of breaker", Shadow::new(breaker())),
+        guarded("Option of breaker", Some(breaker())),
+        Subject::calls("breaker, by guard.call", move |n| poll_once(called.call(&n, || ready(Ok::<_, Rejected>(n))))),
+    ]
+}
+
+fn groups() -> Vec<Subject> {
+    vec![
+        guarded("breaker + bulkhead, fused", (breaker(), bulkhead())).bar(1.2),
+        guarded("four fused, flat", four()).bar(1.7),
+        guarded("four fused, pairs", breaker().and(bulkhead()).and(breaker().and(bulkhead()))).bar(1.7),
+        Subject::service("the same four stacked", stacked()),
+    ]
+}
+
+fn flows() -> Vec<Subject> {
+    let timeout = Timeout::builder("bench").attempt(Duration::from_secs(1)).build().expect("the limit is valid");
+    vec![
+        Subject::service("timeout", timeout.layer(Work)).bar(0.4),
+        Subject::service("fallback", Fallback::value(0_u64).layer(Work)),
+    ]
+}
+
+/// A clone of the service for each call, as routers make one.
+pub(crate) fn cloned() -> Vec<Subject> {
+    vec![
+        Subject::cloned("tower ConcurrencyLimit", ServiceBuilder::new().concurrency_limit(SLOTS).service(Work)),
+        Subject::cloned("bare service", Work),
+        Subject::cloned("guard around nothing", guard(()).layer(Work)),
+        Subject::cloned("breaker", guard(breaker()).layer(Work)),
+        Subject::cloned("bulkhead", guard(bulkhead()).layer(Work)),
+        Subject::cloned("four fused, flat", guard(four()).layer(Work)),
+        Subject::cloned("the same four stacked", stacked()),
+    ]
+}
+
+/// Two threads on clones of one service.
+pub(crate) fn pairs() -> Vec<Pair> {
+    vec![
+        Pair::new("tower ConcurrencyLimit", ServiceBuilder::new().concurrency_limit(SLOTS).service(Work)),
+        Pair::new("bare service", Work),
+        Pair::new("guard around nothing", guard(()).layer(Work)),
+        Pair::new("breaker", guard(breaker()).layer(Work)),
+        Pair::new("bulkhead", guard(bulkhead()).layer(Work)),
+        Pair::new("breaker + bulkhead, fused", guard((breaker(), bulkhead())).layer(Work)),
+        Pair::new("four fused, flat", guard(four()).layer(Work)),
+    ]
+}
+
+fn guarded<P: cofferdam::Admit<u64> + 'static>(name: &'static str, policy: P) -> Subject
+where
+    P::Token: 'static,
+{
+    Subject::service(name, guard(policy).layer(Work))
+}
+
+/// Four guards, one around the other.
+fn stacked() -> impl Service<u64, Response = u64, Error = Rejected> + Clone {
+    ServiceBuilder::new()
+        .layer(guard(breaker()))
+        .layer(guard(bulkhead()))
+        .layer(guard(breaker()))
+        .layer(guard(bulkhead()))
+        .service(Work)
+}

@@ -1,0 +1,68 @@
+//! The policies that are measured, with their defaults.
+
+use std::{
+    future::{Ready, pending, ready},
+    mem,
+    task::{Context, Waker},
+    time::Duration,
+};
+
+use cofferdam::{BreakerState, Bulkhead, CircuitBreaker, Policy, breaker::Builder};
+
+use crate::support::drive::poll_once;
+
+/// Two breakers and two counters of slots.
+pub(crate) type Four = (CircuitBreaker, Bulkhead, CircuitBreaker, Bulkhead);
+
+/// Slots for every service that counts them.
+pub(crate) const SLOTS: usize = 64;
+
+pub(crate) fn breaker() -> CircuitBreaker {
+    breaker_with(|builder| builder)
+}
+
+pub(crate) fn breaker_with(settings: impl FnOnce(Builder) -> Builder) -> CircuitBreaker {
+    settings(CircuitBreaker::builder("bench")).build().expect("the settings are valid")
+}
+
+pub(crate) fn bulkhead() -> Bulkhead {
+    Bulkhead::builder("bench").limit(SLOTS).build().expect("the limit is valid")
+}
+
+pub(crate) fn four() -> Four {
+    (breaker(), bulkhead(), breaker(), bulkhead())
+}
+
+/// A breaker that failures have opened, and that stays so for longer than anybody measures.
+pub(crate) fn open_breaker() -> CircuitBreaker {
+    let hour = Duration::from_secs(3600);
+    let breaker = breaker_with(|builder| builder.open_time(hour).open_time_max(hour));
+    record(&breaker, 10, 1);
+    assert_eq!(breaker.state(), BreakerState::Open);
+    breaker
+}
+
+/// A bulkhead whose only slot is taken.
+pub(crate) fn full_bulkhead() -> Bulkhead {
+    let bulkhead = Bulkhead::builder("bench").limit(1).build().expect("the limit is valid");
+    let held = bulkhead.clone().layer().call(&(), pending::<Result<(), ()>>);
+    // Its slot is never given back.
+    mem::forget(held);
+    assert_eq!(bulkhead.in_flight(), 1);
+    bulkhead
+}
+
+/// Lets the breaker see that many calls, of which every so-manieth fails.
+pub(crate) fn record(breaker: &CircuitBreaker, calls: u64, failing: u64) {
+    let guard = breaker.clone().layer();
+    for call in 1..=calls {
+        let answer =
+            |()| -> Ready<Result<(), ()>> { ready(if call.is_multiple_of(failing) { Err(()) } else { Ok(()) }) };
+        let _ = poll_once(guard.call(&(), || answer(())));
+    }
+}
+
+/// A waker that does nothing, in the form that services ask for.
+pub(crate) fn context() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}

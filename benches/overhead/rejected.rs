@@ -1,0 +1,58 @@
+//! One call that is rejected. The error is `Rejected` itself, unless the name says otherwise.
+
+use std::mem;
+
+use cofferdam::{Admit, BoxError, guard};
+use tower::{Layer, Service, ServiceBuilder};
+
+use super::{
+    admitted::limit,
+    policies::{breaker, bulkhead, context, full_bulkhead, open_breaker},
+};
+use crate::support::{
+    drive::{Work, call_once},
+    subject::Subject,
+};
+
+/// An admitted call through tower's limit is the unit, as it is for admitted calls.
+pub(crate) fn subjects() -> Vec<Subject> {
+    let forced = breaker();
+    forced.force_open();
+    vec![
+        limit(),
+        full_tower(),
+        rejecting("breaker, open", open_breaker()).bar(0.6),
+        rejecting("breaker, forced open", forced).bar(0.6),
+        rejecting("bulkhead, full", full_bulkhead()),
+        rejecting("breaker + full bulkhead", (breaker(), full_bulkhead())),
+        rejecting("fourth of four, full", (breaker(), bulkhead(), breaker(), full_bulkhead())),
+        rejecting("fourth of four, open", (breaker(), bulkhead(), bulkhead(), open_breaker())),
+        boxed(),
+    ]
+}
+
+fn rejecting<P: Admit<u64> + 'static>(name: &'static str, policy: P) -> Subject
+where
+    P::Token: 'static,
+{
+    let mut service = guard(policy).layer(Work);
+    assert!(call_once(&mut service, 0).is_err());
+    Subject::service(name, service)
+}
+
+/// What tower has for this: its error is boxed.
+fn full_tower() -> Subject {
+    let mut service = ServiceBuilder::new().load_shed().concurrency_limit(1).service(Work);
+    let mut holder = service.clone();
+    let _ = Service::<u64>::poll_ready(&mut holder, &mut context());
+    // The permit that it took is never given back.
+    mem::forget(holder);
+    assert!(call_once(&mut service, 0).is_err());
+    Subject::service("tower LoadShed, ConcurrencyLimit, full", service)
+}
+
+/// The same where the service's error is a `BoxError`: one allocation.
+fn boxed() -> Subject {
+    let service = ServiceBuilder::new().layer(guard(open_breaker())).map_err(BoxError::from).service(Work);
+    Subject::service("breaker, open, error boxed", service)
+}

@@ -1,0 +1,315 @@
+//! What a call costs in memory: nothing is allocated when it succeeds or is rejected with a typed error, and what is
+//! carried along is small.
+#![allow(missing_docs)]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    pin::pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use cofferdam::{
+    Admit, BreakerState, Bulkhead, Carries, CircuitBreaker, Ended, Guarded, Instant, Name, Outcome, Policy, Ratio,
+    Refused, Rejected, Shadow, Timeout, Why, guard,
+};
+use tower::{Layer, Service, service_fn};
+
+/// Counts what each thread allocates: the tests run next to each other.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() {
+    // A thread that is on its way out has no counter any more, and nobody who asks.
+    let _ = ALLOCATIONS.try_with(|allocations| allocations.set(allocations.get() + 1));
+}
+
+// SAFETY: everything is passed on to the system's allocator as it is.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        unsafe { System.realloc(old, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const CALLS: usize = 1_000;
+
+/// Runs it a few times to warm up, and then a thousand times in which nothing may be allocated.
+fn allocates_nothing(what: &str, mut run: impl FnMut()) {
+    (0..64).for_each(|_| run());
+    let before = ALLOCATIONS.get();
+    (0..CALLS).for_each(|_| run());
+    let allocated = ALLOCATIONS.get() - before;
+    assert_eq!(allocated, 0, "{what}: {allocated} allocations in {CALLS} calls");
+}
+
+/// The answer of a future that has it at once.
+fn now_or_never<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("the future has no answer yet"),
+    }
+}
+
+/// Ready, and called.
+fn call<S: Service<u32>>(service: &mut S, request: u32) -> Result<S::Response, S::Error> {
+    match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(())) => now_or_never(service.call(request)),
+        Poll::Ready(Err(error)) => Err(error),
+        Poll::Pending => panic!("the service is not ready"),
+    }
+}
+
+/// What a guarded service may answer: itself, a rejection, or its own failure (of odd numbers).
+#[derive(Debug, PartialEq)]
+enum Error {
+    Rejected(Rejected),
+    Odd,
+}
+
+impl Carries for Error {
+    fn carry(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
+
+    fn carried(&self) -> Option<&Rejected> {
+        match self {
+            Self::Rejected(rejected) => Some(rejected),
+            Self::Odd => None,
+        }
+    }
+}
+
+type Answer = std::future::Ready<Result<u32, Error>>;
+
+fn answer(request: u32) -> Answer {
+    std::future::ready(if request % 2 == 0 { Ok(request) } else { Err(Error::Odd) })
+}
+
+type Echo = tower::util::ServiceFn<fn(u32) -> Answer>;
+
+fn echo() -> Echo {
+    service_fn(answer as fn(u32) -> Answer)
+}
+
+/// Every second call may fail.
+fn patient() -> CircuitBreaker {
+    CircuitBreaker::builder("payments").failure_ratio(1.0).consecutive_failures(None).build().unwrap()
+}
+
+fn open() -> CircuitBreaker {
+    let breaker = patient();
+    breaker.force_open();
+    breaker
+}
+
+/// Opened by failures, for longer than any test lasts.
+fn tripped() -> CircuitBreaker {
+    let hour = Duration::from_secs(3600);
+    let breaker = CircuitBreaker::builder("payments")
+        .consecutive_failures(1)
+        .open_time(hour)
+        .open_time_max(hour)
+        .build()
+        .unwrap();
+    let now = Instant::now();
+    let token = breaker.admit(&(), now).unwrap();
+    breaker.settle(token, &Ended::new(Outcome::Failure, now, now));
+    assert_eq!(breaker.state(), BreakerState::Open);
+    breaker
+}
+
+/// Half-open, with its probe on its way.
+fn probing() -> CircuitBreaker {
+    let breaker = CircuitBreaker::builder("payments")
+        .consecutive_failures(1)
+        .open_time(Duration::from_nanos(1))
+        .probes(1)
+        .build()
+        .unwrap();
+    let now = Instant::now();
+    let token = breaker.admit(&(), now).unwrap();
+    breaker.settle(token, &Ended::new(Outcome::Failure, now, now));
+    breaker.admit(&(), now.after(Duration::from_nanos(1))).unwrap();
+    assert_eq!(breaker.state(), BreakerState::HalfOpen);
+    breaker
+}
+
+fn slots() -> Bulkhead {
+    Bulkhead::builder("payments").limit(16).build().unwrap()
+}
+
+fn full() -> Bulkhead {
+    let slots = Bulkhead::builder("payments").limit(1).build().unwrap();
+    Admit::admit(&slots, &(), Instant::now()).unwrap();
+    slots
+}
+
+/// Successes and failures under a policy, as a service and as a plain call.
+fn succeeds_for_nothing<P: Policy + Admit<u32>>(what: &str, policy: P) {
+    let guard = guard(policy);
+    let mut service = guard.layer(echo());
+    allocates_nothing(&format!("{what}, success"), || assert_eq!(call(&mut service, 2), Ok(2)));
+    allocates_nothing(&format!("{what}, failure and success"), || {
+        assert_eq!(call(&mut service, 1), Err(Error::Odd));
+        assert_eq!(call(&mut service, 2), Ok(2));
+    });
+    allocates_nothing(&format!("{what}, clone and call"), || assert_eq!(call(&mut service.clone(), 2), Ok(2)));
+    allocates_nothing(&format!("{what}, cancelled"), || drop(service.call(2)));
+    allocates_nothing(&format!("{what}, guard.call"), || {
+        assert_eq!(now_or_never(guard.call(&2, || answer(2))), Ok(2));
+    });
+}
+
+/// Rejections by a policy, as a service and as a plain call.
+fn rejects_for_nothing<P: Policy + Admit<u32>>(what: &str, why: Why, policy: P) {
+    let guard = guard(policy);
+    let mut service = guard.layer(echo());
+    allocates_nothing(&format!("{what}, rejection"), || match call(&mut service, 2) {
+        Err(Error::Rejected(rejected)) => assert_eq!(rejected.why(), why),
+        other => panic!("{other:?}"),
+    });
+    allocates_nothing(&format!("{what}, rejection by guard.call"), || {
+        match now_or_never(guard.call(&2, || answer(2))) {
+            Err(Refused::Rejected(rejected)) => assert_eq!(rejected.why(), why),
+            other => panic!("{other:?}"),
+        }
+    });
+}
+
+#[test]
+fn a_success_allocates_nothing() {
+    succeeds_for_nothing("nothing", ());
+    succeeds_for_nothing("breaker", patient());
+    succeeds_for_nothing("breaker over the last calls", {
+        let builder = CircuitBreaker::builder("payments").failure_ratio(1.0).consecutive_failures(None);
+        builder.window_calls(50).build().unwrap()
+    });
+    succeeds_for_nothing("breaker that is disabled", {
+        let breaker = patient();
+        breaker.disable();
+        breaker
+    });
+    succeeds_for_nothing("breaker that is forced closed", {
+        let breaker = patient();
+        breaker.force_closed();
+        breaker
+    });
+    succeeds_for_nothing("bulkhead", slots());
+    succeeds_for_nothing("bulkhead with weights", slots().weighted(|weight: &u32| *weight));
+    succeeds_for_nothing("some", Some(slots()));
+    succeeds_for_nothing("none", None::<Bulkhead>);
+    succeeds_for_nothing("dry run", Shadow::new(patient()));
+    succeeds_for_nothing("dry run that would reject", Shadow::new(full()));
+    succeeds_for_nothing("two", patient().and(slots()));
+    succeeds_for_nothing("four", (patient(), slots(), Shadow::new(open()), Some(slots().weighted(|_: &u32| 3))));
+}
+
+#[test]
+fn a_rejection_allocates_nothing() {
+    rejects_for_nothing("breaker that is forced open", Why::Open, open());
+    rejects_for_nothing("breaker that has opened", Why::Open, tripped());
+    rejects_for_nothing("breaker that probes", Why::Probing, probing());
+    rejects_for_nothing("bulkhead", Why::Full, full());
+    rejects_for_nothing("bulkhead with weights", Why::Full, full().weighted(|weight: &u32| *weight));
+    rejects_for_nothing("some", Why::Full, Some(full()));
+    rejects_for_nothing("two, by the first", Why::Open, open().and(slots()));
+    rejects_for_nothing("two, by the second", Why::Full, patient().and(full()));
+    rejects_for_nothing("four, by the last", Why::Full, (patient(), slots(), Some(slots()), full()));
+}
+
+#[test]
+fn a_timeout_over_what_answers_at_once_allocates_nothing() {
+    let minute = Duration::from_secs(60);
+    let timeout = Timeout::builder("payments").attempt(minute).build().unwrap();
+    let mut service = timeout.layer(echo());
+    allocates_nothing("timeout, success", || assert_eq!(call(&mut service, 2), Ok(2)));
+
+    // The whole stack: breaker and bulkhead as one, around a timeout.
+    let mut stack = guard((patient(), slots())).layer(timeout.layer(echo()));
+    allocates_nothing("stack, success", || assert_eq!(call(&mut stack, 2), Ok(2)));
+    let mut stack = guard((patient(), full())).layer(timeout.layer(echo()));
+    allocates_nothing("stack, rejection", || assert!(matches!(call(&mut stack, 2), Err(Error::Rejected(_)))));
+}
+
+/// The state changes with every turn, and with it the memory of probes: that may allocate, calls may not.
+#[test]
+fn late_ends_allocate_nothing() {
+    let breaker = tripped();
+    let (stale, now) = (patient().admit(&(), Instant::now()).unwrap(), Instant::now());
+    allocates_nothing("an end from another generation", || {
+        breaker.settle(stale, &Ended::new(Outcome::Failure, now, now))
+    });
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn an_http_answer_allocates_nothing() {
+    use std::convert::Infallible;
+
+    use bytes::Bytes;
+    use http::Response;
+    use http_body_util::{BodyExt, Empty, Full};
+
+    fn policies() -> (CircuitBreaker, Bulkhead) {
+        (patient(), slots())
+    }
+
+    // No body: the call ends with the head.
+    let empty = |_: u32| std::future::ready(Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())));
+    let mut service = guard(policies()).http().layer(service_fn(empty));
+    allocates_nothing("http, empty body", || assert!(call(&mut service, 2).unwrap().status().is_success()));
+
+    // A body in one piece: the call ends with the last frame.
+    let body = Full::new(Bytes::from_static(b"hello"));
+    let full = move |_: u32| std::future::ready(Ok::<_, Infallible>(Response::new(body.clone())));
+    let policies = policies();
+    let mut service = guard(policies.clone()).http().layer(service_fn(full));
+    allocates_nothing("http, one frame", || {
+        let mut response = call(&mut service, 2).unwrap();
+        let frame = now_or_never(response.body_mut().frame()).unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap().len(), 5);
+        assert_eq!(policies.1.in_flight(), 0);
+    });
+}
+
+/// A word more in each of these is a word more in every task of a server.
+#[test]
+fn what_is_carried_along_is_small() {
+    assert_eq!(size_of::<Name>(), 4);
+    assert_eq!(size_of::<Instant>(), 8);
+    assert_eq!(size_of::<Ratio>(), 8);
+    assert_eq!(size_of::<Rejected>(), 12);
+    assert_eq!(size_of::<Option<Rejected>>(), 12);
+
+    /// What a guard adds to the future of the service.
+    fn added<P: Policy + Admit<u32>>(_: &P) -> usize {
+        size_of::<<Guarded<Echo, P, cofferdam::Plain> as Service<u32>>::Future>() - size_of::<Answer>()
+    }
+    let (breaker, slots) = (patient(), slots());
+    assert!(added(&slots) <= 48, "bulkhead: {}", added(&slots));
+    assert!(added(&breaker) <= 64, "breaker: {}", added(&breaker));
+    let two = breaker.and(slots);
+    assert!(added(&two) <= 80, "both: {}", added(&two));
+}

@@ -1,0 +1,42 @@
+//! What must not compile, and that the compiler then says what to do.
+//!
+//! The messages are the compiler's and change with it: run with `TRYBUILD=overwrite` after an update, and look at them.
+#![allow(missing_docs)]
+#![cfg(feature = "http")]
+
+use std::fs;
+
+#[test]
+fn what_must_not_compile_says_what_to_do() {
+    let cases = trybuild::TestCases::new();
+    cases.compile_fail("tests/compile_fail/*.rs");
+}
+
+/// The message for that program.
+fn message(program: &str) -> String {
+    let path = format!("{}/tests/compile_fail/{program}.stderr", env!("CARGO_MANIFEST_DIR"));
+    fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn a_forgotten_http_says_so() {
+    for program in ["forgotten_http", "forgotten_http_timeout", "forgotten_http_fallback"] {
+        assert!(message(program).contains("add `.http()`"), "{program}");
+    }
+}
+
+#[test]
+fn an_error_without_room_says_what_it_needs() {
+    for program in ["error_without_room", "timeout_without_room"] {
+        assert!(message(program).contains("implement `cofferdam::Carries`"), "{program}");
+        assert!(message(program).contains("`BoxError`"), "{program}");
+    }
+}
+
+#[test]
+fn what_is_inside_cannot_be_named() {
+    let message = message("internals");
+    for inside in ["`kernel` is private", "`policy` is private", "`flow` is private"] {
+        assert!(message.contains(inside), "{inside}");
+    }
+}

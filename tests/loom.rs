@@ -1,0 +1,328 @@
+//! Every order in which threads can meet in the lock-free parts, tried out.
+//!
+//! Run as `RUSTFLAGS="--cfg cofferdam_loom" cargo test --release --test loom`: the crate's atomics and locks are loom's
+//! then, and all others stay what they are.
+#![cfg(cofferdam_loom)]
+#![allow(missing_docs)]
+
+use std::time::Duration;
+
+use cofferdam::{Admit, BreakerState, Bulkhead, CircuitBreaker, Ended, Instant, Outcome, Policy, breaker::Builder};
+use loom::thread;
+
+/// Explores all orders in which threads are interrupted at most so often.
+fn explore(interruptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(interruptions);
+    builder.max_branches = 20_000;
+    builder.check(model);
+}
+
+fn at(millis: u64) -> Instant {
+    Instant::ORIGIN.after(Duration::from_millis(millis))
+}
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+type Token = <CircuitBreaker as Policy>::Token;
+
+fn admit(breaker: &CircuitBreaker, millis: u64) -> Option<Token> {
+    breaker.admit(&(), at(millis)).ok()
+}
+
+fn settle(breaker: &CircuitBreaker, token: Token, outcome: Outcome, millis: u64) {
+    breaker.settle(token, &Ended::new(outcome, at(millis), at(millis)));
+}
+
+/// Admitted and ended in the same moment.
+fn call(breaker: &CircuitBreaker, outcome: Outcome, millis: u64) {
+    if let Some(token) = admit(breaker, millis) {
+        settle(breaker, token, outcome, millis);
+    }
+}
+
+/// Opens for 100 ms at the first failure, and closes with the first success after that, at once.
+fn touchy() -> Builder {
+    CircuitBreaker::builder("loom")
+        .failure_ratio(None)
+        .no_slow_calls()
+        .consecutive_failures(1)
+        .open_time(ms(100))
+        .open_time_jitter(0.0)
+        .probes(1)
+        .ramp(None)
+}
+
+/// Three callers for two slots: never more than two are in, and when all are gone, nothing is taken.
+#[test]
+fn a_bulkhead_is_never_over_its_limit_and_loses_no_slot() {
+    explore(3, || {
+        let slots = Bulkhead::builder("loom").limit(2).build().unwrap();
+        let caller = |slots: Bulkhead| {
+            move || {
+                let admitted = Admit::admit(&slots, &(), at(0)).is_ok();
+                assert!(slots.in_flight() <= 2);
+                if admitted {
+                    slots.settle((), &Ended::new(Outcome::Success, at(0), at(0)));
+                }
+                admitted
+            }
+        };
+        let others = [thread::spawn(caller(slots.clone())), thread::spawn(caller(slots.clone()))];
+        let mine = caller(slots.clone())();
+        let admitted = others.map(|other| other.join().unwrap()).into_iter().chain([mine]).filter(|in_| *in_).count();
+        assert!(admitted >= 2, "two found a slot, whatever the third did");
+        assert_eq!(slots.in_flight(), 0);
+    });
+}
+
+/// As many callers as slots: nobody is ever turned away.
+#[test]
+fn a_bulkhead_turns_nobody_away_while_a_slot_is_free() {
+    explore(3, || {
+        let slots = Bulkhead::builder("loom").limit(2).build().unwrap();
+        let caller = |slots: Bulkhead| {
+            move || {
+                for _ in 0..2 {
+                    assert!(Admit::admit(&slots, &(), at(0)).is_ok(), "there is a slot for each");
+                    slots.undo((), at(0));
+                }
+            }
+        };
+        let other = thread::spawn(caller(slots.clone()));
+        caller(slots.clone())();
+        other.join().unwrap();
+        assert_eq!(slots.in_flight(), 0);
+    });
+}
+
+/// The limit goes from two to one while two come and go: whoever comes after that finds the new limit in force, and no
+/// slot is lost or won by it.
+#[test]
+fn a_bulkhead_keeps_its_count_while_its_limit_changes() {
+    explore(3, || {
+        let slots = Bulkhead::builder("loom").limit(2).build().unwrap();
+        let weighted = slots.clone().weighted(|weight: &u32| *weight);
+        let caller = |weight: u32| {
+            let weighted = weighted.clone();
+            move || {
+                if let Ok(taken) = weighted.admit(&weight, at(0)) {
+                    assert!(taken <= weight);
+                    weighted.settle(taken, &Ended::new(Outcome::Success, at(0), at(0)));
+                }
+            }
+        };
+        let others = [thread::spawn(caller(1)), thread::spawn(caller(2))];
+        slots.resize(1).unwrap();
+        let mine = Admit::admit(&slots, &(), at(0)).is_ok();
+        if mine {
+            assert!(Admit::admit(&slots, &(), at(0)).is_err(), "one slot is left, and it is taken");
+            slots.undo((), at(0));
+        }
+        others.into_iter().for_each(|other| other.join().unwrap());
+        assert_eq!((slots.limit(), slots.in_flight()), (1, 0));
+    });
+}
+
+/// The open time is over and two callers come: one is the probe, the other is turned away.
+#[test]
+fn one_probe_is_one_probe() {
+    explore(3, || {
+        let breaker = touchy().build().unwrap();
+        call(&breaker, Outcome::Failure, 0);
+        let other = {
+            let breaker = breaker.clone();
+            thread::spawn(move || admit(&breaker, 100))
+        };
+        let mine = admit(&breaker, 100);
+        let admitted = [mine, other.join().unwrap()];
+        assert_eq!(admitted.iter().flatten().count(), 1);
+        assert_eq!(breaker.state(), BreakerState::HalfOpen);
+
+        // Its success closes the breaker, and nobody else's did.
+        for token in admitted.into_iter().flatten() {
+            settle(&breaker, token, Outcome::Success, 101);
+        }
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    });
+}
+
+/// One call trips the breaker while another one ends well and a third one comes: in no order is it found closed after
+/// that, and in no order does it stay open for good.
+#[test]
+fn whoever_comes_first_the_failure_opens_and_the_probe_closes() {
+    explore(2, || {
+        let breaker = touchy().build().unwrap();
+        let (fails, succeeds) = (admit(&breaker, 0).unwrap(), admit(&breaker, 0).unwrap());
+        let threads = [
+            {
+                let breaker = breaker.clone();
+                thread::spawn(move || settle(&breaker, fails, Outcome::Failure, 1))
+            },
+            {
+                let breaker = breaker.clone();
+                thread::spawn(move || settle(&breaker, succeeds, Outcome::Success, 1))
+            },
+        ];
+        // Comes in the middle of it, with a time before or after the end of the open time.
+        let early = admit(&breaker, 1);
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(breaker.state(), BreakerState::Open);
+        if let Some(early) = early {
+            settle(&breaker, early, Outcome::Success, 2);
+        }
+        assert_eq!(breaker.state(), BreakerState::Open, "it was admitted before, and closes nothing");
+        assert!(admit(&breaker, 100).is_none(), "the open time counts from the failure, at 1");
+        let probe = admit(&breaker, 101).expect("a probe after the open time");
+        settle(&breaker, probe, Outcome::Success, 101);
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    });
+}
+
+/// A failure from before the opening ends while the probe ends well, on another thread: the probe alone decides, and the
+/// new window knows nothing of the old failure.
+#[test]
+fn a_stale_end_decides_nothing() {
+    explore(2, || {
+        let breaker = touchy().build().unwrap();
+        let (stale, fails) = (admit(&breaker, 0).unwrap(), admit(&breaker, 0).unwrap());
+        settle(&breaker, fails, Outcome::Failure, 0);
+        let probe = admit(&breaker, 100).unwrap();
+        let other = {
+            let breaker = breaker.clone();
+            thread::spawn(move || settle(&breaker, stale, Outcome::Failure, 100))
+        };
+        settle(&breaker, probe, Outcome::Success, 100);
+        other.join().unwrap();
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        assert_eq!(breaker.counts_at(at(100)).calls, 0);
+    });
+}
+
+/// A probe is given up by its caller while another caller comes: no place is lost, none is made up.
+#[test]
+fn a_probe_that_is_taken_back_leaves_its_place() {
+    explore(2, || {
+        let breaker = touchy().build().unwrap();
+        call(&breaker, Outcome::Failure, 0);
+        let probe = admit(&breaker, 100).unwrap();
+        let other = {
+            let breaker = breaker.clone();
+            thread::spawn(move || breaker.undo(probe, at(101)))
+        };
+        let mine = admit(&breaker, 101);
+        other.join().unwrap();
+        let next = admit(&breaker, 102);
+        assert_eq!([mine, next].iter().flatten().count(), 1);
+    });
+}
+
+/// An operator forces it open while a probe closes it: forced it stays.
+#[test]
+fn forced_open_it_stays_open() {
+    explore(2, || {
+        let breaker = touchy().build().unwrap();
+        call(&breaker, Outcome::Failure, 0);
+        let probe = admit(&breaker, 100).unwrap();
+        let other = {
+            let breaker = breaker.clone();
+            thread::spawn(move || breaker.force_open())
+        };
+        settle(&breaker, probe, Outcome::Success, 100);
+        other.join().unwrap();
+        assert_eq!(breaker.state(), BreakerState::ForcedOpen);
+        assert!(admit(&breaker, u64::from(u32::MAX)).is_none());
+    });
+}
+
+/// Two threads count across the edge of a bucket: nothing is lost and nothing is counted twice.
+#[test]
+fn a_time_window_loses_nothing_at_the_edge_of_a_bucket() {
+    explore(2, || {
+        let breaker = touchy().consecutive_failures(None).window(ms(10)).build().unwrap();
+        call(&breaker, Outcome::Success, 0);
+        let other = {
+            let breaker = breaker.clone();
+            thread::spawn(move || {
+                call(&breaker, Outcome::Failure, 0);
+                call(&breaker, Outcome::Success, 1);
+            })
+        };
+        call(&breaker, Outcome::Failure, 1);
+        call(&breaker, Outcome::Success, 1);
+        other.join().unwrap();
+        let counts = breaker.counts_at(at(1));
+        assert_eq!((counts.calls, counts.failures, counts.slow), (5, 2, 0));
+        // And nothing is left of it when the window is over.
+        assert_eq!(breaker.counts_at(at(11)).calls, 0);
+    });
+}
+
+/// A bucket with one failure in four calls leaves the window while another thread adds it up: it is seen as a whole or
+/// not at all, so no share comes out that never was.
+#[test]
+fn a_time_window_is_never_seen_half_emptied() {
+    explore(1, || {
+        let breaker =
+            touchy().consecutive_failures(None).failure_ratio(1.0).minimum_calls(1).window(ms(10)).build().unwrap();
+        for outcome in [Outcome::Success, Outcome::Success, Outcome::Success, Outcome::Failure] {
+            call(&breaker, outcome, 0);
+        }
+        let other = {
+            let breaker = breaker.clone();
+            thread::spawn(move || call(&breaker, Outcome::Success, 10))
+        };
+        call(&breaker, Outcome::Success, 10);
+        other.join().unwrap();
+        assert_eq!(breaker.state(), BreakerState::Closed, "never did all calls fail");
+    });
+}
+
+/// A window of two calls, with one failure that is overwritten at once: the totals never go below nothing.
+#[test]
+fn a_count_window_never_counts_below_nothing() {
+    explore(2, || {
+        let breaker =
+            touchy().consecutive_failures(None).failure_ratio(1.0).minimum_calls(2).window_calls(2).build().unwrap();
+        call(&breaker, Outcome::Success, 0);
+        call(&breaker, Outcome::Success, 0);
+        let other = {
+            let breaker = breaker.clone();
+            thread::spawn(move || call(&breaker, Outcome::Failure, 0))
+        };
+        call(&breaker, Outcome::Success, 0);
+        call(&breaker, Outcome::Success, 0);
+        other.join().unwrap();
+        assert_eq!(breaker.state(), BreakerState::Closed, "never did both calls fail");
+        call(&breaker, Outcome::Success, 0);
+        call(&breaker, Outcome::Success, 0);
+        let counts = breaker.counts_at(at(0));
+        assert_eq!((counts.calls, counts.failures), (2, 0));
+    });
+}
+
+/// A window of calls shrinks while calls are counted: its totals are those of what it holds, so they are gone when that
+/// was overwritten.
+#[test]
+fn a_count_window_keeps_its_totals_while_it_shrinks() {
+    explore(2, || {
+        let breaker = touchy().consecutive_failures(None).minimum_calls(1).window_calls(3).build().unwrap();
+        for _ in 0..3 {
+            call(&breaker, Outcome::Failure, 0);
+        }
+        let other = {
+            let breaker = breaker.clone();
+            thread::spawn(move || {
+                call(&breaker, Outcome::Failure, 0);
+                call(&breaker, Outcome::Failure, 0);
+            })
+        };
+        breaker.configure(|settings| settings.window_calls(1)).unwrap();
+        other.join().unwrap();
+        call(&breaker, Outcome::Success, 0);
+        let counts = breaker.counts_at(at(0));
+        assert_eq!((counts.calls, counts.failures, counts.slow), (1, 0, 0));
+    });
+}

@@ -1,0 +1,18 @@
+//! What the stories share: services that do as they are told, and instruments that look at them.
+#![allow(dead_code, unused_imports)] // each test file uses its own part
+
+mod controlled;
+mod instruments;
+mod probe;
+mod recording;
+#[cfg(feature = "http")]
+mod server;
+
+pub(crate) use controlled::{Call, Controlled, controlled};
+pub(crate) use instruments::{CountingWaker, poll, poll_with, settled, within};
+#[cfg(feature = "http")]
+pub(crate) use probe::Web;
+pub(crate) use probe::{Ask, Asks, Broken, Kind, Probe, Script};
+pub(crate) use recording::{Does, Log, Recording};
+#[cfg(feature = "http")]
+pub(crate) use server::{Connection, Fed, Noticing, Version, fed, serve};
