@@ -24,10 +24,40 @@ pub trait Wording<E> {
 
 /// A 503, or a 504 if time was up, with `Retry-After` where that is known, and a problem body that says what happened and
 /// not to whom: the names of dependencies stay inside.
+///
+/// ```
+/// use cofferdam::{Name, Rejected, Why, http::{Problem, Wording}};
+///
+/// let rejected = Rejected::new(Name::new("payments")?, Why::Full);
+/// let response = Wording::<std::convert::Infallible>::word(&Problem, &rejected).unwrap();
+/// assert_eq!(response.status(), 503);
+/// assert_eq!(
+///     response.body(),
+///     r#"{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"no slot is free"}"#,
+/// );
+/// # Ok::<(), cofferdam::Invalid>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Problem;
 
 /// A rejection is an error that [carries](Carries) it: see [`Http::errors`](super::Http::errors).
+///
+/// ```
+/// use cofferdam::{Bulkhead, Http, Policy, Rejected};
+/// use http::{Request, Response};
+/// use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), BoxError> {
+/// let slots = Bulkhead::builder("checkout").limit(1).build()?;
+/// let service = ServiceBuilder::new()
+///     .layer(slots.layer().protocol(Http::new().errors()))
+///     .service(service_fn(|_: Request<()>| async { Ok::<_, BoxError>(Response::new(String::from("hello"))) }));
+///
+/// let first = service.clone().oneshot(Request::default()).await?; // Its body is still to be read.
+/// let error = service.oneshot(Request::default()).await.map(drop).unwrap_err();
+/// assert!(Rejected::find(error.as_ref()).is_some());
+/// # drop(first); Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Errors;
 

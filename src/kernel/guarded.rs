@@ -18,6 +18,16 @@ use super::{
 /// request. The one exception is a policy that rejects everything, such as an open breaker: the service is then ready
 /// at once, the next call is rejected, and the inner service is not touched, so that one that hangs cannot hold up the
 /// answer.
+///
+/// ```
+/// use cofferdam::{BreakerState, CircuitBreaker, Policy};
+/// use tower::{BoxError, Layer, service_fn};
+///
+/// let guard = CircuitBreaker::builder("payments").build()?.layer();
+/// let service = guard.layer(service_fn(|()| async { Ok::<_, BoxError>(()) }));
+/// assert_eq!(service.policy().state(), BreakerState::Closed);
+/// # Ok::<(), cofferdam::Invalid>(())
+/// ```
 #[derive(Debug)]
 pub struct Guarded<S, P, M> {
     inner: S,

@@ -5,6 +5,13 @@ use std::time::Duration;
 use super::{Instant, Rejected};
 
 /// How an admitted call ended. There is no sixth way.
+///
+/// ```
+/// use cofferdam::Outcome;
+///
+/// assert!(Outcome::Overload.is_bad());
+/// assert!(!Outcome::Abandoned.is_bad());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// The dependency did its work.
@@ -28,6 +35,14 @@ impl Outcome {
 }
 
 /// What a protocol reads from an answer.
+///
+/// ```
+/// use std::time::Duration;
+/// use cofferdam::{Outcome, Reading};
+///
+/// let reading = Reading::of(Outcome::Overload).with_retry_after(Some(Duration::from_secs(3)));
+/// assert_eq!(reading.rejected, None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reading {
@@ -60,6 +75,19 @@ impl Reading {
 }
 
 /// The end of an admitted call, as a policy is told of it.
+///
+/// ```
+/// use std::time::Duration;
+/// use cofferdam::{Ended, Instant, Outcome};
+///
+/// let started = Instant::now();
+/// let mut ended = Ended::new(Outcome::Success, started, started.after(Duration::from_secs(60)));
+/// assert_eq!(ended.latency(), Duration::from_secs(60));
+///
+/// // A download that answered after 20 ms.
+/// ended.head = Some(started.after(Duration::from_millis(20)));
+/// assert_eq!(ended.latency(), Duration::from_millis(20));
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Ended {
@@ -100,6 +128,16 @@ impl Ended {
 ///
 /// [`Fallback`](crate::Fallback) puts it into the extensions of an HTTP response. Guards further out read the outcome it
 /// names, so a fallback does not hide a failure from them.
+///
+/// ```
+/// use cofferdam::{Degraded, Outcome};
+/// use http::Response;
+///
+/// fn is_stale<B>(response: &Response<B>) -> bool {
+///     response.extensions().get::<Degraded>().is_some_and(|degraded| degraded.outcome == Outcome::Failure)
+/// }
+/// assert!(!is_stale(&Response::new(())));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Degraded {

@@ -5,6 +5,14 @@ use super::{Carries, Outcome, Policy, Protocol, Reading, Rejected, Ticket};
 /// The protocol of a service that returns a result and is done.
 ///
 /// A rejection is an error, so the error must carry one: see [`Carries`]. A call ends with its future.
+///
+/// ```
+/// use cofferdam::{Bulkhead, Plain, Policy};
+///
+/// // The default, so there is no need to say it.
+/// let layer = Bulkhead::builder("checkout").build()?.layer().protocol(<Plain>::default());
+/// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Plain<C = ByResult> {
     pub(crate) classify: C,

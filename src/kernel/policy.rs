@@ -67,6 +67,13 @@ pub trait Policy {
 }
 
 /// How closely a policy looks at the time, and so what it costs to tell it.
+///
+/// ```
+/// use cofferdam::{Bulkhead, CircuitBreaker, Policy, Timing};
+///
+/// assert_eq!(Bulkhead::TIMING, Timing::Unused);
+/// assert_eq!(<(CircuitBreaker, Bulkhead)>::TIMING, Timing::Coarse);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Timing {
     /// It does not. Every moment that it is told is [`Instant::ORIGIN`].

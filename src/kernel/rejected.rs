@@ -5,6 +5,13 @@ use std::{error::Error, fmt, num::NonZeroU32, time::Duration};
 use super::{Carries, Name, Outcome};
 
 /// Why a call was rejected.
+///
+/// ```
+/// use cofferdam::Why;
+///
+/// assert_eq!(Why::Full.to_string(), "no slot is free");
+/// assert!(Why::Expired.is_timeout());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Why {
@@ -149,6 +156,20 @@ impl fmt::Display for Rejected {
 impl Error for Rejected {}
 
 /// The error of [`Guard::call`](crate::Guard::call): the call was rejected, or it was made and failed by itself.
+///
+/// ```
+/// use cofferdam::{CircuitBreaker, Policy, Refused};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cofferdam::Invalid> {
+/// let breaker = CircuitBreaker::builder("database").build()?;
+/// breaker.force_open();
+/// match breaker.layer().call(&(), || async { Err::<(), _>("no such table") }).await {
+///     Err(Refused::Rejected(rejected)) => assert_eq!(rejected.by().as_str(), "database"),
+///     Err(Refused::Inner(error)) => panic!("it was called: {error}"),
+///     Ok(()) => {}
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused<E> {
     /// The call was not made.

@@ -61,12 +61,15 @@ impl Fallback<NoService, (), ()> {
     ///
     /// ```
     /// use cofferdam::{BoxError, Cause, Failed, Fallback};
+    /// use tower::{ServiceBuilder, service_fn};
     ///
-    /// let layer = Fallback::function(|failed: Failed<String, BoxError>| match failed.cause() {
-    ///     Cause::Rejected => Ok("come back later".to_owned()),
-    ///     _ => failed.into_answer(),
-    /// });
-    /// # let _ = layer;
+    /// let service = ServiceBuilder::new()
+    ///     .layer(Fallback::function(|failed: Failed<String, BoxError>| match failed.cause() {
+    ///         Cause::Rejected => Ok("come back later".to_owned()),
+    ///         _ => failed.into_answer(),
+    ///     }))
+    ///     .service(service_fn(|user: u32| async move { Ok::<_, BoxError>(format!("hello {user}")) }));
+    /// # let _ = service;
     /// ```
     pub fn function<Request, T, E, F>(function: F) -> FallbackLayer<Function<F>, Plain, Request>
     where

@@ -7,6 +7,14 @@ use super::{Fallback, When};
 use crate::kernel::{Carries, Classify, Degraded, Outcome, Plain, Protocol, Reading, Rejected};
 
 /// What became of the call that a fallback answers for.
+///
+/// ```
+/// use cofferdam::{BoxError, Cause, Fallback, FallbackLayer, fallback::Value, Plain};
+///
+/// // A slow answer is replaced, an error is not.
+/// let layer: FallbackLayer<Value<u32>, Plain, ()> = Fallback::value(0).on([Cause::TimedOut, Cause::Rejected]);
+/// # let _ = layer;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
@@ -143,10 +151,13 @@ impl<A, M, Request> FallbackLayer<A, M, Request> {
     ///
     /// ```
     /// use cofferdam::{BoxError, Failed, Fallback};
+    /// use tower::{ServiceBuilder, service_fn};
     ///
-    /// let layer = Fallback::value(0_u32)
-    ///     .when(|failed: &Failed<u32, BoxError>| failed.rejected().is_some_and(|by| by.by().as_str() == "payments"));
-    /// # let _ = layer;
+    /// let by_payments = |failed: &Failed<u32, BoxError>| failed.rejected().is_some_and(|by| by.by().as_str() == "payments");
+    /// let service = ServiceBuilder::new()
+    ///     .layer(Fallback::value(0).when(by_payments))
+    ///     .service(service_fn(|user: u32| async move { Ok::<_, BoxError>(user) }));
+    /// # let _ = service;
     /// ```
     #[must_use]
     pub fn when<T, E, F: Fn(&Failed<T, E>) -> bool>(self, wanted: F) -> FallbackLayer<When<A, F>, M, Request> {

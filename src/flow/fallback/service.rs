@@ -12,12 +12,18 @@ use crate::kernel::{Outcome, Reading};
 ///
 /// ```
 /// use cofferdam::{BoxError, Failed, Fallback};
+/// use tower::{ServiceBuilder, ServiceExt, service_fn};
 ///
-/// let layer = Fallback::function(|failed: Failed<u32, BoxError>| {
-///     eprintln!("{:?} by {:?}", failed.cause(), failed.rejected());
-///     Ok(0)
-/// });
-/// # let _ = layer;
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), BoxError> {
+/// let service = ServiceBuilder::new()
+///     .layer(Fallback::function(|failed: Failed<u32, BoxError>| {
+///         eprintln!("{:?} by {:?}", failed.cause(), failed.rejected());
+///         Ok(0)
+///     }))
+///     .service(service_fn(|user: u32| async move { Err::<u32, BoxError>(format!("who is {user}?").into()) }));
+///
+/// assert_eq!(service.oneshot(7).await?, 0);
+/// # Ok(()) }
 /// ```
 ///
 /// A type parameter for the error would be simpler. But a type in which a `BoxError` is named twice, here and in the

@@ -14,6 +14,21 @@ use crate::kernel::{Context, Deadline, Invalid, Name, Plain};
 /// | [`between_frames`](Self::between_frames), with [`http`](Self::http) | none | above zero |
 ///
 /// At least one of them must be set.
+///
+/// ```
+/// use std::time::Duration;
+/// use cofferdam::Timeout;
+///
+/// let layer = Timeout::builder("search")
+///     .attempt(Duration::from_millis(250))
+///     .deadline()
+///     .http()
+///     .between_frames(Duration::from_secs(1))
+///     .build()?;
+///
+/// assert!(Timeout::builder("search").build().is_err());
+/// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until it builds"]
 pub struct Builder<D = NoDeadline, M = Plain> {

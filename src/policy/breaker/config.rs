@@ -24,6 +24,23 @@ use crate::kernel::{
 /// | [`probe_failure_ratio`](Self::probe_failure_ratio) | 0.5 | above 0 to 1 |
 /// | [`probe_lease`](Self::probe_lease) | 10 s | at least the slow-call threshold |
 /// | [`ramp`](Self::ramp) | 500 ms | none, or above 0 |
+///
+/// ```
+/// use std::time::Duration;
+/// use cofferdam::CircuitBreaker;
+///
+/// let breaker = CircuitBreaker::builder("reports")
+///     .failure_ratio(None)
+///     .consecutive_failures(5)
+///     .slow_calls(Duration::from_secs(30), 0.8)
+///     .probe_lease(Duration::from_secs(60))
+///     .window_calls(200)
+///     .build()?;
+///
+/// let invalid = CircuitBreaker::builder("reports").failure_ratio(f64::NAN).build().unwrap_err();
+/// assert_eq!(invalid.to_string(), "`failure_ratio` cannot be NaN: it must be above 0, at most 1");
+/// # let _ = breaker; Ok::<(), cofferdam::Invalid>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until it builds"]
 pub struct Builder {

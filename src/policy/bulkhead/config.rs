@@ -6,6 +6,14 @@ use crate::kernel::{Invalid, Name};
 /// | setting | default | range |
 /// |---|---|---|
 /// | [`limit`](Self::limit) | 64 calls | 1 to 4,294,967,295 |
+///
+/// ```
+/// use cofferdam::Bulkhead;
+///
+/// assert_eq!(Bulkhead::builder("checkout").build()?.limit(), 64);
+/// assert!(Bulkhead::builder("checkout").limit(0).build().is_err());
+/// # Ok::<(), cofferdam::Invalid>(())
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until it builds"]
 pub struct Builder {

@@ -110,6 +110,15 @@ impl<Request> Admit<Request> for Bulkhead {
 }
 
 /// A bulkhead whose requests take different numbers of slots: see [`Bulkhead::weighted`].
+///
+/// ```
+/// use cofferdam::{Bulkhead, Policy};
+///
+/// let by_size = Bulkhead::builder("uploads").limit(1000).build()?.weighted(|upload: &Vec<u8>| upload.len() as u32 / 1024);
+/// let slots = by_size.bulkhead().clone();
+/// let layer = by_size.layer();
+/// # let _ = (slots, layer); Ok::<(), cofferdam::Invalid>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Weighted<F> {
     bulkhead: Bulkhead,
