@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use cofferdam::{BoxError, Bulkhead, Cause, CircuitBreaker, Failed, Fallback, Outcome, Policy, Rejected, Timeout, Why};
+use cofferdam::{BoxError, Bulkhead, Cause, CircuitBreaker, Failed, Fallback, Policy, Rejected, Timeout, Why};
 use support::{Ask, Asks, Broken, Probe, Script, controlled, poll, settled, within};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
@@ -305,7 +305,7 @@ fn an_error_of_readiness_is_spent_by_one_call() {
 #[cfg(feature = "http")]
 mod web {
     use bytes::Bytes;
-    use cofferdam::{Degraded, Http, rejection};
+    use cofferdam::{Degraded, Http, Outcome, rejection};
     use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
     use http_body_util::{BodyExt, Full};
 

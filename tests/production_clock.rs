@@ -90,16 +90,15 @@ async fn a_breaker_opens_probes_and_closes_in_real_time() {
     // When the dependency recovers, calls are still rejected until the open time is over
     probe.does(Script::Never);
     let calls = probe.calls();
-    let held = async {
-        loop {
+    let mut held = None;
+    let tries = async {
+        while held.is_none() {
             let mut call = Box::pin(service.clone().oneshot(Ask::default()));
-            if support::poll(call.as_mut()).is_pending() {
-                return call;
-            }
+            held = support::poll(call.as_mut()).is_pending().then_some(call);
             tokio::task::yield_now().await;
         }
     };
-    let held = within("the open time to pass", held).await;
+    within("the open time to pass", tries).await;
     // (to a tick of the system's clock, by which a breaker goes)
     assert!(Instant::now().since(opened) >= open_time - Duration::from_millis(20));
 

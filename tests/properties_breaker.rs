@@ -633,8 +633,14 @@ impl Pair {
     }
 }
 
+/// Four times as many cases as usual, however many that are.
+fn config() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig { cases: usual.cases * 4, failure_persistence: None, ..usual }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     /// The breaker and the model see the same calls and are never found to differ; and at the end, whatever state they
     /// were brought to, the breaker closes again when the dependency works again.

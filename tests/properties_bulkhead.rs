@@ -63,7 +63,7 @@ impl Held {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     /// A call comes in exactly when there is room for it, and takes what it weighs, or all there is if it weighs more.
     /// What it took it gives back, whatever the limit has become; and a weight of nothing is always let in.

@@ -112,6 +112,21 @@ async fn defect_143_an_answer_that_is_there_in_the_same_poll_wins() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_answer_in_time_is_passed_on_when_it_comes() {
+    // Given a call that has waited for a part of its time
+    let (service, mut calls) = controlled::<(), u32>();
+    let mut call = pin!(attempt(ms(100)).layer(service).oneshot(()));
+    for _ in 0..5 {
+        advance(ms(10)).await;
+        assert!(poll(call.as_mut()).is_pending());
+    }
+
+    // Then its answer is there as soon as the service has it
+    calls.try_recv().unwrap().answer(Ok(1));
+    assert_eq!(settled(call).unwrap(), 1);
+}
+
 #[test]
 fn no_timer_is_registered_for_a_call_that_is_ready_at_once() {
     // Given no runtime, where a timer would panic

@@ -52,7 +52,7 @@ pub(crate) fn full_bulkhead() -> Bulkhead {
     bulkhead
 }
 
-/// Lets the breaker see that many calls, of which every so-manieth fails.
+/// Lets the breaker see that many calls, one in `failing` of which fails.
 pub(crate) fn record(breaker: &CircuitBreaker, calls: u64, failing: u64) {
     let guard = breaker.clone().layer();
     for call in 1..=calls {

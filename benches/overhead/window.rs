@@ -1,7 +1,7 @@
 //! A breaker's call after few and after many calls in its window.
 //!
-//! Closed for a reason, it is asked about all of them at each call: so the second half of the tables has failures in the
-//! window, and a call cannot be told to be harmless by itself.
+//! While there are no failures in the window, a call that went well need not look at the rest of it. So each kind of
+//! window is measured twice, and the second time there are failures in it and the ratio is worked out at every call.
 
 use std::time::Duration;
 

@@ -2,6 +2,7 @@
 
 use std::{
     hint::spin_loop,
+    process,
     sync::{
         Barrier,
         atomic::{AtomicUsize, Ordering},
@@ -10,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::runtime::Handle;
 use tower::Service;
 
 use super::{
@@ -90,10 +92,13 @@ pub(crate) fn print(title: &str, pairs: &mut [Pair], effort: Effort) {
 fn run<S: Service<u64> + Send>(first: &mut S, second: &mut S, windows: usize, calls: u64) -> Vec<Window> {
     let (barrier, arrived) = (&Barrier::new(2), &AtomicUsize::new(0));
     thread::scope(|scope| {
+        let runtime = Handle::current();
         let helper = scope.spawn(move || {
+            let (_entered, _alarm) = (runtime.enter(), Alarm);
             let window = |window| side(second, barrier, arrived, window, calls);
             (0..windows).map(window).collect::<Vec<_>>()
         });
+        let _alarm = Alarm;
         // While this thread measures alone, the other one sleeps at the barrier.
         let window = |window| {
             let alone = time_calls(calls, |request| call_once(first, request));
@@ -103,6 +108,17 @@ fn run<S: Service<u64> + Send>(first: &mut S, second: &mut S, windows: usize, ca
         let others = helper.join().expect("calls do not panic");
         own.into_iter().zip(others).map(|((alone, own), other)| Window { alone, both: [own, other] }).collect()
     })
+}
+
+/// Ends the process if its thread panics: the other one would wait for it forever.
+struct Alarm;
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            process::abort();
+        }
+    }
 }
 
 /// One thread's part of a window: when it began and when it was done.

@@ -93,6 +93,8 @@ where
             *promised = promised.saturating_sub(brought as u64);
         }
         match &frame {
+            // A head that was bad already has said more than a body that breaks off can.
+            Some(Err(_)) if this.open.reading.outcome.is_bad() => this.open.settle(this.open.reading),
             Some(Err(_)) => this.open.settle(Reading::of(Outcome::Failure)),
             // After the last frame nobody may poll again, so the end is looked for with every frame.
             Some(Ok(frame)) if !frame.is_trailers() && !this.body.is_end_stream() => {}

@@ -118,7 +118,7 @@ pub(crate) fn coarse() -> Instant {
 fn coarse_nanos() -> u64 {
     // Seconds, in units of 2^-32.
     let ticks = coarsetime::Instant::now_without_cache_update().as_ticks();
-    (u128::from(ticks) * 1_000_000_000 >> 32) as u64
+    ((u128::from(ticks) * 1_000_000_000) >> 32) as u64
 }
 
 /// Reads the clock: elsewhere there is none that is cheaper and the same.

@@ -57,7 +57,8 @@ impl<P, M> Guard<P, M> {
 impl<P: Policy> Guard<P, Plain<ByResult>> {
     /// Tells what became of a call by a function of its result, rather than by `Ok` and `Err`.
     ///
-    /// It is not asked about rejections of our own. If it panics, only that call is harmed.
+    /// It is not asked about rejections of our own. If it panics, only that call is harmed. Over `BoxError`, give a function
+    /// rather than a closure if calls are spawned: see [`fallback`](crate::fallback#closures-boxerror-and-spawned-calls).
     ///
     /// ```
     /// use std::io;
@@ -83,7 +84,7 @@ impl<P: Policy, C: Clone> Guard<P, Plain<C>> {
     ///
     /// The request is what the policy judges; `&()` will do for those that look at none. The call is admitted here and
     /// now; `run` is not called when it is rejected. `Err` counts as a failure unless [`classify`](Self::classify) says
-    /// otherwise.
+    /// otherwise, also where it comes from another guard further in.
     ///
     /// # Errors
     ///

@@ -68,7 +68,8 @@ pub trait Protocol<Response, Error>: Clone {
     note = "otherwise use `BoxError`, or implement `cofferdam::Carries` for the error: two functions"
 )]
 pub trait Carries: Sized {
-    /// An error that carries this rejection.
+    /// An error that carries this rejection, so that [`carried`](Self::carried) finds it. (For `BoxError`, a mere
+    /// `rejected.into()` would not do.)
     fn carry(rejected: Rejected) -> Self;
 
     /// The rejection that this error carries, if it does.

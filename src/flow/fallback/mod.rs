@@ -33,6 +33,33 @@
 //! **Clones** share nothing but the answer, as far as that is shared.
 //!
 //! **In a stack** it stands outermost.
+//!
+//! # Closures, `BoxError` and spawned calls
+//!
+//! The compiler cannot spawn a call through a type that holds a closure with `BoxError` among its parameters (tower's own
+//! `map_err` has the same trouble). A function that holds for any lifetime can be spawned:
+//!
+//! ```
+//! use std::error::Error;
+//! use cofferdam::{Failed, Fallback};
+//! use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+//!
+//! type Boxed<'a> = Box<dyn Error + Send + Sync + 'a>;
+//!
+//! fn nothing(_: Failed<u32, Boxed<'_>>) -> Result<u32, Boxed<'_>> {
+//!     Ok(0)
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), BoxError> {
+//! let service = ServiceBuilder::new()
+//!     .layer(Fallback::function(nothing))
+//!     .service(service_fn(|user: u32| async move { Err::<u32, BoxError>(format!("who is {user}?").into()) }));
+//!
+//! assert_eq!(tokio::spawn(async move { service.oneshot(7).await }).await??, 0);
+//! # Ok(()) }
+//! ```
+//!
+//! Over HTTP this does not arise: the error of an Axum `Router` or a Hyper client is a type of its own.
 
 mod answer;
 mod config;

@@ -70,7 +70,7 @@ impl<D, M> Builder<D, M> {
     }
 
     /// Also keeps to the deadline that a request carries, and sends it on with the earlier of that and the attempt's
-    /// own. Over HTTP it bounds the body as well.
+    /// own. Over HTTP the request's deadline bounds the body as well.
     pub fn deadline(self) -> Builder<CarriedDeadline, M> {
         Builder {
             name: self.name,

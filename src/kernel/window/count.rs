@@ -52,7 +52,7 @@ impl CountWindow {
         if index >= self.size.load(Ordering::SeqCst) {
             self.put(index, EMPTY);
         }
-        totals >> BITS == 0
+        totals >> BITS == EMPTIED >> BITS
     }
 
     /// What the window holds.

@@ -316,8 +316,7 @@ fn slow_calls((threshold, ratio): (Duration, f64)) -> Result<(Duration, Ratio), 
 fn window(span: Span) -> Result<Span, Invalid> {
     match span {
         Span::Time(length) => {
-            Invalid::unless_duration("window", length)?;
-            if length < Duration::from_millis(1) {
+            if length < Duration::from_millis(1) || Invalid::unless_duration("window", length).is_err() {
                 return Err(Invalid::new("window", format_args!("{length:?}"), "1 ms to 100 years"));
             }
         }
