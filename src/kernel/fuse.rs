@@ -10,6 +10,7 @@ struct Undo<'a, P: Policy> {
 }
 
 impl<'a, P: Policy> Undo<'a, P> {
+    #[inline]
     fn admit<Request>(policy: &'a P, request: &Request, now: Instant) -> Result<Self, Rejected>
     where
         P: Admit<Request>,
@@ -17,12 +18,14 @@ impl<'a, P: Policy> Undo<'a, P> {
         Ok(Self { policy, token: Some(policy.admit(request, now)?), now })
     }
 
+    #[inline]
     fn keep(mut self) -> P::Token {
         self.token.take().expect("a token is kept once, and taken nowhere else")
     }
 }
 
 impl<P: Policy> Drop for Undo<'_, P> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(token) = self.token.take() {
             self.policy.undo(token, self.now);
@@ -38,6 +41,7 @@ struct Settle<'a, P: Policy> {
 }
 
 impl<P: Policy> Drop for Settle<'_, P> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(token) = self.token.take() {
             self.policy.settle(token, self.ended);
