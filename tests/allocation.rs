@@ -104,7 +104,7 @@ impl Carries for Error {
 type Answer = std::future::Ready<Result<u32, Error>>;
 
 fn answer(request: u32) -> Answer {
-    std::future::ready(if request % 2 == 0 { Ok(request) } else { Err(Error::Odd) })
+    std::future::ready(if request.is_multiple_of(2) { Ok(request) } else { Err(Error::Odd) })
 }
 
 type Echo = tower::util::ServiceFn<fn(u32) -> Answer>;

@@ -201,6 +201,25 @@ fn a_stale_end_decides_nothing() {
     });
 }
 
+/// A failure ends while another one opens the breaker and a probe closes it again: however slowly it gets there, the
+/// breaker that has closed in the meantime is not the one that it was admitted by.
+#[test]
+fn a_slow_end_does_not_open_the_next_generation() {
+    explore(2, || {
+        let breaker = touchy().build().unwrap();
+        let (slow, fails) = (admit(&breaker, 0).unwrap(), admit(&breaker, 0).unwrap());
+        let other = {
+            let breaker = breaker.clone();
+            thread::spawn(move || settle(&breaker, slow, Outcome::Failure, 0))
+        };
+        settle(&breaker, fails, Outcome::Failure, 0);
+        let probe = admit(&breaker, 100).expect("open since 0, whoever opened it");
+        settle(&breaker, probe, Outcome::Success, 100);
+        other.join().unwrap();
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    });
+}
+
 /// A probe is given up by its caller while another caller comes: no place is lost, none is made up.
 #[test]
 fn a_probe_that_is_taken_back_leaves_its_place() {

@@ -247,13 +247,12 @@ impl Model {
                 let sample = self.sample(end, *rules);
                 self.probed(probe, sample, now);
             }
-            (None, Phase::Closed { .. }) => {
-                if self.record(end, now) {
+            (None, Phase::Closed { .. } | Phase::Disabled) => {
+                // Disabled, it counts and draws no conclusion.
+                let must_open = self.record(end, now);
+                if must_open {
                     self.trip(now);
                 }
-            }
-            (None, Phase::Disabled) => {
-                self.record(end, now);
             }
             _ => {}
         }

@@ -220,7 +220,10 @@ proptest! {
         let builder = settings.iter().fold(CircuitBreaker::builder("config"), |builder, setting| setting.apply(builder));
         let breaker = match builder.build() {
             Ok(breaker) => breaker,
-            Err(invalid) => return Ok(complete(&invalid)),
+            Err(invalid) => {
+                complete(&invalid);
+                return Ok(());
+            }
         };
         ten_calls(&breaker, &());
         for change in changes {
