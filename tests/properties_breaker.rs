@@ -281,10 +281,10 @@ impl Model {
         self.look(now);
         self.samples.push(Sample { failed, slow, bucket: self.bucket });
         self.look(now);
-        match (failed, slow) {
-            (true, _) => self.failures_in_a_row += 1,
-            (false, false) => self.failures_in_a_row = 0,
-            (false, true) => {}
+        match end.outcome {
+            Outcome::Failure | Outcome::Overload => self.failures_in_a_row += 1,
+            Outcome::Success => self.failures_in_a_row = 0,
+            Outcome::Ignored | Outcome::Abandoned => {}
         }
         let (calls, failures, slow) = self.counts();
         let share = |part: u64| part as f64 / calls as f64;

@@ -68,12 +68,12 @@ impl Live {
     }
 
     /// Counts the run of failures. Returns whether it is long enough to open.
-    pub(super) fn run_ends_it(&self, sample: Sample) -> bool {
-        if sample.failed {
+    pub(super) fn run_ends_it(&self, outcome: Outcome) -> bool {
+        if outcome.is_bad() {
             let run = self.run.fetch_add(1, Ordering::AcqRel) + 1;
             return run >= self.consecutive_failures.load(Ordering::Relaxed);
         }
-        if !sample.slow {
+        if outcome == Outcome::Success {
             self.end_run();
         }
         false

@@ -134,7 +134,7 @@ impl CircuitBreaker {
     /// What its window holds now. It is emptied when the breaker closes, so while open it shows what opened it.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.counts_at(clock::now())
+        self.counts_at(clock::coarse())
     }
 
     /// What its window holds at that time: for those who keep the time themselves, as tests of state machines do.
@@ -161,7 +161,7 @@ impl CircuitBreaker {
     /// Closes it and forgets everything: counts, open times, and that it was forced.
     pub fn reset(&self) {
         let mut core = lock(&self.shared.core);
-        core.machine.reset(clock::now());
+        core.machine.reset(clock::coarse());
         self.forget();
         self.publish(&core);
     }
@@ -169,7 +169,8 @@ impl CircuitBreaker {
     /// Changes settings while it runs. Its state, its counts and its open time stay as they are; a half-open period is
     /// judged to its end by the settings it began with.
     ///
-    /// `change` is given what the breaker is set to, under its own name, and no lock is held while it runs.
+    /// `change` is given what the breaker is set to, and no lock is held while it runs: of two changes made at the same time
+    /// the last one holds.
     ///
     /// # Errors
     ///
@@ -189,7 +190,7 @@ impl CircuitBreaker {
         let settings = change(Builder::of(self.name, &current)).check()?;
         let mut core = lock(&self.shared.core);
         if core.settings.window != settings.window {
-            self.shared.window.reshape(settings.window, clock::now());
+            self.shared.window.reshape(settings.window, clock::coarse());
         }
         self.shared.live.set(&settings);
         self.shared.open_time.store(clock::nanos(settings.open_time), Ordering::Relaxed);
@@ -334,7 +335,7 @@ impl CircuitBreaker {
 
     fn record(&self, token: Token, kind: u64, ended: &Ended) {
         let Some(sample) = self.shared.live.sample(ended) else { return };
-        let run_ends_it = self.shared.live.run_ends_it(sample);
+        let run_ends_it = self.shared.live.run_ends_it(ended.outcome);
         let is_clean = self.shared.window.record(sample, ended.now);
         if kind == kind::WATCH {
             return;
