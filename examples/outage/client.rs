@@ -30,6 +30,7 @@ pub(crate) fn plain(address: SocketAddr) -> Client {
 
 /// Behind a breaker as it is by default, a bulkhead of so many slots, and a timeout.
 pub(crate) fn contained(name: &str, slots: usize, address: SocketAddr) -> Result<(Client, CircuitBreaker), Invalid> {
+    // A hung service is probed by three calls for each open time and timeout: the shorter the timeout, the more often.
     let second = Duration::from_secs(1);
     let breaker = CircuitBreaker::builder(name).build()?;
     let slots = Bulkhead::builder(name).limit(slots).build()?;

@@ -50,11 +50,13 @@
 //! closed decides nothing about half-open.
 
 mod config;
+mod gate;
 mod live;
 mod policy;
 mod state;
 
 pub use crate::kernel::window::Counts;
 pub use config::Builder;
-pub use policy::{CircuitBreaker, Token};
+pub use gate::Token;
+pub use policy::CircuitBreaker;
 pub use state::State;

@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::{
     Builder, Counts, State,
     config::Settings,
+    gate::{Published, Sign, Token, kind},
     live::Live,
     state::{Gate, Hint, Machine},
 };
@@ -40,14 +41,10 @@ pub struct CircuitBreaker {
 
 #[derive(Debug)]
 struct Shared {
-    /// The generation, and in the lowest bits which [`Gate`]: all that decides about a call while the breaker is closed.
-    gate: AtomicU64,
-    /// The gate's moments: what came before `gate` was stored belongs to it, or to a newer one.
-    from: AtomicU64,
-    until: AtomicU64,
+    gate: Published,
     /// What rejections while probing suggest.
     open_time: AtomicU64,
-    ramp: AtomicU64,
+    /// The dependency asked to be left alone until then.
     asked_until: AtomicU64,
     live: Live,
     window: Window,
@@ -60,44 +57,6 @@ struct Core {
     settings: Settings,
 }
 
-/// What an admission by a breaker is remembered by: the generation it belongs to, and which probe it is, if it is one.
-///
-/// A gate has a kind where a token has none, and a token has a probe where a gate has none. So the two are the same word
-/// for a call that is no probe, as long as calls flow in its generation, and never otherwise.
-#[derive(Clone, Copy, Debug)]
-pub struct Token(u64);
-
-impl Token {
-    fn new(generation: u64, probe: Option<u32>) -> Self {
-        Self(generation << LOW_BITS | u64::from(probe.unwrap_or(0)) << kind::BITS)
-    }
-
-    fn probe(self) -> Option<u32> {
-        let probe = (self.0 & LOW) as u32 >> kind::BITS;
-        (probe != 0).then_some(probe)
-    }
-}
-
-/// What lies below the generation in a gate or a token.
-const LOW_BITS: u32 = 24;
-const LOW: u64 = (1 << LOW_BITS) - 1;
-
-/// [`Gate`] as the lowest bits of a word.
-mod kind {
-    pub(super) const FLOW: u64 = 0;
-    pub(super) const WATCH: u64 = 1;
-    pub(super) const PASS: u64 = 2;
-    pub(super) const RAMP: u64 = 3;
-    pub(super) const OPEN: u64 = 4;
-    pub(super) const PROBING: u64 = 5;
-    pub(super) const ASK: u64 = 6;
-    pub(super) const BARRED: u64 = 7;
-    pub(super) const BITS: u32 = 3;
-}
-
-/// The share of calls let through at the beginning of a ramp.
-const RAMP_START: f64 = 0.2;
-
 impl CircuitBreaker {
     /// Starts a breaker of that name, which its rejections will carry.
     pub fn builder(name: impl Into<String>) -> Builder {
@@ -106,11 +65,8 @@ impl CircuitBreaker {
 
     pub(super) fn new(name: Name, settings: Settings) -> Self {
         let shared = Shared {
-            gate: AtomicU64::new(0),
-            from: AtomicU64::new(0),
-            until: AtomicU64::new(0),
+            gate: Published::new(),
             open_time: AtomicU64::new(clock::nanos(settings.open_time)),
-            ramp: AtomicU64::new(0),
             asked_until: AtomicU64::new(0),
             live: Live::new(&settings),
             window: Window::new(settings.window),
@@ -213,46 +169,18 @@ impl CircuitBreaker {
 
     /// Lets every thread know what the machine says.
     fn publish(&self, core: &Core) {
-        let shared = &*self.shared;
-        let moments = |from: Instant, until: Instant| {
-            shared.from.store(from.as_nanos(), Ordering::Relaxed);
-            shared.until.store(until.as_nanos(), Ordering::Relaxed);
-        };
-        let kind = match core.machine.gate(&core.settings) {
-            Gate::Flow => kind::FLOW,
-            Gate::Watch => kind::WATCH,
-            Gate::Pass => kind::PASS,
-            Gate::Ramp { from, until } => {
-                moments(from, until);
-                kind::RAMP
-            }
-            Gate::Open { until } => {
-                moments(Instant::ORIGIN, until);
-                kind::OPEN
-            }
-            Gate::Probing { until } => {
-                moments(Instant::ORIGIN, until);
-                kind::PROBING
-            }
-            Gate::Ask => kind::ASK,
-            Gate::Barred => kind::BARRED,
-        };
-        shared.gate.store(core.machine.generation() << LOW_BITS | kind, Ordering::Release);
-    }
-
-    fn until(&self) -> Instant {
-        Instant::from_nanos(self.shared.until.load(Ordering::Relaxed))
+        self.shared.gate.publish(core.machine.generation(), core.machine.gate(&core.settings));
     }
 
     /// Why nothing is let through, as long as that can be told without the machine.
-    fn barred(&self, gate: u64, now: impl FnOnce() -> Instant) -> Option<Rejected> {
-        match gate & LOW {
+    fn barred(&self, gate: Sign, now: impl FnOnce() -> Instant) -> Option<Rejected> {
+        match gate.kind() {
             kind::OPEN => {
-                let (now, until) = (now(), self.until());
+                let (now, until) = (now(), self.shared.gate.until());
                 (now < until).then(|| self.rejected(Why::Open, until.since(now)))
             }
             kind::PROBING => {
-                let (now, until) = (now(), self.until());
+                let (now, until) = (now(), self.shared.gate.until());
                 (now < until).then(|| self.probing(until.since(now)))
             }
             kind::BARRED => Some(Rejected::new(self.name, Why::Open)),
@@ -272,10 +200,10 @@ impl CircuitBreaker {
 
     /// The way in, wherever calls do not just flow.
     #[cold]
-    fn admit_slowly(&self, gate: u64, now: Instant) -> Result<Token, Rejected> {
-        match gate & LOW {
-            kind::WATCH | kind::PASS => Ok(Token(gate & !LOW)),
-            kind::RAMP => self.ramp(Token(gate & !LOW), now),
+    fn admit_slowly(&self, gate: Sign, now: Instant) -> Result<Token, Rejected> {
+        match gate.kind() {
+            kind::WATCH | kind::PASS => Ok(gate.token()),
+            kind::RAMP => self.ramp(gate.token(), now),
             _ => self.barred(gate, || now).map_or_else(|| self.ask(now), Err),
         }
     }
@@ -298,11 +226,8 @@ impl CircuitBreaker {
         }
     }
 
-    /// Lets a share through that grows with time. The shares of all calls add up in one word, and a call goes through
-    /// when they fill it: so it is exactly that share, without chance.
     fn ramp(&self, token: Token, now: Instant) -> Result<Token, Rejected> {
-        let from = Instant::from_nanos(self.shared.from.load(Ordering::Relaxed));
-        let until = self.until();
+        let until = self.shared.gate.until();
         if now >= until {
             let mut guard = lock(&self.shared.core);
             let core = &mut *guard;
@@ -310,23 +235,24 @@ impl CircuitBreaker {
             self.publish(core);
             return Ok(token);
         }
-        let progress = now.since(from).as_secs_f64() / until.since(from).as_secs_f64();
-        let share = ((RAMP_START + (1.0 - RAMP_START) * progress) * FULL as f64) as u64;
-        let before = self.shared.ramp.fetch_add(share, Ordering::Relaxed);
-        if before % FULL + share >= FULL { Ok(token) } else { Err(self.rejected(Why::Ramping, until.since(now))) }
+        if self.shared.gate.ramp_lets_through(now) {
+            Ok(token)
+        } else {
+            Err(self.rejected(Why::Ramping, until.since(now)))
+        }
     }
 
     /// The way out, for all but a call that went well while calls flow.
     #[cold]
-    fn settle_slowly(&self, token: Token, gate: u64, ended: &Ended) {
+    fn settle_slowly(&self, token: Token, gate: Sign, ended: &Ended) {
         // Whatever this call ended in, it belongs to a state that is over.
-        if (gate ^ token.0) >> LOW_BITS != 0 {
+        if gate.is_of_another_generation(token) {
             return;
         }
         if let Some(after) = ended.retry_after.filter(|_| ended.outcome.is_bad()) {
             self.shared.asked_until.fetch_max(ended.now.after(after).as_nanos(), Ordering::Relaxed);
         }
-        match (token.probe(), gate & LOW) {
+        match (token.probe(), gate.kind()) {
             (Some(probe), _) => self.probed(probe, Some(ended), ended.now),
             (None, kind::PASS) => {}
             (None, kind) => self.record(token, kind, ended),
@@ -358,7 +284,7 @@ impl CircuitBreaker {
     fn trip(&self, token: Token, now: Instant) {
         let mut guard = lock(&self.shared.core);
         let core = &mut *guard;
-        if Token::new(core.machine.generation(), None).0 == token.0 {
+        if Token::new(core.machine.generation(), None) == token {
             core.machine.trip(&core.settings, self.hint(), now);
             self.publish(core);
         }
@@ -369,8 +295,7 @@ impl CircuitBreaker {
         let Core { machine, settings } = &mut *core;
         if machine.probed(probe, ended, settings, self.hint(), now) {
             self.forget();
-            // The first call of the ramp goes through.
-            self.shared.ramp.store(FULL - 1, Ordering::Relaxed);
+            self.shared.gate.begin_ramp();
         }
         self.publish(&core);
     }
@@ -381,9 +306,6 @@ impl CircuitBreaker {
     }
 }
 
-/// One call's worth of shares.
-const FULL: u64 = 1 << 32;
-
 impl Policy for CircuitBreaker {
     type Token = Token;
 
@@ -392,8 +314,8 @@ impl Policy for CircuitBreaker {
     #[inline]
     fn settle(&self, token: Token, ended: &Ended) {
         let shared = &*self.shared;
-        let gate = shared.gate.load(Ordering::Acquire);
-        if gate == token.0 && shared.live.is_good(ended) {
+        let gate = shared.gate.read();
+        if gate.flows_for(token) && shared.live.is_good(ended) {
             shared.live.end_run();
             if !shared.window.record(Sample::default(), ended.now) {
                 self.weigh(token, ended.now);
@@ -414,13 +336,13 @@ impl Policy for CircuitBreaker {
 impl<Request> Admit<Request> for CircuitBreaker {
     #[inline]
     fn admit(&self, _: &Request, now: Instant) -> Result<Token, Rejected> {
-        let gate = self.shared.gate.load(Ordering::Acquire);
-        if gate & LOW == kind::FLOW { Ok(Token(gate)) } else { self.admit_slowly(gate, now) }
+        let gate = self.shared.gate.read();
+        if gate.kind() == kind::FLOW { Ok(gate.token()) } else { self.admit_slowly(gate, now) }
     }
 
     #[inline]
     fn shut(&self, now: impl FnOnce() -> Instant) -> Option<Rejected> {
-        let gate = self.shared.gate.load(Ordering::Acquire);
-        if gate & LOW == kind::FLOW { None } else { self.barred(gate, now) }
+        let gate = self.shared.gate.read();
+        if gate.kind() == kind::FLOW { None } else { self.barred(gate, now) }
     }
 }
