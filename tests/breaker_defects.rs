@@ -1,10 +1,8 @@
-//! What really broke in circuit breakers, one story for each: see the numbers in `defects`, section C of the project's
-//! list. Each of them was somebody's outage.
+//! What really broke in circuit breakers, one story for each: every one of them was somebody's outage.
 #![cfg(feature = "test-util")]
 #![allow(missing_docs)]
 
 use std::{
-    convert::Infallible,
     future::pending,
     pin::pin,
     sync::{
@@ -528,7 +526,7 @@ async fn defect_63_one_layer_is_one_breaker() {
     };
     let get = async |app: &Router, path: &str| {
         let request = Request::get(path).body(Body::empty()).unwrap();
-        app.clone().oneshot(request).await.unwrap_or_else(|never: Infallible| match never {}).status()
+        app.clone().oneshot(request).await.unwrap_or_else(|never: std::convert::Infallible| match never {}).status()
     };
     let (one, two) = (touchy().build().unwrap(), touchy().build().unwrap());
     let (first, clone_of_first, second) = (app(one.clone()), app(one), app(two));

@@ -194,6 +194,7 @@ where
                         ticket.settle(reading);
                         Tracked::ended(body)
                     } else {
+                        let promised = promised.or_else(|| body.size_hint().exact());
                         Tracked::open(body, promised, ticket, reading)
                     }
                 }))

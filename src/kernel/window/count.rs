@@ -60,11 +60,6 @@ impl CountWindow {
         unpack(self.totals.load(Ordering::Acquire))
     }
 
-    /// Forgets everything.
-    pub(crate) fn clear(&self) {
-        self.sweep();
-    }
-
     /// Changes the size. The newest calls that still fit are kept.
     ///
     /// Only one thread may do so at a time; calls may be counted meanwhile.
@@ -77,15 +72,15 @@ impl CountWindow {
             .take(new)
             .collect();
         self.size.store(new, Ordering::SeqCst);
-        self.sweep();
+        self.clear();
         for (index, slot) in kept.iter().rev().enumerate() {
             self.put(index, *slot);
         }
         self.next.store(kept.len(), Ordering::Relaxed);
     }
 
-    /// Empties every slot that was ever used.
-    fn sweep(&self) {
+    /// Forgets everything: empties every slot that was ever used.
+    pub(crate) fn clear(&self) {
         for (segment, slots) in self.segments.iter().enumerate() {
             for offset in 0..slots.get().map_or(0, |slots| slots.len()) {
                 self.put((1 << segment) - 1 + offset, EMPTY);
