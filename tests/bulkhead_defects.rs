@@ -1,4 +1,4 @@
-//! What really broke in bulkheads, one story for each: see section D of the project's list of defects.
+//! What really broke in bulkheads, one story for each.
 #![cfg(feature = "test-util")]
 #![allow(missing_docs)]
 

@@ -69,6 +69,7 @@ impl<F: FnOnce() -> Instant> Once<F> {
 }
 
 // Locals drop in reverse order of declaration: the last policy admitted is the first to be undone or settled.
+// Always inlined, or a nested group costs a tenth more than a flat one.
 macro_rules! fuse {
     ($($policy:ident $token:ident $index:tt),*) => {
         impl<$($policy: Policy),*> Policy for ($($policy,)*) {
@@ -76,7 +77,7 @@ macro_rules! fuse {
 
             const TIMING: Timing = Timing::Unused$(.closer($policy::TIMING))*;
 
-            #[inline]
+            #[inline(always)]
             fn settle(&self, ($($token,)*): Self::Token, ended: &Ended) {
                 $(let _settle = Settle { policy: &self.$index, token: Some($token), ended };)*
             }
@@ -88,7 +89,7 @@ macro_rules! fuse {
         }
 
         impl<Request, $($policy: Admit<Request>),*> Admit<Request> for ($($policy,)*) {
-            #[inline]
+            #[inline(always)]
             fn admit(&self, request: &Request, now: Instant) -> Result<Self::Token, Rejected> {
                 $(let $token = Undo::admit(&self.$index, request, now)?;)*
                 Ok(($($token.keep(),)*))
