@@ -4,11 +4,16 @@
 //! Both read the system's monotonic clock. Under the feature `test-util` they read tokio's, so that a paused one stops
 //! this crate too.
 
+#[cfg(not(feature = "test-util"))]
+use std::time::Instant as Source;
 use std::{
     fmt,
     sync::LazyLock,
     time::{Duration, SystemTime},
 };
+
+#[cfg(feature = "test-util")]
+use tokio::time::Instant as Source;
 
 /// A moment, in nanoseconds on this process's own monotonic clock.
 ///
@@ -80,11 +85,6 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
 /// The clock's first reading. Another thread's time may lie before it, under a paused clock or by a tick.
 const FIRST: u64 = 1 << 42;
 
-#[cfg(not(feature = "test-util"))]
-use std::time::Instant as Source;
-#[cfg(feature = "test-util")]
-use tokio::time::Instant as Source;
-
 static EPOCH: LazyLock<Source> = LazyLock::new(source);
 
 #[inline]
@@ -108,8 +108,9 @@ pub(crate) fn now() -> Instant {
 #[cfg(all(target_os = "linux", not(feature = "test-util")))]
 #[inline]
 pub(crate) fn coarse() -> Instant {
-    static EPOCH: LazyLock<u64> = LazyLock::new(|| coarse_nanos().saturating_sub(now().0));
-    Instant(coarse_nanos().saturating_sub(*EPOCH))
+    // It wraps where the system has begun later than our clock seems to.
+    static EPOCH: LazyLock<u64> = LazyLock::new(|| coarse_nanos().wrapping_sub(now().0));
+    Instant(coarse_nanos().wrapping_sub(*EPOCH))
 }
 
 /// Nanoseconds since the system began.
@@ -133,4 +134,19 @@ pub(crate) fn coarse() -> Instant {
 #[cfg_attr(not(feature = "http"), allow(dead_code))]
 pub(crate) fn calendar() -> SystemTime {
     SystemTime::now()
+}
+
+#[cfg(all(test, not(feature = "test-util")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_readings_are_one_clock() {
+        // Some ticks, and whatever the machine does between two readings when they are first compared.
+        let near = Duration::from_millis(200);
+        for _ in 0..1000 {
+            let (before, coarse, after) = (now(), coarse(), now());
+            assert!(before.since(coarse) < near && coarse.since(after) < near, "{before:?} {coarse:?} {after:?}");
+        }
+    }
 }
