@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -214,7 +214,9 @@ async fn defect_141_what_readiness_took_is_not_there_for_the_call() {
     let ready = Instant::now().since(start);
     assert!((ms(600)..=ms(601)).contains(&ready), "{ready:?}");
 
-    // Then 0.4 s are left for the call
+    // Then 0.4 s are left for the call, also if it is asked again whether it is ready
+    let asked_again = service.poll_ready(&mut Context::from_waker(Waker::noop()));
+    assert!(asked_again.is_ready());
     assert_eq!(why(service.call(Ask::default()).await), Why::TimedOut);
     let took = Instant::now().since(start);
     assert!((ms(1000)..=ms(1002)).contains(&took), "{took:?}");

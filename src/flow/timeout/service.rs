@@ -87,7 +87,9 @@ where
             Poll::Ready(ready) => {
                 self.readiness = Readiness::After(match self.readiness {
                     Readiness::Waiting { since, .. } => clock::now().since(since),
-                    _ => Duration::ZERO,
+                    // Asked again before the call.
+                    Readiness::After(waited) => waited,
+                    Readiness::TooLate => Duration::ZERO,
                 });
                 Poll::Ready(ready)
             }
