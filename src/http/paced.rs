@@ -104,7 +104,7 @@ where
         }
         let Some(pace) = *this.pace else { return Poll::Pending };
         if this.waiting.is_none() {
-            let Some((time, why)) = longest(&pace) else { return Poll::Pending };
+            let Some((time, why)) = first_to_end(&pace) else { return Poll::Pending };
             this.timer.set(Some(sleep(time)));
             *this.waiting = Some(why);
         }
@@ -126,7 +126,7 @@ where
 }
 
 /// The wait that ends first, and why it may not go on.
-fn longest(pace: &Pace) -> Option<(Duration, Why)> {
+fn first_to_end(pace: &Pace) -> Option<(Duration, Why)> {
     let frame = pace.between_frames.map(|limit| (limit, Why::TimedOut));
     let deadline = pace.deadline.map(|deadline| (deadline.remaining(), Why::DeadlineExceeded));
     frame.into_iter().chain(deadline).min_by_key(|(time, _)| *time)
