@@ -66,8 +66,8 @@ pub use flow::{
 pub use http::{Http, rejection};
 pub use kernel::{
     Admit, ByResult, Call, Carries, Classify, ClassifyWith, Context, Deadline, Degraded, Ended, Guard, Guarded,
-    GuardedFuture, Instant, Invalid, Name, Oneshot, Outcome, Plain, Policy, Protocol, Ratio, Reading, Refused,
-    Rejected, Shadow, Ticket, Timing, Why, guard,
+    GuardedFuture, Immediate, Instant, Invalid, Kind, Name, Oneshot, Outcome, Plain, Policy, Protocol, Ratio, Reading,
+    Refused, Rejected, Shadow, Ticket, Timing, Waiting, Why, guard,
 };
 pub use policy::{
     breaker::{self, CircuitBreaker, State as BreakerState},

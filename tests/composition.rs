@@ -256,6 +256,7 @@ struct Quota {
 }
 
 impl Policy for Quota {
+    type Kind = cofferdam::Immediate;
     type Token = ();
 
     fn settle(&self, (): (), _: &Ended) {}

@@ -6,6 +6,7 @@ use super::{Admit, Ended, Instant, Policy, Rejected, Timing};
 
 /// `None` admits everything.
 impl<P: Policy> Policy for Option<P> {
+    type Kind = P::Kind;
     type Token = Option<P::Token>;
 
     const TIMING: Timing = P::TIMING;
@@ -38,6 +39,7 @@ impl<Request, P: Admit<Request>> Admit<Request> for Option<P> {
 }
 
 impl<P: Policy> Policy for Arc<P> {
+    type Kind = P::Kind;
     type Token = P::Token;
 
     const TIMING: Timing = P::TIMING;

@@ -1,6 +1,6 @@
 //! Tuples of policies are policies: one service, one future, one reference count, one clock read at each end.
 
-use super::{Admit, Ended, Instant, Policy, Rejected, Timing};
+use super::{Admit, Ended, Immediate, Instant, Kind, Policy, Rejected, Timing};
 
 /// An admission that is taken back unless it is kept: a later policy rejected the call, or panicked.
 struct Undo<'a, P: Policy> {
@@ -71,8 +71,11 @@ impl<F: FnOnce() -> Instant> Once<F> {
 // Locals drop in reverse order of declaration: the last policy admitted is the first to be undone or settled.
 // Always inlined, or a nested group costs a tenth more than a flat one.
 macro_rules! fuse {
+    (@kind $last:ident) => { $last::Kind };
+    (@kind $first:ident $($rest:ident)+) => { <$first::Kind as Kind>::And<fuse!(@kind $($rest)+)> };
     ($($policy:ident $token:ident $index:tt),*) => {
         impl<$($policy: Policy),*> Policy for ($($policy,)*) {
+            type Kind = fuse!(@kind $($policy)*);
             type Token = ($($policy::Token,)*);
 
             const TIMING: Timing = Timing::Unused$(.closer($policy::TIMING))*;
@@ -109,6 +112,7 @@ macro_rules! fuse {
 
 /// The empty group admits everything.
 impl Policy for () {
+    type Kind = Immediate;
     type Token = ();
 
     const TIMING: Timing = Timing::Unused;

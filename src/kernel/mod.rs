@@ -11,6 +11,9 @@ mod future;
 mod guard;
 mod guarded;
 mod invalid;
+mod kind;
+#[allow(dead_code)] // the next commit stripes with it
+mod lane;
 mod name;
 mod oneshot;
 mod outcome;
@@ -30,6 +33,7 @@ pub use future::{Call, GuardedFuture};
 pub use guard::{Guard, guard};
 pub use guarded::Guarded;
 pub use invalid::Invalid;
+pub use kind::{Immediate, Kind, Waiting};
 pub use name::Name;
 pub use oneshot::Oneshot;
 pub use outcome::{Degraded, Ended, Outcome, Reading};

@@ -1,6 +1,6 @@
 //! What a policy is.
 
-use super::{Ended, Guard, Instant, Rejected, guard};
+use super::{Ended, Guard, Instant, Kind, Rejected, guard};
 
 /// Bookkeeping about calls: it is told how each admitted one ended.
 ///
@@ -13,13 +13,14 @@ use super::{Ended, Guard, Instant, Rejected, guard};
 ///
 /// ```
 /// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
-/// use cofferdam::{Admit, Ended, Instant, Policy, Rejected};
+/// use cofferdam::{Admit, Ended, Immediate, Instant, Policy, Rejected};
 ///
 /// /// Counts calls in flight; rejects none.
 /// #[derive(Clone, Default)]
 /// struct InFlight(Arc<AtomicU64>);
 ///
 /// impl Policy for InFlight {
+///     type Kind = Immediate;
 ///     type Token = ();
 ///     fn settle(&self, (): (), _: &Ended) {
 ///         self.0.fetch_sub(1, Ordering::Relaxed);
@@ -37,6 +38,9 @@ use super::{Ended, Guard, Instant, Rejected, guard};
 /// }
 /// ```
 pub trait Policy {
+    /// [`Immediate`], or [`Waiting`](super::Waiting) for one that has a line. A group has a line if one of its members has.
+    type Kind: Kind;
+
     /// Handed out on admission and given back once: a generation, a slot, a start time.
     type Token;
 

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use super::{Admit, Ended, Instant, Policy, Rejected, Timing};
+use super::{Admit, Ended, Immediate, Instant, Policy, Rejected, Timing};
 
 /// Decides as the policy in it does, and rejects nothing: what would have been rejected is counted and let through.
 ///
@@ -47,6 +47,7 @@ impl<P> Shadow<P> {
 }
 
 impl<P: Policy> Policy for Shadow<P> {
+    type Kind = Immediate;
     type Token = Option<P::Token>;
 
     const TIMING: Timing = P::TIMING;

@@ -16,3 +16,10 @@ pub(crate) use std::sync::{
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
+
+/// The number of a model's thread.
+#[cfg(cofferdam_loom)]
+pub(crate) fn thread_number() -> usize {
+    let id = format!("{:?}", loom::thread::current().id());
+    id.bytes().filter(u8::is_ascii_digit).fold(0, |number, digit| number * 10 + usize::from(digit - b'0'))
+}

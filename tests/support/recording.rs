@@ -49,6 +49,8 @@ impl Recording {
 }
 
 impl Policy for Recording {
+    type Kind = cofferdam::Immediate;
+
     /// Checked to come back as it was given.
     type Token = &'static str;
 

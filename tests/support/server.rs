@@ -153,6 +153,7 @@ impl Noticing {
 }
 
 impl cofferdam::Policy for Noticing {
+    type Kind = cofferdam::Immediate;
     type Token = ();
 
     fn settle(&self, (): (), ended: &cofferdam::Ended) {

@@ -8,7 +8,7 @@ use super::{
     state::{Gate, Hint, Machine},
 };
 use crate::kernel::{
-    Admit, Ended, Instant, Invalid, Name, Policy, Rejected, Timing, Why, clock,
+    Admit, Ended, Immediate, Instant, Invalid, Name, Policy, Rejected, Timing, Why, clock,
     sync::{Arc, AtomicU64, Mutex, Ordering, lock},
     window::{Sample, Window},
 };
@@ -307,6 +307,7 @@ impl CircuitBreaker {
 }
 
 impl Policy for CircuitBreaker {
+    type Kind = Immediate;
     type Token = Token;
 
     const TIMING: Timing = Timing::Coarse;

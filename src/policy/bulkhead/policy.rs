@@ -1,5 +1,5 @@
 use super::{Builder, config::limit, state::Slots};
-use crate::kernel::{Admit, Ended, Instant, Invalid, Name, Policy, Rejected, Timing, Why, sync::Arc};
+use crate::kernel::{Admit, Ended, Immediate, Instant, Invalid, Name, Policy, Rejected, Timing, Why, sync::Arc};
 
 /// At most so many calls at a time; the rest are rejected at once.
 ///
@@ -87,6 +87,7 @@ impl Bulkhead {
 }
 
 impl Policy for Bulkhead {
+    type Kind = Immediate;
     type Token = ();
 
     const TIMING: Timing = Timing::Unused;
@@ -133,6 +134,7 @@ impl<F> Weighted<F> {
 }
 
 impl<F> Policy for Weighted<F> {
+    type Kind = Immediate;
     type Token = u32;
 
     const TIMING: Timing = Timing::Unused;
