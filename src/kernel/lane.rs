@@ -5,60 +5,25 @@
 
 use std::sync::LazyLock;
 
+use super::sync::{IN_A_MODEL, thread_number};
+
 /// More stripes than this do not pay for the memory they take.
 const MOST: usize = 64;
 
-/// A power of two: as many stripes as there are processors, or a few more.
 static LANES: LazyLock<usize> = LazyLock::new(|| {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     processors.next_power_of_two().min(MOST)
 });
 
-/// How many stripes there are.
-#[cfg(not(cofferdam_loom))]
+/// How many stripes there are: a power of two, one for each processor or a few more.
 pub(crate) fn lanes() -> usize {
-    *LANES
+    if IN_A_MODEL { 2 } else { *LANES }
 }
 
 /// The stripe of this thread, for a value that has `lanes` of them: a power of two.
-#[cfg(not(cofferdam_loom))]
 #[inline]
 pub(crate) fn lane(lanes: usize) -> usize {
-    own::LANE.get().unwrap_or_else(own::assign) & (lanes - 1)
-}
-
-#[cfg(not(cofferdam_loom))]
-mod own {
-    use std::{
-        cell::Cell,
-        sync::atomic::{AtomicUsize, Ordering},
-    };
-
-    thread_local! {
-        pub(super) static LANE: Cell<Option<usize>> = const { Cell::new(None) };
-    }
-
-    /// Threads get their stripes in turn.
-    #[cold]
-    pub(super) fn assign() -> usize {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let lane = NEXT.fetch_add(1, Ordering::Relaxed);
-        LANE.set(Some(lane));
-        lane
-    }
-}
-
-/// Two, so that models have something to add up.
-#[cfg(cofferdam_loom)]
-pub(crate) fn lanes() -> usize {
-    let _ = &LANES;
-    2
-}
-
-/// The stripe of a model's thread: by its number, as every run of the model must be the same.
-#[cfg(cofferdam_loom)]
-pub(crate) fn lane(lanes: usize) -> usize {
-    super::sync::thread_number() & (lanes - 1)
+    thread_number() & (lanes - 1)
 }
 
 /// Keeps what is in it on lines of memory of its own: processors fetch them in pairs.
