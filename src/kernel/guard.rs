@@ -1,11 +1,10 @@
 //! A policy, ready to be put around services and calls.
 
-use std::sync::Arc;
-
 use tower_layer::Layer;
 
 use super::{
     Admit, ByResult, Call, ClassifyWith, Guarded, Outcome, Plain, Policy, Ticket,
+    shared::Shared,
     ticket::{now_for, watch},
 };
 
@@ -31,7 +30,7 @@ use super::{
 /// ```
 #[derive(Debug)]
 pub struct Guard<P, M = Plain> {
-    policy: Arc<P>,
+    policy: Shared<P>,
     protocol: M,
 }
 
@@ -39,7 +38,7 @@ pub struct Guard<P, M = Plain> {
 ///
 /// For services that answer with HTTP responses add [`.http()`](Guard::http).
 pub fn guard<P: Policy>(policy: P) -> Guard<P> {
-    Guard { policy: Arc::new(policy), protocol: Plain::default() }
+    Guard { policy: Shared::new(policy), protocol: Plain::default() }
 }
 
 impl<P, M> Guard<P, M> {
@@ -111,7 +110,7 @@ impl<P: Policy, C: Clone> Guard<P, Plain<C>> {
         let now = now_for::<P>();
         match self.policy.admit(request, now) {
             Ok(token) => {
-                let mut ticket = Some(Ticket::new(Arc::clone(&self.policy), token, now));
+                let mut ticket = Some(Ticket::new(self.policy.hold(), token, now));
                 let future = watch(&mut ticket, run);
                 Call::admitted(future, ticket, self.protocol.classify.clone())
             }
@@ -122,7 +121,7 @@ impl<P: Policy, C: Clone> Guard<P, Plain<C>> {
 
 impl<P, M: Clone> Clone for Guard<P, M> {
     fn clone(&self) -> Self {
-        Self { policy: Arc::clone(&self.policy), protocol: self.protocol.clone() }
+        Self { policy: self.policy.clone(), protocol: self.protocol.clone() }
     }
 }
 
@@ -130,6 +129,6 @@ impl<S, P, M: Clone> Layer<S> for Guard<P, M> {
     type Service = Guarded<S, P, M>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Guarded::new(inner, Arc::clone(&self.policy), self.protocol.clone())
+        Guarded::new(inner, self.policy.clone(), self.protocol.clone())
     }
 }

@@ -1,14 +1,12 @@
 //! The one service of all admission patterns.
 
-use std::{
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::task::{Context, Poll};
 
 use tower_service::Service;
 
 use super::{
     Admit, GuardedFuture, Protocol, Rejected, Ticket,
+    shared::Shared,
     ticket::{now_for, watch},
 };
 
@@ -31,14 +29,14 @@ use super::{
 #[derive(Debug)]
 pub struct Guarded<S, P, M> {
     inner: S,
-    policy: Arc<P>,
+    policy: Shared<P>,
     protocol: M,
     /// Promised by `poll_ready`, kept by the next `call`: the inner service was not made ready.
     shut: Option<Rejected>,
 }
 
 impl<S, P, M> Guarded<S, P, M> {
-    pub(crate) fn new(inner: S, policy: Arc<P>, protocol: M) -> Self {
+    pub(crate) fn new(inner: S, policy: Shared<P>, protocol: M) -> Self {
         Self { inner, policy, protocol, shut: None }
     }
 
@@ -66,7 +64,7 @@ impl<S, P, M> Guarded<S, P, M> {
 impl<S: Clone, P, M: Clone> Clone for Guarded<S, P, M> {
     // A clone shares the policy and inherits no readiness.
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), Arc::clone(&self.policy), self.protocol.clone())
+        Self::new(self.inner.clone(), self.policy.clone(), self.protocol.clone())
     }
 }
 
@@ -97,7 +95,7 @@ where
         let now = now_for::<P>();
         match self.policy.admit(&request, now) {
             Ok(token) => {
-                let mut ticket = Some(Ticket::new(Arc::clone(&self.policy), token, now));
+                let mut ticket = Some(Ticket::new(self.policy.hold(), token, now));
                 let inner = watch(&mut ticket, || self.inner.call(request));
                 GuardedFuture::admitted(inner, ticket, self.protocol.clone())
             }

@@ -12,7 +12,7 @@ mod guard;
 mod guarded;
 mod invalid;
 mod kind;
-#[allow(dead_code)] // the next commit stripes with it
+
 mod lane;
 mod name;
 mod oneshot;
@@ -23,6 +23,7 @@ mod protocol;
 mod ratio;
 mod rejected;
 mod shadow;
+mod shared;
 pub(crate) mod sync;
 mod ticket;
 pub(crate) mod window;

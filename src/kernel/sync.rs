@@ -20,7 +20,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Whether this is a build for loom.
 pub(crate) const IN_A_MODEL: bool = cfg!(cofferdam_loom);
 
-/// The number of this thread: threads get theirs in turn.
+/// The number of this thread: the smallest that no other one has.
 #[cfg(not(cofferdam_loom))]
 #[inline]
 pub(crate) fn thread_number() -> usize {
@@ -29,19 +29,39 @@ pub(crate) fn thread_number() -> usize {
 
 #[cfg(not(cofferdam_loom))]
 mod number {
-    use std::cell::Cell;
+    use std::{cell::Cell, collections::BTreeSet};
 
-    use super::{AtomicUsize, Ordering};
+    use super::{Mutex, lock};
 
     thread_local! {
+        // Without a destructor, so that reading it is one load.
         pub(super) static OWN: Cell<Option<usize>> = const { Cell::new(None) };
+        static GIVEN_BACK: Cell<Option<GiveBack>> = const { Cell::new(None) };
+    }
+
+    /// The numbers of threads that are no more, and the first that nobody ever had.
+    static FREE: Mutex<(BTreeSet<usize>, usize)> = Mutex::new((BTreeSet::new(), 0));
+
+    struct GiveBack(usize);
+
+    impl Drop for GiveBack {
+        fn drop(&mut self) {
+            lock(&FREE).0.insert(self.0);
+        }
     }
 
     #[cold]
     pub(super) fn assign() -> usize {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let number = {
+            let (free, next) = &mut *lock(&FREE);
+            free.pop_first().unwrap_or_else(|| {
+                *next += 1;
+                *next - 1
+            })
+        };
         OWN.set(Some(number));
+        // A thread on its way out keeps its number: nobody will know when it is gone.
+        let _ = GIVEN_BACK.try_with(|given_back| given_back.set(Some(GiveBack(number))));
         number
     }
 }

@@ -1,8 +1,8 @@
 //! The one guard: nothing else gives back what a policy gave out.
 
-use std::{mem, pin::Pin, sync::Arc, task::Poll};
+use std::{mem, pin::Pin, task::Poll};
 
-use super::{Ended, Instant, Outcome, Policy, Reading, Timing, clock};
+use super::{Ended, Instant, Outcome, Policy, Reading, Timing, clock, shared::Held};
 
 /// One admitted call.
 ///
@@ -13,7 +13,7 @@ use super::{Ended, Instant, Outcome, Policy, Reading, Timing, clock};
 /// [`Protocol`](crate::Protocol) implementations receive it with the answer, and keep it for as long as the call lasts.
 #[must_use = "an admitted call that nobody follows is abandoned"]
 pub struct Ticket<P: Policy> {
-    policy: Arc<P>,
+    policy: Held<P>,
     token: Option<P::Token>,
     started: Instant,
     /// [`Instant::NEVER`] if the head did not come before the end.
@@ -22,7 +22,7 @@ pub struct Ticket<P: Policy> {
 
 impl<P: Policy> Ticket<P> {
     #[inline]
-    pub(crate) fn new(policy: Arc<P>, token: P::Token, started: Instant) -> Self {
+    pub(crate) fn new(policy: Held<P>, token: P::Token, started: Instant) -> Self {
         Self { policy, token: Some(token), started, head: Instant::NEVER }
     }
 
