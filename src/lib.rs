@@ -67,7 +67,8 @@ pub use http::{Http, rejection};
 pub use kernel::{
     Admit, ByResult, Call, Carries, Classify, ClassifyWith, Context, Deadline, Degraded, Ended, Guard, Guarded,
     GuardedFuture, Immediate, Instant, Invalid, Kind, Name, Oneshot, Outcome, Plain, Policy, Protocol, Ratio, Reading,
-    Refused, Rejected, Shadow, Ticket, Timing, Waiting, Why, guard,
+    Refused, Rejected, Run, RunFuture, Shadow, Ticket, Timing, Waiting, WaitingCall, WaitingFuture, Why, guard,
+    waiting,
 };
 pub use policy::{
     breaker::{self, CircuitBreaker, State as BreakerState},

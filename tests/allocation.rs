@@ -11,8 +11,8 @@ use std::{
 };
 
 use cofferdam::{
-    Admit, BreakerState, Bulkhead, Carries, CircuitBreaker, Ended, Guarded, Instant, Name, Outcome, Policy, Ratio,
-    Refused, Rejected, Shadow, Timeout, Why, guard,
+    Admit, BreakerState, Bulkhead, Carries, CircuitBreaker, Ended, Guarded, Immediate, Instant, Name, Outcome, Policy,
+    Ratio, Refused, Rejected, Shadow, Timeout, Why, guard,
 };
 use tower::{Layer, Service, service_fn};
 
@@ -167,7 +167,7 @@ fn full() -> Bulkhead {
 }
 
 /// Successes and failures under a policy, as a service and as a plain call.
-fn succeeds_for_nothing<P: Policy + Admit<u32>>(what: &str, policy: P) {
+fn succeeds_for_nothing<P: Policy<Kind = Immediate> + Admit<u32>>(what: &str, policy: P) {
     let guard = guard(policy);
     let mut service = guard.layer(echo());
     allocates_nothing(&format!("{what}, success"), || assert_eq!(call(&mut service, 2), Ok(2)));
@@ -183,7 +183,7 @@ fn succeeds_for_nothing<P: Policy + Admit<u32>>(what: &str, policy: P) {
 }
 
 /// Rejections by a policy, as a service and as a plain call.
-fn rejects_for_nothing<P: Policy + Admit<u32>>(what: &str, why: Why, policy: P) {
+fn rejects_for_nothing<P: Policy<Kind = Immediate> + Admit<u32>>(what: &str, why: Why, policy: P) {
     let guard = guard(policy);
     let mut service = guard.layer(echo());
     allocates_nothing(&format!("{what}, rejection"), || match call(&mut service, 2) {
@@ -196,6 +196,18 @@ fn rejects_for_nothing<P: Policy + Admit<u32>>(what: &str, why: Why, policy: P) 
             other => panic!("{other:?}"),
         }
     });
+}
+
+/// A line costs nothing while nobody stands in it.
+#[test]
+fn a_success_under_a_queue_allocates_nothing() {
+    let slots = Bulkhead::builder("payments").limit(16).queue(16).build().unwrap();
+    let guard = guard((patient(), slots));
+    let mut service = guard.layer(echo());
+    allocates_nothing("queue, success", || assert_eq!(call(&mut service, 2), Ok(2)));
+    allocates_nothing("queue, clone and call", || assert_eq!(call(&mut service.clone(), 2), Ok(2)));
+    allocates_nothing("queue, cancelled", || drop(service.call(2)));
+    allocates_nothing("queue, guard.call", || assert_eq!(now_or_never(guard.call(&2, || answer(2))), Ok(2)));
 }
 
 #[test]
@@ -304,7 +316,7 @@ fn what_is_carried_along_is_small() {
     assert_eq!(size_of::<Option<Rejected>>(), 12);
 
     /// What a guard adds to the future of the service.
-    fn added<P: Policy + Admit<u32>>(_: &P) -> usize {
+    fn added<P: Policy<Kind = Immediate> + Admit<u32>>(_: &P) -> usize {
         size_of::<<Guarded<Echo, P, cofferdam::Plain> as Service<u32>>::Future>() - size_of::<Answer>()
     }
     let (breaker, slots) = (patient(), slots());

@@ -16,7 +16,10 @@ use support::{Ask, Asks, Does, Log, Probe, Recording, Script, poll, settled};
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 
 /// One call through a policy, to a service that does that. What was rejected comes back.
-fn call<P: Admit<Ask>>(policy: P, script: Script) -> Result<u32, Option<Rejected>> {
+fn call<P: Admit<Ask> + Policy<Kind = cofferdam::Immediate>>(
+    policy: P,
+    script: Script,
+) -> Result<u32, Option<Rejected>> {
     let service = policy.layer().layer(Probe::<Asks>::new(script));
     settled(service.oneshot(Ask::default())).map_err(|error| Rejected::find(error.as_ref()).copied())
 }

@@ -12,6 +12,9 @@ use std::{
 use cofferdam::{Admit, Bulkhead, Ended, Instant, Outcome, Policy, Why};
 use proptest::{prelude::*, sample::select};
 
+/// The largest limit.
+const LARGEST: u32 = u32::MAX >> 1;
+
 const NOW: Instant = Instant::ORIGIN;
 
 fn ended(outcome: Outcome) -> Ended {
@@ -37,7 +40,7 @@ fn op() -> impl Strategy<Value = Op> {
     let weight = prop_oneof![6 => 0..6_u32, 1 => select(vec![100, u32::MAX - 1, u32::MAX])];
     let outcomes = vec![Outcome::Success, Outcome::Failure, Outcome::Overload, Outcome::Ignored, Outcome::Abandoned];
     let limit =
-        prop_oneof![6 => 0..9_usize, 1 => select(vec![100, u32::MAX as usize, u32::MAX as usize + 1, usize::MAX])];
+        prop_oneof![6 => 0..9_usize, 1 => select(vec![100, LARGEST as usize, LARGEST as usize + 1, usize::MAX])];
     prop_oneof![
         4 => Just(Op::Admit),
         4 => weight.prop_map(Op::AdmitWeighted),
@@ -69,7 +72,7 @@ proptest! {
     /// What it took it gives back, whatever the limit has become; and a weight of nothing is always let in.
     #[test]
     fn a_call_comes_in_exactly_when_there_is_room(
-        limit in prop_oneof![6 => 1..9_u32, 1 => select(vec![u32::MAX - 1, u32::MAX])],
+        limit in prop_oneof![6 => 1..9_u32, 1 => select(vec![LARGEST - 1, LARGEST])],
         ops in prop::collection::vec(op(), 0..200),
     ) {
         let slots = bulkhead(limit);
@@ -108,11 +111,11 @@ proptest! {
                 Op::Settle(..) | Op::Undo(_) => {}
                 Op::Resize(new) => match slots.resize(new) {
                     Ok(()) => {
-                        prop_assert!((1..=u32::MAX as usize).contains(&new));
+                        prop_assert!((1..=LARGEST as usize).contains(&new));
                         limit = new as u64;
                     }
                     Err(invalid) => {
-                        prop_assert!(new == 0 || new > u32::MAX as usize);
+                        prop_assert!(new == 0 || new > LARGEST as usize);
                         prop_assert_eq!((invalid.field(), invalid.value().to_string()), ("limit", new.to_string()));
                     }
                 },

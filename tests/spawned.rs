@@ -8,7 +8,7 @@ use std::{error::Error, fmt, io, time::Duration};
 
 use cofferdam::{
     BoxError, Bulkhead, Carries, CircuitBreaker, Failed, Fallback, Outcome, Policy, Refused, Rejected, Shadow, Timeout,
-    TimeoutLayer, Why, guard,
+    TimeoutLayer, Why, bulkhead::Queue, guard,
 };
 use support::{Ask, Asks, Kind, Probe, Script, within};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
@@ -26,6 +26,10 @@ fn slots() -> Bulkhead {
 
 fn timeout() -> TimeoutLayer {
     Timeout::builder("spawned").attempt(Duration::from_secs(60)).build().unwrap()
+}
+
+fn queued() -> Bulkhead<Queue> {
+    Bulkhead::builder("spawned").queue(8).build().unwrap()
 }
 
 async fn echo(n: u32) -> Result<u32, BoxError> {
@@ -51,6 +55,8 @@ async fn defect_20_every_policy_is_spawned_over_box_error() {
     spawned!(breaker().layer());
     spawned!(slots().layer());
     spawned!(slots().weighted(|n: &u32| *n).layer());
+    spawned!(queued().layer());
+    spawned!(guard((breaker(), queued().weighted(|n: &u32| *n), slots())));
     spawned!(guard(()));
     spawned!(guard((breaker(), slots())));
     spawned!(guard(breaker().and(slots()).and(())));

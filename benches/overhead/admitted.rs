@@ -2,10 +2,10 @@
 
 use std::{future::ready, time::Duration};
 
-use cofferdam::{Fallback, Policy, Rejected, Shadow, Timeout, guard};
+use cofferdam::{Admit, Fallback, Immediate, Policy, Rejected, Shadow, Timeout, guard};
 use tower::{Layer, Service, ServiceBuilder};
 
-use super::policies::{SLOTS, breaker, breaker_with, bulkhead, four};
+use super::policies::{SLOTS, breaker, breaker_with, bulkhead, four, queued};
 use crate::support::{
     drive::{Work, poll_once},
     pair::Pair,
@@ -47,6 +47,8 @@ fn single() -> Vec<Subject> {
         guarded("breaker", breaker()).bar(0.9),
         guarded("breaker, window_calls(100)", breaker_with(|builder| builder.window_calls(100))),
         guarded("bulkhead", bulkhead()).bar(1.1),
+        Subject::service("bulkhead with a queue", guard(queued()).layer(Work)).bar(1.2),
+        Subject::service("breaker + bulkhead with a queue", guard((breaker(), queued())).layer(Work)),
         guarded("bulkhead, weighted", bulkhead().weighted(|_: &u64| 1)),
         guarded("Shadow of breaker", Shadow::new(breaker())),
         guarded("Option of breaker", Some(breaker())),
@@ -97,7 +99,7 @@ pub(crate) fn pairs() -> Vec<Pair> {
     ]
 }
 
-fn guarded<P: cofferdam::Admit<u64> + 'static>(name: &'static str, policy: P) -> Subject
+fn guarded<P: Policy<Kind = Immediate> + Admit<u64> + 'static>(name: &'static str, policy: P) -> Subject
 where
     P::Token: 'static,
 {

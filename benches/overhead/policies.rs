@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use cofferdam::{BreakerState, Bulkhead, CircuitBreaker, Policy, breaker::Builder};
+use cofferdam::{BreakerState, Bulkhead, CircuitBreaker, Policy, breaker::Builder, bulkhead::Queue};
 
 use crate::support::drive::poll_once;
 
@@ -27,6 +27,11 @@ pub(crate) fn breaker_with(settings: impl FnOnce(Builder) -> Builder) -> Circuit
 
 pub(crate) fn bulkhead() -> Bulkhead {
     Bulkhead::builder("bench").limit(SLOTS).build().expect("the limit is valid")
+}
+
+/// With a line in which nobody stands.
+pub(crate) fn queued() -> Bulkhead<Queue> {
+    Bulkhead::builder("bench").limit(SLOTS).queue(SLOTS).build().expect("the settings are valid")
 }
 
 pub(crate) fn four() -> Four {

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use cofferdam::{Admit, BoxError, guard};
+use cofferdam::{Admit, BoxError, Immediate, Policy, guard};
 use tower::{Layer, Service, ServiceBuilder};
 
 use super::{
@@ -31,7 +31,7 @@ pub(crate) fn subjects() -> Vec<Subject> {
     ]
 }
 
-fn rejecting<P: Admit<u64> + 'static>(name: &'static str, policy: P) -> Subject
+fn rejecting<P: Policy<Kind = Immediate> + Admit<u64> + 'static>(name: &'static str, policy: P) -> Subject
 where
     P::Token: 'static,
 {

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Admit, Ended, Instant, Policy, Rejected, Timing};
+use super::{
+    Admit, Ended, Instant, Policy, Rejected, Timing,
+    waiting::{Place, Turned},
+};
 
 /// `None` admits everything.
 impl<P: Policy> Policy for Option<P> {
@@ -33,6 +36,11 @@ impl<Request, P: Admit<Request>> Admit<Request> for Option<P> {
     }
 
     #[inline]
+    fn enter(&self, request: &Request, now: Instant, place: &mut Option<Place>) -> Result<Self::Token, Turned> {
+        self.as_ref().map(|policy| policy.enter(request, now, place)).transpose()
+    }
+
+    #[inline]
     fn shut(&self, now: impl FnOnce() -> Instant) -> Option<Rejected> {
         self.as_ref()?.shut(now)
     }
@@ -59,6 +67,11 @@ impl<Request, P: Admit<Request>> Admit<Request> for Arc<P> {
     #[inline]
     fn admit(&self, request: &Request, now: Instant) -> Result<Self::Token, Rejected> {
         P::admit(self, request, now)
+    }
+
+    #[inline]
+    fn enter(&self, request: &Request, now: Instant, place: &mut Option<Place>) -> Result<P::Token, Turned> {
+        P::enter(self, request, now, place)
     }
 
     #[inline]

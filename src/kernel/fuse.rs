@@ -1,6 +1,9 @@
 //! Tuples of policies are policies: one service, one future, one reference count, one clock read at each end.
 
-use super::{Admit, Ended, Immediate, Instant, Kind, Policy, Rejected, Timing};
+use super::{
+    Admit, Ended, Immediate, Instant, Kind, Policy, Rejected, Timing,
+    waiting::{Place, Turned},
+};
 
 /// An admission that is taken back unless it is kept: a later policy rejected the call, or panicked.
 struct Undo<'a, P: Policy> {
@@ -11,11 +14,8 @@ struct Undo<'a, P: Policy> {
 
 impl<'a, P: Policy> Undo<'a, P> {
     #[inline]
-    fn admit<Request>(policy: &'a P, request: &Request, now: Instant) -> Result<Self, Rejected>
-    where
-        P: Admit<Request>,
-    {
-        Ok(Self { policy, token: Some(policy.admit(request, now)?), now })
+    fn new(policy: &'a P, token: P::Token, now: Instant) -> Self {
+        Self { policy, token: Some(token), now }
     }
 
     #[inline]
@@ -94,7 +94,13 @@ macro_rules! fuse {
         impl<Request, $($policy: Admit<Request>),*> Admit<Request> for ($($policy,)*) {
             #[inline(always)]
             fn admit(&self, request: &Request, now: Instant) -> Result<Self::Token, Rejected> {
-                $(let $token = Undo::admit(&self.$index, request, now)?;)*
+                $(let $token = Undo::new(&self.$index, self.$index.admit(request, now)?, now);)*
+                Ok(($($token.keep(),)*))
+            }
+
+            #[inline(always)]
+            fn enter(&self, request: &Request, now: Instant, place: &mut Option<Place>) -> Result<Self::Token, Turned> {
+                $(let $token = Undo::new(&self.$index, self.$index.enter(request, now, place)?, now);)*
                 Ok(($($token.keep(),)*))
             }
 

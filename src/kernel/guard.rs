@@ -3,9 +3,8 @@
 use tower_layer::Layer;
 
 use super::{
-    Admit, ByResult, Call, ClassifyWith, Guarded, Outcome, Plain, Policy, Ticket,
-    shared::Shared,
-    ticket::{now_for, watch},
+    Admit, ByResult, Call, ClassifyWith, Guarded, Instant, Outcome, Plain, Policy, RunFuture, Ticket, shared::Shared,
+    ticket::watch,
 };
 
 /// A policy as a Tower layer, and as something to run any future under.
@@ -82,7 +81,7 @@ impl<P: Policy, C: Clone> Guard<P, Plain<C>> {
     /// Runs any future under the policy: a query, a command, a computation.
     ///
     /// The request is what the policy judges; `&()` will do for those that look at none. The call is admitted here and
-    /// now; `run` is not called when it is rejected. `Err` counts as a failure unless [`classify`](Self::classify) says
+    /// now, or gets its place in line; `run` is not called when it is rejected. `Err` counts as a failure unless [`classify`](Self::classify) says
     /// otherwise, also where it comes from another guard further in.
     ///
     /// # Errors
@@ -102,20 +101,24 @@ impl<P: Policy, C: Clone> Guard<P, Plain<C>> {
     /// assert_eq!(rows?, 3);
     /// # Ok(()) }
     /// ```
-    pub fn call<Request, F, T, E>(&self, request: &Request, run: impl FnOnce() -> F) -> Call<F, P, C>
+    pub fn call<'r, Request, Make, F, T, E>(
+        &self,
+        request: &'r Request,
+        run: Make,
+    ) -> <P::Kind as RunFuture<'r, Request, Make, F, P, C>>::Future
     where
         P: Admit<Request>,
+        Make: FnOnce() -> F,
         F: Future<Output = Result<T, E>>,
+        P::Kind: RunFuture<'r, Request, Make, F, P, C>,
     {
-        let now = now_for::<P>();
-        match self.policy.admit(request, now) {
-            Ok(token) => {
-                let mut ticket = Some(Ticket::new(self.policy.hold(), token, now));
-                let future = watch(&mut ticket, run);
-                Call::admitted(future, ticket, self.protocol.classify.clone())
-            }
-            Err(rejected) => Call::rejected(rejected),
-        }
+        P::Kind::run(self, request, run)
+    }
+
+    pub(super) fn call_admitted<F>(&self, make: impl FnOnce() -> F, token: P::Token, now: Instant) -> Call<F, P, C> {
+        let mut ticket = Some(Ticket::new(self.policy.hold(), token, now));
+        let future = watch(&mut ticket, make);
+        Call::admitted(future, ticket, self.protocol.classify.clone())
     }
 }
 

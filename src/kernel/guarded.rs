@@ -5,7 +5,8 @@ use std::task::{Context, Poll};
 use tower_service::Service;
 
 use super::{
-    Admit, GuardedFuture, Protocol, Rejected, Ticket,
+    Admit, GuardedFuture, Instant, Policy, Protocol, Rejected, Run, Ticket,
+    run::PutOff,
     shared::Shared,
     ticket::{now_for, watch},
 };
@@ -61,6 +62,43 @@ impl<S, P, M> Guarded<S, P, M> {
     }
 }
 
+impl<S, P: Policy, M: Clone> Guarded<S, P, M> {
+    /// Why this call is rejected, if the service was ready for that only.
+    #[inline]
+    pub(super) fn take_shut(&mut self) -> Option<Rejected> {
+        self.shut.take()
+    }
+
+    /// Calls the instance that was made ready.
+    #[inline]
+    pub(super) fn call_admitted<Request>(
+        &mut self,
+        request: Request,
+        token: P::Token,
+        now: Instant,
+    ) -> GuardedFuture<S::Future, P, M>
+    where
+        S: Service<Request>,
+    {
+        let mut ticket = Some(Ticket::new(self.policy.hold(), token, now));
+        let inner = watch(&mut ticket, || self.inner.call(request));
+        GuardedFuture::admitted(inner, ticket, self.protocol.clone())
+    }
+
+    #[inline]
+    pub(super) fn reject<F>(&self, rejected: Rejected) -> GuardedFuture<F, P, M> {
+        GuardedFuture::rejected(rejected, self.protocol.clone())
+    }
+
+    /// What a call takes along that has to wait: the instance that was made ready stays here.
+    pub(super) fn put_off<Request>(&self, request: Request) -> PutOff<S, Request, P, M>
+    where
+        S: Clone,
+    {
+        PutOff { service: self.inner.clone(), request, policy: self.policy.clone(), protocol: self.protocol.clone() }
+    }
+}
+
 impl<S: Clone, P, M: Clone> Clone for Guarded<S, P, M> {
     // A clone shares the policy and inherits no readiness.
     fn clone(&self) -> Self {
@@ -73,10 +111,11 @@ where
     S: Service<Request>,
     P: Admit<Request>,
     M: Protocol<S::Response, S::Error>,
+    P::Kind: Run<S, Request, P, M>,
 {
     type Response = M::Guarded<P>;
     type Error = S::Error;
-    type Future = GuardedFuture<S::Future, P, M>;
+    type Future = <P::Kind as Run<S, Request, P, M>>::Future;
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -89,17 +128,6 @@ where
 
     #[inline]
     fn call(&mut self, request: Request) -> Self::Future {
-        if let Some(rejected) = self.shut.take() {
-            return GuardedFuture::rejected(rejected, self.protocol.clone());
-        }
-        let now = now_for::<P>();
-        match self.policy.admit(&request, now) {
-            Ok(token) => {
-                let mut ticket = Some(Ticket::new(self.policy.hold(), token, now));
-                let inner = watch(&mut ticket, || self.inner.call(request));
-                GuardedFuture::admitted(inner, ticket, self.protocol.clone())
-            }
-            Err(rejected) => GuardedFuture::rejected(rejected, self.protocol.clone()),
-        }
+        P::Kind::run(self, request)
     }
 }

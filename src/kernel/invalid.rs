@@ -12,7 +12,7 @@ const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 ///
 /// let invalid = Bulkhead::builder("checkout").limit(0).build().unwrap_err();
 /// assert_eq!(invalid.field(), "limit");
-/// assert_eq!(invalid.to_string(), "`limit` cannot be 0: it must be 1 to 4294967295");
+/// assert_eq!(invalid.to_string(), "`limit` cannot be 0: it must be 1 to 2147483647");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {

@@ -22,10 +22,12 @@ mod policy;
 mod protocol;
 mod ratio;
 mod rejected;
+mod run;
 mod shadow;
 mod shared;
 pub(crate) mod sync;
 mod ticket;
+pub mod waiting;
 pub(crate) mod window;
 
 pub use clock::Instant;
@@ -43,6 +45,7 @@ pub use policy::{Admit, Policy, Timing};
 pub use protocol::{Carries, Protocol};
 pub use ratio::Ratio;
 pub use rejected::{Refused, Rejected, Why};
+pub use run::{Run, RunFuture, WaitingCall, WaitingFuture};
 pub use shadow::Shadow;
 pub use ticket::Ticket;
 #[cfg(feature = "http")]

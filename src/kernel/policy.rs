@@ -1,6 +1,9 @@
 //! What a policy is.
 
-use super::{Ended, Guard, Instant, Kind, Rejected, guard};
+use super::{
+    Ended, Guard, Instant, Kind, Rejected, guard,
+    waiting::{Place, Turned},
+};
 
 /// Bookkeeping about calls: it is told how each admitted one ended.
 ///
@@ -75,7 +78,7 @@ pub trait Policy {
 /// ```
 /// use cofferdam::{Bulkhead, CircuitBreaker, Policy, Timing};
 ///
-/// assert_eq!(Bulkhead::TIMING, Timing::Unused);
+/// assert_eq!(<Bulkhead>::TIMING, Timing::Unused);
 /// assert_eq!(<(CircuitBreaker, Bulkhead)>::TIMING, Timing::Coarse);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,6 +107,19 @@ pub trait Admit<Request>: Policy {
     ///
     /// [`Rejected`]; the inner service is then not called.
     fn admit(&self, request: &Request, now: Instant) -> Result<Self::Token, Rejected>;
+
+    /// Admits the request, says why not, or gives it a place in line.
+    ///
+    /// `place` is the place that the call has waited in, if it has: a policy that finds it to be one of its own
+    /// [`Room`](crate::waiting::Room) lets the call in ahead of others. Policies without a line leave this as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Turned`]: the call is rejected, or it has to wait. Then it is to come again, to the whole group, with its place.
+    fn enter(&self, request: &Request, now: Instant, place: &mut Option<Place>) -> Result<Self::Token, Turned> {
+        let _ = place;
+        Ok(self.admit(request, now)?)
+    }
 
     /// Why any request at all would be rejected now, if that is so. The service behind is then left alone, even when it
     /// never becomes ready.

@@ -21,8 +21,12 @@ pub enum Why {
     Probing,
     /// A circuit breaker has closed and lets the load back in by degrees.
     Ramping,
-    /// No slot is free.
+    /// No slot is free, and no place in line if there is one.
     Full,
+    /// It waited in line for as long as it may.
+    Waited,
+    /// It waited in line, and its place went to another.
+    Displaced,
     /// The dependency took longer than its timeout.
     TimedOut,
     /// The request's deadline passed while the call ran.
@@ -42,6 +46,8 @@ impl Why {
             Self::Probing => "the circuit is being probed",
             Self::Ramping => "the circuit has just closed",
             Self::Full => "no slot is free",
+            Self::Waited => "no slot became free in time",
+            Self::Displaced => "the place in line went to another",
             Self::TimedOut => "the call timed out",
             Self::DeadlineExceeded => "the deadline passed",
             Self::Expired => "the deadline had passed before the call",

@@ -1,36 +1,65 @@
-use super::{Bulkhead, state::Slots};
-use crate::kernel::{Invalid, Name};
+use std::time::Duration;
 
-/// Builds a [`Bulkhead`].
+use super::{
+    Bulkhead, NoQueue, Queue,
+    state::{LARGEST, Slots},
+};
+use crate::kernel::{
+    Invalid, Name,
+    sync::Arc,
+    waiting::{Order, Room},
+};
+
+/// Builds a [`Bulkhead`], or changes one: see [`Bulkhead::configure`].
 ///
 /// | setting | default | range |
 /// |---|---|---|
-/// | [`limit`](Self::limit) | 64 calls | 1 to 4,294,967,295 |
+/// | [`limit`](Self::limit) | 64 calls | 1 to 2,147,483,647 |
+/// | [`queue`](Self::queue) | none | 1 to 1,048,576 calls that wait |
+/// | [`max_wait`](Builder::max_wait), with a queue | 250 ms | above 0 |
+/// | [`order`](Builder::order), with a queue | first come, first served; the newest first once the line has not been empty for 100 ms | above 0 |
 ///
 /// ```
+/// use std::time::Duration;
 /// use cofferdam::Bulkhead;
 ///
 /// assert_eq!(Bulkhead::builder("checkout").build()?.limit(), 64);
 /// assert!(Bulkhead::builder("checkout").limit(0).build().is_err());
+///
+/// let patient = Bulkhead::builder("reports").limit(4).queue(100).max_wait(Duration::from_secs(2)).build()?;
+/// assert_eq!(patient.waiting(), 0);
 /// # Ok::<(), cofferdam::Invalid>(())
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until it builds"]
-pub struct Builder {
+pub struct Builder<Q = NoQueue> {
     name: String,
     limit: usize,
+    queue: Q,
 }
+
+/// The settings of a queue, as they were given.
+#[derive(Clone, Copy, Debug)]
+pub struct Queued {
+    length: usize,
+    max_wait: Duration,
+    order: Order,
+}
+
+/// The longest line.
+const LONGEST: usize = 1 << 20;
 
 impl Builder {
     pub(super) fn new(name: String) -> Self {
-        Self { name, limit: 64 }
+        Self { name, limit: 64, queue: NoQueue }
     }
 
-    /// How many calls may be in flight at a time.
+    /// Lets that many calls wait for a slot, rather than rejecting them at once. The services behind must be `Clone` then.
     ///
-    /// Default: 64. Range: 1 to 4,294,967,295.
-    pub fn limit(self, limit: usize) -> Self {
-        Self { limit, ..self }
+    /// Default: none may. Range: 1 to 1,048,576.
+    pub fn queue(self, length: usize) -> Builder<Queued> {
+        let queue = Queued { length, max_wait: Duration::from_millis(250), order: Order::default() };
+        Builder { name: self.name, limit: self.limit, queue }
     }
 
     /// Builds the bulkhead.
@@ -39,13 +68,92 @@ impl Builder {
     ///
     /// [`Invalid`] names the setting, its value and what it may be.
     pub fn build(self) -> Result<Bulkhead, Invalid> {
-        Ok(Bulkhead::new(Name::new(&self.name)?, Slots::new(limit(self.limit)?)))
+        Ok(Bulkhead::new(Name::new(&self.name)?, Arc::new(Slots::new(limit(self.limit)?)), NoQueue))
+    }
+}
+
+impl<Q> Builder<Q> {
+    /// A builder that holds what a bulkhead is set to.
+    pub(super) fn of(name: Name, limit: u32, queue: Q) -> Self {
+        Self { name: name.to_string(), limit: limit as usize, queue }
+    }
+
+    /// How many calls may be in flight at a time.
+    ///
+    /// Default: 64. Range: 1 to 2,147,483,647.
+    pub fn limit(self, limit: usize) -> Self {
+        Self { limit, ..self }
+    }
+
+    pub(super) fn check(self) -> Result<(u32, Q), Invalid> {
+        Ok((limit(self.limit)?, self.queue))
+    }
+}
+
+impl Builder<Queued> {
+    /// Lets that many calls wait.
+    ///
+    /// Range: 1 to 1,048,576.
+    pub fn queue(mut self, length: usize) -> Self {
+        self.queue.length = length;
+        self
+    }
+
+    /// How long a call may wait; after that it is rejected. Deadlines and timeouts further out end the wait as well.
+    ///
+    /// Default: 250 ms. Range: above zero, at most 100 years.
+    pub fn max_wait(mut self, time: Duration) -> Self {
+        self.queue.max_wait = time;
+        self
+    }
+
+    /// Who goes first.
+    ///
+    /// Default: [`Order::Adaptive`] after 100 ms. Range: above zero, at most 100 years.
+    pub fn order(mut self, order: Order) -> Self {
+        self.queue.order = order;
+        self
+    }
+
+    /// Builds the bulkhead.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] names the setting, its value and what it may be.
+    pub fn build(self) -> Result<Bulkhead<Queue>, Invalid> {
+        let name = Name::new(&self.name)?;
+        let slots = Arc::new(Slots::new(limit(self.limit)?));
+        let Queued { length, max_wait, order } = self.queue.check()?;
+        let room = Arc::new(Room::new(name, Arc::clone(&slots), length, max_wait, order));
+        Ok(Bulkhead::new(name, slots, Queue { room }))
+    }
+}
+
+impl Queued {
+    pub(super) fn of(queue: &Queue) -> Self {
+        let (length, max_wait, order) = queue.room.rules();
+        Self { length, max_wait, order }
+    }
+
+    pub(super) fn check(self) -> Result<Self, Invalid> {
+        if self.length == 0 || self.length > LONGEST {
+            return Err(Invalid::new("queue", self.length, "1 to 1048576"));
+        }
+        Invalid::unless_duration("max_wait", self.max_wait)?;
+        if let Order::Adaptive { after } = self.order {
+            Invalid::unless_duration("order", after)?;
+        }
+        Ok(self)
+    }
+
+    pub(super) fn apply(self, queue: &Queue) {
+        queue.room.configure(self.length, self.max_wait, self.order);
     }
 }
 
 pub(super) fn limit(limit: usize) -> Result<u32, Invalid> {
     match u32::try_from(limit) {
-        Ok(limit) if limit > 0 => Ok(limit),
-        _ => Err(Invalid::new("limit", limit, "1 to 4294967295")),
+        Ok(limit) if (1..=LARGEST).contains(&limit) => Ok(limit),
+        _ => Err(Invalid::new("limit", limit, "1 to 2147483647")),
     }
 }

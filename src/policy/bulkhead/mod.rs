@@ -44,7 +44,9 @@
 
 mod config;
 mod policy;
+mod queue;
 mod state;
 
-pub use config::Builder;
+pub use config::{Builder, Queued};
 pub use policy::{Bulkhead, Weighted};
+pub use queue::{Line, LineFor, NoQueue, Queue};

@@ -1,7 +1,15 @@
-use super::{Builder, config::limit, state::Slots};
-use crate::kernel::{Admit, Ended, Immediate, Instant, Invalid, Name, Policy, Rejected, Timing, Why, sync::Arc};
+use super::{
+    Builder, Line, LineFor, NoQueue, Queue,
+    config::{Queued, limit},
+    state::Slots,
+};
+use crate::kernel::{
+    Admit, Ended, Instant, Invalid, Name, Policy, Rejected, Timing, Why,
+    sync::Arc,
+    waiting::{Place, Turned},
+};
 
-/// At most so many calls at a time; the rest are rejected at once.
+/// At most so many calls at a time; the rest are rejected at once, or wait for a while.
 ///
 /// Exact: never one call too many, and never a rejection while a slot is free, under any number of threads and while
 /// the limit changes. See the [module](super) for a picture.
@@ -17,9 +25,10 @@ use crate::kernel::{Admit, Ended, Immediate, Instant, Invalid, Name, Policy, Rej
 /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Bulkhead {
+pub struct Bulkhead<Q = NoQueue> {
     name: Name,
     slots: Arc<Slots>,
+    queue: Q,
 }
 
 impl Bulkhead {
@@ -28,8 +37,67 @@ impl Bulkhead {
         Builder::new(name.into())
     }
 
-    pub(super) fn new(name: Name, slots: Slots) -> Self {
-        Self { name, slots: Arc::new(slots) }
+    /// Changes the settings, as [`resize`](Self::resize) does.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`]; nothing is changed then.
+    pub fn configure(&self, change: impl FnOnce(Builder) -> Builder) -> Result<(), Invalid> {
+        let (limit, NoQueue) = change(Builder::of(self.name, self.limit(), NoQueue)).check()?;
+        self.slots.resize(limit);
+        Ok(())
+    }
+}
+
+impl Bulkhead<Queue> {
+    /// How many calls wait for a slot.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue.room.waiting()
+    }
+
+    /// Changes settings while it runs. Calls in flight go on, and those who wait keep their places.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`]; nothing is changed then.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cofferdam::Bulkhead;
+    ///
+    /// let slots = Bulkhead::builder("reports").limit(4).queue(100).build()?;
+    /// slots.configure(|settings| settings.limit(8).max_wait(Duration::from_secs(1)))?;
+    /// assert_eq!(slots.limit(), 8);
+    /// assert!(slots.configure(|settings| settings.queue(0)).is_err());
+    /// # Ok::<(), cofferdam::Invalid>(())
+    /// ```
+    pub fn configure(&self, change: impl FnOnce(Builder<Queued>) -> Builder<Queued>) -> Result<(), Invalid> {
+        let current = Builder::of(self.name, self.limit(), Queued::of(&self.queue));
+        let (limit, queued) = change(current).check()?;
+        queued.check()?.apply(&self.queue);
+        self.slots.resize(limit);
+        self.queue.advance();
+        Ok(())
+    }
+}
+
+impl<Q: Line> Bulkhead<Q> {
+    /// Changes the limit, at once. Calls in flight beyond a smaller one go on, and no new ones start until there is room.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] unless the limit is 1 to 2,147,483,647; nothing is changed then.
+    pub fn resize(&self, slots: usize) -> Result<(), Invalid> {
+        self.slots.resize(limit(slots)?);
+        self.queue.advance();
+        Ok(())
+    }
+}
+
+impl<Q> Bulkhead<Q> {
+    pub(super) fn new(name: Name, slots: Arc<Slots>, queue: Q) -> Self {
+        Self { name, slots, queue }
     }
 
     /// The name.
@@ -50,16 +118,6 @@ impl Bulkhead {
         self.slots.read().1
     }
 
-    /// Changes the limit, at once. Calls in flight beyond a smaller one go on, and no new ones start until there is room.
-    ///
-    /// # Errors
-    ///
-    /// [`Invalid`] unless the limit is 1 to 4,294,967,295; nothing is changed then.
-    pub fn resize(&self, slots: usize) -> Result<(), Invalid> {
-        self.slots.resize(limit(slots)?);
-        Ok(())
-    }
-
     /// The same bulkhead, in which a request takes as many slots as `weight` says.
     ///
     /// A request heavier than the limit takes all slots there are: it runs alone rather than never. One of weight zero
@@ -76,7 +134,7 @@ impl Bulkhead {
     /// assert!(weighted.admit(&4, Instant::now()).is_err());
     /// # Ok::<(), cofferdam::Invalid>(())
     /// ```
-    pub fn weighted<Request, F: Fn(&Request) -> u32>(self, weight: F) -> Weighted<F> {
+    pub fn weighted<Request, F: Fn(&Request) -> u32>(self, weight: F) -> Weighted<F, Q> {
         Weighted { bulkhead: self, weight }
     }
 
@@ -84,29 +142,57 @@ impl Bulkhead {
     fn take(&self, weight: u32) -> Result<u32, Rejected> {
         self.slots.take(weight).ok_or_else(|| Rejected::new(self.name, Why::Full))
     }
+
+    #[inline]
+    fn take_or_line_up<Request>(&self, request: &Request, weight: u32, place: &mut Option<Place>) -> Result<u32, Turned>
+    where
+        Q: LineFor<Request>,
+    {
+        if !self.queue.has_seen(place.as_ref())
+            && let Some(taken) = self.slots.take(weight)
+        {
+            return Ok(taken);
+        }
+        self.queue.line_up(self.name, request, weight, place)
+    }
+
+    #[inline]
+    fn give_back(&self, taken: u32)
+    where
+        Q: Line,
+    {
+        if self.slots.give_back(taken) {
+            self.queue.advance();
+        }
+    }
 }
 
-impl Policy for Bulkhead {
-    type Kind = Immediate;
+impl<Q: Line> Policy for Bulkhead<Q> {
+    type Kind = Q::Kind;
     type Token = ();
 
     const TIMING: Timing = Timing::Unused;
 
     #[inline]
     fn settle(&self, (): (), _: &Ended) {
-        self.slots.give_back(1);
+        self.give_back(1);
     }
 
     #[inline]
     fn undo(&self, (): (), _: Instant) {
-        self.slots.give_back(1);
+        self.give_back(1);
     }
 }
 
-impl<Request> Admit<Request> for Bulkhead {
+impl<Request, Q: LineFor<Request>> Admit<Request> for Bulkhead<Q> {
     #[inline]
     fn admit(&self, _: &Request, _: Instant) -> Result<(), Rejected> {
         self.take(1).map(drop)
+    }
+
+    #[inline]
+    fn enter(&self, request: &Request, _: Instant, place: &mut Option<Place>) -> Result<(), Turned> {
+        self.take_or_line_up(request, 1, place).map(drop)
     }
 }
 
@@ -121,38 +207,43 @@ impl<Request> Admit<Request> for Bulkhead {
 /// # let _ = (slots, layer); Ok::<(), cofferdam::Invalid>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Weighted<F> {
-    bulkhead: Bulkhead,
+pub struct Weighted<F, Q = NoQueue> {
+    bulkhead: Bulkhead<Q>,
     weight: F,
 }
 
-impl<F> Weighted<F> {
+impl<F, Q> Weighted<F, Q> {
     /// The bulkhead that holds the slots.
-    pub fn bulkhead(&self) -> &Bulkhead {
+    pub fn bulkhead(&self) -> &Bulkhead<Q> {
         &self.bulkhead
     }
 }
 
-impl<F> Policy for Weighted<F> {
-    type Kind = Immediate;
+impl<F, Q: Line> Policy for Weighted<F, Q> {
+    type Kind = Q::Kind;
     type Token = u32;
 
     const TIMING: Timing = Timing::Unused;
 
     #[inline]
     fn settle(&self, taken: u32, _: &Ended) {
-        self.bulkhead.slots.give_back(taken);
+        self.bulkhead.give_back(taken);
     }
 
     #[inline]
     fn undo(&self, taken: u32, _: Instant) {
-        self.bulkhead.slots.give_back(taken);
+        self.bulkhead.give_back(taken);
     }
 }
 
-impl<Request, F: Fn(&Request) -> u32> Admit<Request> for Weighted<F> {
+impl<Request, F: Fn(&Request) -> u32, Q: LineFor<Request>> Admit<Request> for Weighted<F, Q> {
     #[inline]
     fn admit(&self, request: &Request, _: Instant) -> Result<u32, Rejected> {
         self.bulkhead.take((self.weight)(request))
+    }
+
+    #[inline]
+    fn enter(&self, request: &Request, _: Instant, place: &mut Option<Place>) -> Result<u32, Turned> {
+        self.bulkhead.take_or_line_up(request, (self.weight)(request), place)
     }
 }

@@ -1,38 +1,57 @@
-use crate::kernel::sync::{AtomicU64, Ordering};
+use crate::kernel::{
+    sync::{Arc, AtomicU64, Ordering},
+    waiting::Capacity,
+};
 
-/// The limit and what is taken of it, in one word: so no admission can overlook a change of either.
+/// The limit, what is taken of it, and whether somebody waits, in one word: so no admission can overlook a change of any.
 #[derive(Debug)]
 pub(super) struct Slots(AtomicU64);
 
+/// The largest limit: what is left of a word besides what is taken and the mark of those who wait.
+pub(super) const LARGEST: u32 = u32::MAX >> 1;
+
+const LIMIT_SHIFT: u32 = 33;
+const WAITED_FOR: u64 = 1 << 32;
+
 impl Slots {
     pub(super) fn new(limit: u32) -> Self {
-        Self(AtomicU64::new(pack(limit, 0)))
+        Self(AtomicU64::new(u64::from(limit) << LIMIT_SHIFT))
     }
 
-    /// Takes as many slots, or as many as there are if that is more than all: returns how many.
-    ///
-    /// Never adds first and takes back after: in between, a caller for whom there is a slot would be turned away.
+    /// Takes as many slots, or as many as there are if that is more than all: returns how many. While somebody waits, none.
     #[inline]
     pub(super) fn take(&self, weight: u32) -> Option<u32> {
+        self.take_unless(WAITED_FOR, weight)
+    }
+
+    /// Never adds first and takes back after: in between, a caller for whom there is a slot would be turned away.
+    #[inline]
+    fn take_unless(&self, barred: u64, weight: u32) -> Option<u32> {
         let mut now = self.0.load(Ordering::Acquire);
         loop {
             let (limit, taken) = unpack(now);
             let weight = weight.min(limit);
-            let after = taken.checked_add(weight).filter(|after| *after <= limit || weight == 0)?;
-            match self.0.compare_exchange_weak(now, pack(limit, after), Ordering::AcqRel, Ordering::Acquire) {
+            let fits = taken.checked_add(weight).is_some_and(|after| after <= limit) && now & barred == 0;
+            if !fits && weight > 0 {
+                return None;
+            }
+            let after = now + u64::from(weight);
+            match self.0.compare_exchange_weak(now, after, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return Some(weight),
                 Err(changed) => now = changed,
             }
         }
     }
 
+    /// Gives slots back. Returns whether somebody waits for them.
     #[inline]
-    pub(super) fn give_back(&self, weight: u32) {
-        self.0.fetch_sub(u64::from(weight), Ordering::AcqRel);
+    pub(super) fn give_back(&self, weight: u32) -> bool {
+        self.0.fetch_sub(u64::from(weight), Ordering::AcqRel) & WAITED_FOR != 0
     }
 
     pub(super) fn resize(&self, limit: u32) {
-        let change = |now| Some(pack(limit, unpack(now).1));
+        const REST: u64 = (1 << LIMIT_SHIFT) - 1;
+        let change = |now| Some(u64::from(limit) << LIMIT_SHIFT | now & REST);
         let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, change);
     }
 
@@ -42,10 +61,27 @@ impl Slots {
     }
 }
 
-fn pack(limit: u32, taken: u32) -> u64 {
-    u64::from(limit) << 32 | u64::from(taken)
+impl Capacity for Arc<Slots> {
+    fn take(&self, weight: u32) -> Option<u32> {
+        self.take_unless(0, weight)
+    }
+
+    fn offer(&self, weight: u32, promised: u32) -> Option<u32> {
+        let (limit, taken) = self.read();
+        let weight = weight.min(limit);
+        let all = taken.checked_add(promised)?.checked_add(weight)?;
+        (all <= limit).then_some(weight)
+    }
+
+    fn waited_for(&self, by_somebody: bool) {
+        if by_somebody {
+            self.0.fetch_or(WAITED_FOR, Ordering::AcqRel);
+        } else {
+            self.0.fetch_and(!WAITED_FOR, Ordering::AcqRel);
+        }
+    }
 }
 
 fn unpack(word: u64) -> (u32, u32) {
-    ((word >> 32) as u32, word as u32)
+    ((word >> LIMIT_SHIFT) as u32, word as u32)
 }

@@ -1,0 +1,253 @@
+//! How a call is run under a policy of either kind.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::{
+    Admit, Call, Classify, GuardedFuture, Immediate, Kind, Plain, Policy, Protocol, Refused, Ticket, Waiting,
+    guard::Guard,
+    guarded::Guarded,
+    shared::Shared,
+    ticket::{now_for, watch},
+    waiting::{InLine, Turned},
+};
+
+/// Runs calls of a service under a policy of this kind.
+///
+/// Implemented for [`Immediate`] and, where the service is `Clone`, for [`Waiting`]; there is no reason to implement it.
+#[diagnostic::on_unimplemented(
+    message = "`{S}` cannot be called under a policy that may ask a call to wait in line",
+    label = "the policy of this guard has a line, or may have one",
+    note = "a service behind a line must be `Clone`: the instance that was made ready stays where it is while the call waits",
+    note = "in code that is generic over policies without a line, say so: `P: Policy<Kind = Immediate>`"
+)]
+pub trait Run<S: Service<Request>, Request, P: Policy, M: Protocol<S::Response, S::Error>>: Kind {
+    /// The future of a guarded service.
+    type Future: Future<Output = Result<M::Guarded<P>, S::Error>>;
+
+    /// Calls a service that has been made ready.
+    fn run(service: &mut Guarded<S, P, M>, request: Request) -> Self::Future;
+}
+
+impl<S, Request, P, M> Run<S, Request, P, M> for Immediate
+where
+    S: Service<Request>,
+    P: Admit<Request>,
+    M: Protocol<S::Response, S::Error>,
+{
+    type Future = GuardedFuture<S::Future, P, M>;
+
+    #[inline]
+    fn run(service: &mut Guarded<S, P, M>, request: Request) -> Self::Future {
+        if let Some(rejected) = service.take_shut() {
+            return service.reject(rejected);
+        }
+        let now = now_for::<P>();
+        match service.policy().admit(&request, now) {
+            Ok(token) => service.call_admitted(request, token, now),
+            Err(rejected) => service.reject(rejected),
+        }
+    }
+}
+
+impl<S, Request, P, M> Run<S, Request, P, M> for Waiting
+where
+    S: Service<Request> + Clone,
+    P: Admit<Request>,
+    M: Protocol<S::Response, S::Error>,
+{
+    type Future = WaitingFuture<S, Request, P, M>;
+
+    #[inline]
+    fn run(service: &mut Guarded<S, P, M>, request: Request) -> Self::Future {
+        if let Some(rejected) = service.take_shut() {
+            return WaitingFuture { state: State::Calling { future: service.reject(rejected) } };
+        }
+        let now = now_for::<P>();
+        let state = match service.policy().enter(&request, now, &mut None) {
+            Ok(token) => State::Calling { future: service.call_admitted(request, token, now) },
+            Err(Turned::Away(rejected)) => State::Calling { future: service.reject(rejected) },
+            Err(Turned::Wait(place)) => {
+                State::Waiting { line: InLine::new(place), call: Some(service.put_off(request)) }
+            }
+        };
+        WaitingFuture { state }
+    }
+}
+
+/// All that a call needs when its turn has come.
+pub(crate) struct PutOff<S, Request, P, M> {
+    pub(crate) service: S,
+    pub(crate) request: Request,
+    pub(crate) policy: Shared<P>,
+    pub(crate) protocol: M,
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<S: Service<Request>, Request, P: Policy, M> {
+        Waiting { #[pin] line: InLine, call: Option<PutOff<S, Request, P, M>> },
+        Readying { service: S, request: Option<Request>, ticket: Option<Ticket<P>>, protocol: M },
+        Calling { #[pin] future: GuardedFuture<S::Future, P, M> },
+    }
+}
+
+pin_project! {
+    /// The future of a service that is guarded by a policy with a line.
+    ///
+    /// Dropped while it waits, it gives up its place; after that, it settles the call as abandoned.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct WaitingFuture<S: Service<Request>, Request, P: Policy, M> {
+        #[pin]
+        state: State<S, Request, P, M>,
+    }
+}
+
+impl<S, Request, P, M> Future for WaitingFuture<S, Request, P, M>
+where
+    S: Service<Request>,
+    P: Admit<Request>,
+    M: Protocol<S::Response, S::Error>,
+{
+    type Output = Result<M::Guarded<P>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                // Waiting => (Readying | Calling)
+                StateProjection::Waiting { line, call } => {
+                    let waiting = call.as_ref().expect("it is there for as long as the call waits");
+                    let admitted = ready!(line.poll_admitted(&*waiting.policy, &waiting.request, cx));
+                    let PutOff { service, request, policy, protocol } = call.take().expect("it was there");
+                    match admitted {
+                        Ok((token, now)) => {
+                            let ticket = Some(Ticket::new(policy.hold(), token, now));
+                            State::Readying { service, request: Some(request), ticket, protocol }
+                        }
+                        Err(rejected) => State::Calling { future: GuardedFuture::rejected(rejected, protocol) },
+                    }
+                }
+                // Readying => Calling
+                StateProjection::Readying { service, request, ticket, protocol } => {
+                    match ready!(watch(ticket, || service.poll_ready(cx))) {
+                        Ok(()) => {
+                            let request = request.take().expect("a request is sent once");
+                            let future = watch(ticket, || service.call(request));
+                            State::Calling { future: GuardedFuture::admitted(future, ticket.take(), protocol.clone()) }
+                        }
+                        Err(error) => {
+                            let ticket = ticket.take().expect("a future is not polled after its end");
+                            return Poll::Ready(protocol.finish(Err(error), ticket));
+                        }
+                    }
+                }
+                StateProjection::Calling { future } => return future.poll(cx),
+            };
+            state.set(next);
+        }
+    }
+}
+
+/// Runs any future under a policy of this kind.
+///
+/// Implemented for [`Immediate`] and for [`Waiting`]; there is no reason to implement it.
+pub trait RunFuture<'r, Request, Make, F, P: Policy, C>: Kind {
+    /// The future of [`Guard::call`].
+    type Future;
+
+    /// Admits the call, and makes the future then or when its turn has come.
+    fn run(guard: &Guard<P, Plain<C>>, request: &'r Request, make: Make) -> Self::Future;
+}
+
+impl<Request, Make, F, P, C> RunFuture<'_, Request, Make, F, P, C> for Immediate
+where
+    Make: FnOnce() -> F,
+    P: Admit<Request>,
+    C: Clone,
+{
+    type Future = Call<F, P, C>;
+
+    fn run(guard: &Guard<P, Plain<C>>, request: &Request, make: Make) -> Call<F, P, C> {
+        let now = now_for::<P>();
+        match guard.policy().admit(request, now) {
+            Ok(token) => guard.call_admitted(make, token, now),
+            Err(rejected) => Call::rejected(rejected),
+        }
+    }
+}
+
+impl<'r, Request: 'r, Make, F, P, C> RunFuture<'r, Request, Make, F, P, C> for Waiting
+where
+    Make: FnOnce() -> F,
+    P: Admit<Request>,
+    C: Clone,
+{
+    type Future = WaitingCall<'r, Request, Make, F, P, C>;
+
+    fn run(guard: &Guard<P, Plain<C>>, request: &'r Request, make: Make) -> Self::Future {
+        let now = now_for::<P>();
+        let state = match guard.policy().enter(request, now, &mut None) {
+            Ok(token) => CallState::Calling { call: guard.call_admitted(make, token, now) },
+            Err(Turned::Away(rejected)) => CallState::Calling { call: Call::rejected(rejected) },
+            Err(Turned::Wait(place)) => {
+                CallState::Waiting { line: InLine::new(place), guard: guard.clone(), request, make: Some(make) }
+            }
+        };
+        WaitingCall { state }
+    }
+}
+
+pin_project! {
+    #[project = CallStateProjection]
+    enum CallState<'r, Request, Make, F, P: Policy, C> {
+        Waiting { #[pin] line: InLine, guard: Guard<P, Plain<C>>, request: &'r Request, make: Option<Make> },
+        Calling { #[pin] call: Call<F, P, C> },
+    }
+}
+
+pin_project! {
+    /// The future of [`Guard::call`] under a policy with a line.
+    ///
+    /// Dropped while it waits, it gives up its place; after that, it settles the call as abandoned.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct WaitingCall<'r, Request, Make, F, P: Policy, C> {
+        #[pin]
+        state: CallState<'r, Request, Make, F, P, C>,
+    }
+}
+
+impl<Request, Make, F, P, C, T, E> Future for WaitingCall<'_, Request, Make, F, P, C>
+where
+    Make: FnOnce() -> F,
+    F: Future<Output = Result<T, E>>,
+    P: Admit<Request>,
+    C: Classify<T, E> + Clone,
+{
+    type Output = Result<T, Refused<E>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let call = match state.as_mut().project() {
+                // Waiting => Calling
+                CallStateProjection::Waiting { line, guard, request, make } => {
+                    match ready!(line.poll_admitted(guard.policy(), *request, cx)) {
+                        Ok((token, now)) => {
+                            let make = make.take().expect("a future is made once");
+                            guard.call_admitted(make, token, now)
+                        }
+                        Err(rejected) => Call::rejected(rejected),
+                    }
+                }
+                CallStateProjection::Calling { call } => return call.poll(cx),
+            };
+            state.set(CallState::Calling { call });
+        }
+    }
+}

@@ -1,0 +1,70 @@
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep};
+
+use super::{Place, Turned};
+use crate::kernel::{Admit, Instant, Rejected, clock, ticket::now_for};
+
+pin_project! {
+    /// A call that waits for its turn, and is then judged by the whole group anew.
+    ///
+    /// It holds a place and nothing else: no token of any policy, and no readiness. Sent from one line to the next, it waits
+    /// no longer in all than each of them allows.
+    pub(crate) struct InLine {
+        place: Option<Place>,
+        until: Instant,
+        #[pin]
+        timer: Option<Sleep>,
+    }
+}
+
+impl InLine {
+    pub(crate) fn new(place: Place) -> Self {
+        Self { until: place.until(), place: Some(place), timer: None }
+    }
+
+    /// Ready with the token and the time of admission, or with the rejection.
+    pub(crate) fn poll_admitted<Request, P: Admit<Request>>(
+        self: Pin<&mut Self>,
+        policy: &P,
+        request: &Request,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(P::Token, Instant), Rejected>> {
+        let mut this = self.project();
+        loop {
+            let place = this.place.as_ref().expect("a future is not polled after its end");
+            let turn = match place.poll_turn(cx) {
+                Poll::Ready(turn) => turn,
+                Poll::Pending => {
+                    if this.timer.is_none() {
+                        this.timer.set(Some(sleep(this.until.since(clock::now()))));
+                    }
+                    let timer = this.timer.as_mut().as_pin_mut().expect("it was set above");
+                    // That it fired is the truth: it is not compared with a clock again.
+                    ready!(timer.poll(cx));
+                    place.give_up()
+                }
+            };
+            let mut place = this.place.take();
+            if let Err(rejected) = turn {
+                return Poll::Ready(Err(rejected));
+            }
+            let now = now_for::<P>();
+            match policy.enter(request, now, &mut place) {
+                Ok(token) => return Poll::Ready(Ok((token, now))),
+                Err(Turned::Away(rejected)) => return Poll::Ready(Err(rejected)),
+                Err(Turned::Wait(next)) => {
+                    if next.until() < *this.until {
+                        *this.until = next.until();
+                        this.timer.set(None);
+                    }
+                    *this.place = Some(next);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Who stands where: the line as a pure state machine. It is told the time, takes no lock and wakes nobody.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use slab::Slab;
+
+use crate::kernel::Instant;
+
+/// Who of those with the same rank goes first.
+///
+/// ```
+/// use std::time::Duration;
+/// use cofferdam::waiting::Order;
+///
+/// let order = Order::Adaptive { after: Duration::from_millis(100) };
+/// assert_eq!(Order::default(), order);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Order {
+    /// The one who came first, always. Under overload everybody then waits for as long as one may.
+    Fifo,
+    /// The one who came first, while the line is empty now and then. Once it has not been for that long, the one who came
+    /// last: under overload some are then served at once, rather than all of them too late.
+    Adaptive {
+        /// For how long the line must not have been empty.
+        after: Duration,
+    },
+}
+
+/// First come, first served, until the line has not been empty for 100 ms.
+impl Default for Order {
+    fn default() -> Self {
+        Self::Adaptive { after: Duration::from_millis(100) }
+    }
+}
+
+/// Whoever was called and has not come by then is passed over until it shows itself.
+const GRACE: Duration = Duration::from_millis(10);
+
+/// A place in a line. The number tells it from a later one in the same seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seat {
+    index: usize,
+    number: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Waiting,
+    /// It may come in: that much is kept for it since then.
+    Called {
+        promised: u32,
+        at: Instant,
+    },
+    /// It was called and did not come.
+    Asleep,
+}
+
+#[derive(Debug)]
+struct Guest<T> {
+    number: u64,
+    rank: u64,
+    weight: u32,
+    standing: Standing,
+    before: Option<usize>,
+    behind: Option<usize>,
+    tag: T,
+}
+
+/// The first and the last of those who stand in one order.
+#[derive(Clone, Copy, Debug, Default)]
+struct Row {
+    first: Option<usize>,
+    last: Option<usize>,
+}
+
+/// The settings of a line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// How many may wait.
+    pub(crate) length: usize,
+    pub(crate) order: Order,
+}
+
+/// Everything about it takes the same time, however long it is, but for ranks: their number counts by its logarithm.
+#[derive(Debug)]
+pub(crate) struct Line<T> {
+    pub(crate) rules: Rules,
+    guests: Slab<Guest<T>>,
+    waiting: BTreeMap<u64, Row>,
+    called: Row,
+    asleep: Row,
+    /// How many wait, and how many sleep.
+    idle: usize,
+    promised: u32,
+    /// Since when somebody has been waiting.
+    busy_since: Instant,
+    next_number: u64,
+}
+
+impl<T> Line<T> {
+    pub(crate) fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            guests: Slab::new(),
+            waiting: BTreeMap::new(),
+            called: Row::default(),
+            asleep: Row::default(),
+            idle: 0,
+            promised: 0,
+            busy_since: Instant::ORIGIN,
+            next_number: 0,
+        }
+    }
+
+    /// Nobody is in it, called or not.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.guests.is_empty()
+    }
+
+    /// How many have not been called, or did not come.
+    pub(crate) fn len(&self) -> usize {
+        self.idle
+    }
+
+    /// What is kept for those who were called.
+    pub(crate) fn promised(&self) -> u32 {
+        self.promised
+    }
+
+    pub(crate) fn standing(&self, seat: Seat) -> Option<Standing> {
+        self.guest(seat).map(|guest| guest.standing)
+    }
+
+    pub(crate) fn weight(&self, seat: Seat) -> Option<u32> {
+        self.guest(seat).map(|guest| guest.weight)
+    }
+
+    pub(crate) fn tag(&mut self, seat: Seat) -> Option<&mut T> {
+        self.guests.get_mut(seat.index).filter(|guest| guest.number == seat.number).map(|guest| &mut guest.tag)
+    }
+
+    /// Takes a place, and somebody else's if there is none: then that one's tag comes with it. `None` if this one has to go.
+    pub(crate) fn join(&mut self, rank: u64, weight: u32, tag: T, now: Instant) -> Option<(Seat, Option<T>)> {
+        let gone = if self.idle < self.rules.length {
+            None
+        } else {
+            let victim = self.who_makes_room(rank, now)?;
+            self.leave(victim)
+        };
+        let number = self.next_number;
+        self.next_number += 1;
+        let standing = Standing::Waiting;
+        let index = self.guests.insert(Guest { number, rank, weight, standing, before: None, behind: None, tag });
+        self.begin_waiting(index, now, false);
+        Some((Seat { index, number }, gone))
+    }
+
+    /// Gives up a place, whatever it stands for.
+    pub(crate) fn leave(&mut self, seat: Seat) -> Option<T> {
+        self.guest(seat)?;
+        self.detach(seat.index);
+        Some(self.guests.remove(seat.index).tag)
+    }
+
+    /// Who would be called next, and what it asks for.
+    pub(crate) fn next(&self, now: Instant) -> Option<(Seat, u32)> {
+        let (_, row) = self.waiting.last_key_value()?;
+        let index = if self.newest_first(now) { row.last } else { row.first }?;
+        let guest = &self.guests[index];
+        Some((Seat { index, number: guest.number }, guest.weight))
+    }
+
+    /// Somebody who waits may come in.
+    pub(crate) fn call(&mut self, seat: Seat, promised: u32, now: Instant) {
+        self.detach(seat.index);
+        self.guests[seat.index].standing = Standing::Called { promised, at: now };
+        self.promised += promised;
+        self.called = self.append(self.called, seat.index);
+    }
+
+    /// Somebody was called in vain, and goes on waiting ahead of all others.
+    pub(crate) fn wait_again(&mut self, seat: Seat, now: Instant) {
+        self.detach(seat.index);
+        self.begin_waiting(seat.index, now, true);
+    }
+
+    /// Somebody who had been called and did not come shows itself.
+    pub(crate) fn awaken(&mut self, seat: Seat, now: Instant) {
+        if self.standing(seat) == Some(Standing::Asleep) {
+            self.wait_again(seat, now);
+        }
+    }
+
+    /// Passes over those who were called long ago and have not come.
+    pub(crate) fn pass_over(&mut self, now: Instant) {
+        while let Some(index) = self.called.first {
+            let Standing::Called { at, .. } = self.guests[index].standing else { return };
+            if now.since(at) < GRACE {
+                return;
+            }
+            self.detach(index);
+            self.guests[index].standing = Standing::Asleep;
+            self.asleep = self.append(self.asleep, index);
+            self.idle += 1;
+        }
+    }
+
+    fn guest(&self, seat: Seat) -> Option<&Guest<T>> {
+        self.guests.get(seat.index).filter(|guest| guest.number == seat.number)
+    }
+
+    /// The one who goes for somebody of that rank: one who sleeps, or one who would be served last and later than that.
+    fn who_makes_room(&self, rank: u64, now: Instant) -> Option<Seat> {
+        let newest_first = self.newest_first(now);
+        let index = self.asleep.first.or_else(|| {
+            let (lowest, row) = self.waiting.first_key_value()?;
+            let last_served = if newest_first { row.first } else { row.last };
+            last_served.filter(|_| *lowest < rank || *lowest == rank && newest_first)
+        })?;
+        Some(Seat { index, number: self.guests[index].number })
+    }
+
+    fn newest_first(&self, now: Instant) -> bool {
+        match self.rules.order {
+            Order::Fifo => false,
+            Order::Adaptive { after } => !self.waiting.is_empty() && now.since(self.busy_since) >= after,
+        }
+    }
+
+    fn begin_waiting(&mut self, index: usize, now: Instant, ahead: bool) {
+        let ahead = ahead && !self.newest_first(now);
+        if self.waiting.is_empty() {
+            self.busy_since = now;
+        }
+        let rank = self.guests[index].rank;
+        self.guests[index].standing = Standing::Waiting;
+        let row = self.waiting.get(&rank).copied().unwrap_or_default();
+        let row = if ahead { self.prepend(row, index) } else { self.append(row, index) };
+        self.waiting.insert(rank, row);
+        self.idle += 1;
+    }
+
+    fn append(&mut self, row: Row, index: usize) -> Row {
+        self.guests[index].before = row.last;
+        self.guests[index].behind = None;
+        match row.last {
+            Some(last) => self.guests[last].behind = Some(index),
+            None => return Row { first: Some(index), last: Some(index) },
+        }
+        Row { last: Some(index), ..row }
+    }
+
+    fn prepend(&mut self, row: Row, index: usize) -> Row {
+        self.guests[index].before = None;
+        self.guests[index].behind = row.first;
+        match row.first {
+            Some(first) => self.guests[first].before = Some(index),
+            None => return Row { first: Some(index), last: Some(index) },
+        }
+        Row { first: Some(index), ..row }
+    }
+
+    /// Takes somebody out of the row it stands in.
+    fn detach(&mut self, index: usize) {
+        let Guest { rank, standing, before, behind, .. } = self.guests[index];
+        if let Some(before) = before {
+            self.guests[before].behind = behind;
+        }
+        if let Some(behind) = behind {
+            self.guests[behind].before = before;
+        }
+        let close = |row: Row| Row {
+            first: if before.is_none() { behind } else { row.first },
+            last: if behind.is_none() { before } else { row.last },
+        };
+        match standing {
+            Standing::Waiting => {
+                self.idle -= 1;
+                let row = close(self.waiting.get(&rank).copied().unwrap_or_default());
+                if row.first.is_some() {
+                    self.waiting.insert(rank, row);
+                } else {
+                    self.waiting.remove(&rank);
+                }
+            }
+            Standing::Called { promised, .. } => {
+                self.promised -= promised;
+                self.called = close(self.called);
+            }
+            Standing::Asleep => {
+                self.idle -= 1;
+                self.asleep = close(self.asleep);
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Waiting: a bounded room in which calls wait for their turn.
+//!
+//! Rejecting at once whatever does not fit turns short bursts into errors. A room takes them in: bounded in number and in
+//! time, and at its turn a call is judged by the whole group of policies anew.
+//!
+//! ```text
+//!   call --> admitted? --yes--> runs ------------------> gives back --.
+//!              | no                                                   |
+//!              v                                                      v
+//!           [ place ] [ place ] [ place ]  <---- the next is called --'
+//!              |          |
+//!              |          '-- its time is up, or a better one takes its place: rejected
+//!              '-- its turn: admitted by the whole group, or rejected by a breaker that has opened meanwhile
+//! ```
+//!
+//! This is for those who write a policy with a line of its own; [`Bulkhead`](crate::Bulkhead) has one on request, and is
+//! the model to follow. Such a policy is of the kind [`Waiting`](crate::Waiting), counts by a [`Capacity`], and lets calls
+//! in through a [`Room`] in [`Admit::enter`](crate::Admit::enter).
+//!
+//! - A call that waits holds its place and nothing else: no token of another policy and no readiness of a service.
+//! - Nobody overtakes: while somebody waits, newcomers line up too. A turn that comes to a call that is gone goes to the next.
+//! - A call that was called and is not polled, as its task waits for something else, is passed over after 10 ms by the next
+//!   one that arrives, leaves, or runs out of time; it is first in line again when it is polled.
+//! - While nobody waits, the room costs nothing: giving back is one atomic operation.
+//! - A place takes about 100 bytes in the room, and the future of a call that waits keeps the request, a clone of the
+//!   service and a timer.
+
+mod in_line;
+mod line;
+mod place;
+mod room;
+
+pub(crate) use in_line::InLine;
+pub use line::Order;
+pub use place::{Place, Turned};
+pub use room::{Capacity, Claim, Room};

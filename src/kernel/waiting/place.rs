@@ -1,0 +1,92 @@
+use std::{
+    fmt,
+    task::{Context, Poll},
+};
+
+use super::{
+    line::Seat,
+    room::{Room, Seating, Turn},
+};
+use crate::kernel::{Instant, Rejected, Why, sync::Arc};
+
+/// A call's place in a [`Room`].
+///
+/// Dropped, it is given up; if its turn had come, the turn goes to the next in line.
+pub struct Place {
+    room: Arc<dyn Seating>,
+    seat: Seat,
+    until: Instant,
+    /// Why it may wait no longer than that.
+    why: Why,
+}
+
+impl Place {
+    pub(super) fn new(room: Arc<dyn Seating>, seat: Seat, until: Instant, why: Why) -> Self {
+        Self { room, seat, until, why }
+    }
+
+    /// Whether it is in that very room.
+    #[must_use]
+    pub fn is_in<C>(&self, room: &Arc<Room<C>>) -> bool {
+        std::ptr::addr_eq(Arc::as_ptr(&self.room), Arc::as_ptr(room))
+    }
+
+    pub(super) fn seat(&self) -> Seat {
+        self.seat
+    }
+
+    /// Until when it may wait.
+    #[must_use]
+    pub fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// Ready when its turn has come; the error is for one that has lost its place.
+    pub(super) fn poll_turn(&self, cx: &mut Context<'_>) -> Poll<Result<(), Rejected>> {
+        match self.room.look(self.seat, cx) {
+            Turn::Waits => Poll::Pending,
+            Turn::Called => Poll::Ready(Ok(())),
+            Turn::Over(why) => Poll::Ready(Err(self.rejected(why))),
+        }
+    }
+
+    /// Its time is up. It may still be its turn, as the time of others is up as well.
+    pub(super) fn give_up(&self) -> Result<(), Rejected> {
+        match self.room.give_up(self.seat, self.why) {
+            Turn::Called => Ok(()),
+            Turn::Waits => Err(self.rejected(self.why)),
+            Turn::Over(why) => Err(self.rejected(why)),
+        }
+    }
+
+    fn rejected(&self, why: Why) -> Rejected {
+        Rejected::new(self.room.name(), why)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.room.leave(self.seat);
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place").field("room", &self.room.name()).field("until", &self.until).finish_non_exhaustive()
+    }
+}
+
+/// Why a call was not let in: for good, or for now.
+#[derive(Debug)]
+pub enum Turned {
+    /// It is rejected.
+    Away(Rejected),
+    /// It may come again when its turn has come.
+    Wait(Place),
+}
+
+impl From<Rejected> for Turned {
+    fn from(rejected: Rejected) -> Self {
+        Self::Away(rejected)
+    }
+}

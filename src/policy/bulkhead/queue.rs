@@ -1,0 +1,83 @@
+//! With a line or without: in the type, so that a bulkhead without one pays nothing for it.
+
+use super::state::Slots;
+use crate::kernel::{
+    Immediate, Kind, Name, Rejected, Waiting, Why,
+    sync::Arc,
+    waiting::{Claim, Place, Room, Turned},
+};
+
+/// No line: whoever finds no slot is rejected at once.
+#[derive(Clone, Copy, Debug)]
+pub struct NoQueue;
+
+/// A line: whoever finds no slot waits for one. See [`Builder::queue`](super::Builder::queue).
+#[derive(Clone, Debug)]
+pub struct Queue {
+    pub(super) room: Arc<Room<Arc<Slots>>>,
+}
+
+/// What a bulkhead does with calls for which there is no slot: [`NoQueue`] or [`Queue`].
+pub trait Line: Clone + sealed::Sealed {
+    /// Whether calls may wait.
+    type Kind: Kind;
+
+    /// Something has become free while somebody waited for it.
+    #[doc(hidden)]
+    fn advance(&self);
+}
+
+/// A [`Line`] that requests of this type can stand in.
+pub trait LineFor<Request>: Line {
+    /// Whether the call has waited in this line.
+    #[doc(hidden)]
+    fn has_seen(&self, place: Option<&Place>) -> bool;
+
+    /// Takes slots for the call whose turn it is, and gives a place to every other.
+    #[doc(hidden)]
+    fn line_up(&self, name: Name, request: &Request, weight: u32, place: &mut Option<Place>) -> Result<u32, Turned>;
+}
+
+impl Line for NoQueue {
+    type Kind = Immediate;
+
+    fn advance(&self) {}
+}
+
+impl<Request> LineFor<Request> for NoQueue {
+    #[inline]
+    fn has_seen(&self, _: Option<&Place>) -> bool {
+        false
+    }
+
+    fn line_up(&self, name: Name, _: &Request, _: u32, _: &mut Option<Place>) -> Result<u32, Turned> {
+        Err(Rejected::new(name, Why::Full).into())
+    }
+}
+
+impl Line for Queue {
+    type Kind = Waiting;
+
+    fn advance(&self) {
+        self.room.advance();
+    }
+}
+
+impl<Request> LineFor<Request> for Queue {
+    #[inline]
+    fn has_seen(&self, place: Option<&Place>) -> bool {
+        place.is_some_and(|place| place.is_in(&self.room))
+    }
+
+    #[cold]
+    fn line_up(&self, _: Name, _: &Request, weight: u32, place: &mut Option<Place>) -> Result<u32, Turned> {
+        self.room.enter(Claim { weight, rank: 0, deadline: None }, place)
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+
+    impl Sealed for super::NoQueue {}
+    impl Sealed for super::Queue {}
+}
