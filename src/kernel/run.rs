@@ -73,7 +73,8 @@ where
             Ok(token) => State::Calling { future: service.call_admitted(request, token, now) },
             Err(Turned::Away(rejected)) => State::Calling { future: service.reject(rejected) },
             Err(Turned::Wait(place)) => {
-                State::Waiting { line: InLine::new(place), call: Some(service.put_off(request)) }
+                let call = Some(service.put_off(request));
+                State::Waiting { wait: Box::pin(Wait { state: WaitState::InLine { line: InLine::new(place), call } }) }
             }
         };
         WaitingFuture { state }
@@ -89,10 +90,71 @@ pub(crate) struct PutOff<S, Request, P, M> {
 }
 
 pin_project! {
+    #[project = WaitStateProjection]
+    enum WaitState<S, Request, P: Policy, M> {
+        InLine { #[pin] line: InLine, call: Option<PutOff<S, Request, P, M>> },
+        Readying { service: S, request: Option<Request>, ticket: Option<Ticket<P>>, protocol: M },
+    }
+}
+
+pin_project! {
+    // A call up to the moment at which its service is called.
+    struct Wait<S, Request, P: Policy, M> {
+        #[pin]
+        state: WaitState<S, Request, P, M>,
+    }
+}
+
+impl<S, Request, P, M> Wait<S, Request, P, M>
+where
+    S: Service<Request>,
+    P: Admit<Request>,
+    M: Protocol<S::Response, S::Error>,
+{
+    /// Ready with the future of the call; the error is that of a service that never became ready.
+    fn poll_called(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<GuardedFuture<S::Future, P, M>, S::Error>> {
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                // InLine => Readying
+                WaitStateProjection::InLine { line, call } => {
+                    let waiting = call.as_ref().expect("it is there for as long as the call waits");
+                    let admitted = ready!(line.poll_admitted(&*waiting.policy, &waiting.request, cx));
+                    let PutOff { service, request, policy, protocol } = call.take().expect("it was there");
+                    match admitted {
+                        Ok((token, now)) => {
+                            let ticket = Some(Ticket::new(policy.hold(), token, now));
+                            WaitState::Readying { service, request: Some(request), ticket, protocol }
+                        }
+                        Err(rejected) => return Poll::Ready(Ok(GuardedFuture::rejected(rejected, protocol))),
+                    }
+                }
+                WaitStateProjection::Readying { service, request, ticket, protocol } => {
+                    let ready = ready!(watch(ticket, || service.poll_ready(cx)));
+                    if let Err(error) = ready {
+                        if let Some(ticket) = ticket.take() {
+                            ticket.settle(protocol.read(Err(&error)));
+                        }
+                        return Poll::Ready(Err(error));
+                    }
+                    let request = request.take().expect("a request is sent once");
+                    let future = watch(ticket, || service.call(request));
+                    return Poll::Ready(Ok(GuardedFuture::admitted(future, ticket.take(), protocol.clone())));
+                }
+            };
+            state.set(next);
+        }
+    }
+}
+
+pin_project! {
+    // What waits is boxed, so that calls that are admitted at once do not carry room for it.
     #[project = StateProjection]
     enum State<S: Service<Request>, Request, P: Policy, M> {
-        Waiting { #[pin] line: InLine, call: Option<PutOff<S, Request, P, M>> },
-        Readying { service: S, request: Option<Request>, ticket: Option<Ticket<P>>, protocol: M },
+        Waiting { wait: Pin<Box<Wait<S, Request, P, M>>> },
         Calling { #[pin] future: GuardedFuture<S::Future, P, M> },
     }
 }
@@ -116,40 +178,16 @@ where
 {
     type Output = Result<M::Guarded<P>, S::Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {
-            let next = match state.as_mut().project() {
-                // Waiting => (Readying | Calling)
-                StateProjection::Waiting { line, call } => {
-                    let waiting = call.as_ref().expect("it is there for as long as the call waits");
-                    let admitted = ready!(line.poll_admitted(&*waiting.policy, &waiting.request, cx));
-                    let PutOff { service, request, policy, protocol } = call.take().expect("it was there");
-                    match admitted {
-                        Ok((token, now)) => {
-                            let ticket = Some(Ticket::new(policy.hold(), token, now));
-                            State::Readying { service, request: Some(request), ticket, protocol }
-                        }
-                        Err(rejected) => State::Calling { future: GuardedFuture::rejected(rejected, protocol) },
-                    }
-                }
-                // Readying => Calling
-                StateProjection::Readying { service, request, ticket, protocol } => {
-                    match ready!(watch(ticket, || service.poll_ready(cx))) {
-                        Ok(()) => {
-                            let request = request.take().expect("a request is sent once");
-                            let future = watch(ticket, || service.call(request));
-                            State::Calling { future: GuardedFuture::admitted(future, ticket.take(), protocol.clone()) }
-                        }
-                        Err(error) => {
-                            let ticket = ticket.take().expect("a future is not polled after its end");
-                            return Poll::Ready(protocol.finish(Err(error), ticket));
-                        }
-                    }
-                }
+            let future = match state.as_mut().project() {
                 StateProjection::Calling { future } => return future.poll(cx),
+                // Waiting => Calling
+                StateProjection::Waiting { wait } => ready!(wait.as_mut().poll_called(cx))?,
             };
-            state.set(next);
+            state.set(State::Calling { future });
         }
     }
 }

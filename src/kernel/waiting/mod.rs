@@ -22,8 +22,8 @@
 //! - A call that was called and is not polled, as its task waits for something else, is passed over after 10 ms by the next
 //!   one that arrives, leaves, or runs out of time; it is first in line again when it is polled.
 //! - While nobody waits, the room costs nothing: giving back is one atomic operation.
-//! - A place takes about 100 bytes in the room, and the future of a call that waits keeps the request, a clone of the
-//!   service and a timer.
+//! - A place takes about 100 bytes in the room. The request, a clone of the service and a timer wait in a box, which is
+//!   allocated when a call has to wait, and not before.
 
 mod in_line;
 mod line;

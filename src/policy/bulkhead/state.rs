@@ -31,12 +31,11 @@ impl Slots {
         loop {
             let (limit, taken) = unpack(now);
             let weight = weight.min(limit);
-            let fits = taken.checked_add(weight).is_some_and(|after| after <= limit) && now & barred == 0;
+            let fits = u64::from(taken) + u64::from(weight) <= u64::from(limit) && now & barred == 0;
             if !fits && weight > 0 {
                 return None;
             }
-            let after = now + u64::from(weight);
-            match self.0.compare_exchange_weak(now, after, Ordering::AcqRel, Ordering::Acquire) {
+            match self.0.compare_exchange_weak(now, now + u64::from(weight), Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return Some(weight),
                 Err(changed) => now = changed,
             }
