@@ -89,6 +89,9 @@ pub(crate) struct PutOff<S, Request, P, M> {
     pub(crate) protocol: M,
 }
 
+type Called<S, Request, P, M> =
+    Result<GuardedFuture<<S as Service<Request>>::Future, P, M>, <S as Service<Request>>::Error>;
+
 pin_project! {
     #[project = WaitStateProjection]
     enum WaitState<S, Request, P: Policy, M> {
@@ -112,10 +115,7 @@ where
     M: Protocol<S::Response, S::Error>,
 {
     /// Ready with the future of the call; the error is that of a service that never became ready.
-    fn poll_called(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<GuardedFuture<S::Future, P, M>, S::Error>> {
+    fn poll_called(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Called<S, Request, P, M>> {
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
