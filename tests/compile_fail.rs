@@ -34,6 +34,13 @@ fn an_error_without_room_says_what_it_needs() {
 }
 
 #[test]
+fn a_line_needs_a_service_that_is_clone_and_says_so() {
+    let message = message("queue_without_clone");
+    assert!(message.contains("a service behind a line must be `Clone`"));
+    assert_eq!(message.matches("error[").count(), 1, "without a line it need not be");
+}
+
+#[test]
 fn what_is_inside_cannot_be_named() {
     let message = message("internals");
     for inside in ["`kernel` is private", "`policy` is private", "`flow` is private"] {
