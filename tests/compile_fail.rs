@@ -36,7 +36,7 @@ fn an_error_without_room_says_what_it_needs() {
 #[test]
 fn a_line_needs_a_service_that_is_clone_and_says_so() {
     let message = message("queue_without_clone");
-    assert!(message.contains("a service behind a line must be `Clone`"));
+    assert!(message.contains("`Connection: Clone` is not satisfied") && message.contains("`Waiting`"));
     assert_eq!(message.matches("error[").count(), 1, "without a line it need not be");
 }
 
