@@ -30,6 +30,7 @@
 //! | to stop calling what does not work | [`CircuitBreaker`] | [`breaker`] |
 //! | at most so many calls at a time | [`Bulkhead`] | [`bulkhead`] |
 //! | no call to last longer than it is worth | [`Timeout`], [`Deadline`] | [`timeout`] |
+//! | to know what a request is worth | [`Context`], [`Criticality`] | [`context`] |
 //! | an answer all the same | [`Fallback`] | [`fallback`] |
 //! | to try a policy without rejecting anything | [`Shadow`] | |
 //! | several policies as one | a tuple, or [`Policy::and`] | |
@@ -65,10 +66,10 @@ pub use flow::{
 #[cfg(feature = "http")]
 pub use http::{Http, rejection};
 pub use kernel::{
-    Admit, ByResult, Call, Carries, Classify, ClassifyWith, Context, Deadline, Degraded, Ended, Guard, Guarded,
-    GuardedFuture, Immediate, Instant, Invalid, Kind, Name, Oneshot, Outcome, Plain, Policy, Protocol, Ratio, Reading,
-    Refused, Rejected, Run, RunFuture, Shadow, Ticket, Timing, Waiting, WaitingCall, WaitingFuture, Why, guard,
-    waiting,
+    Admit, Attempt, ByResult, Call, Carries, Classify, ClassifyWith, Context, Criticality, Deadline, Degraded, Ended,
+    Guard, Guarded, GuardedFuture, Immediate, Instant, Invalid, Kind, Name, Oneshot, Outcome, Plain, Policy, Protocol,
+    Ratio, Reading, Refused, Rejected, Run, RunFuture, Shadow, TaskKey, Ticket, Timing, Waiting, WaitingCall,
+    WaitingFuture, Why, context, guard, waiting,
 };
 pub use policy::{
     breaker::{self, CircuitBreaker, State as BreakerState},

@@ -306,10 +306,44 @@ fn an_http_answer_allocates_nothing() {
     });
 }
 
+/// Text from outside is whatever somebody sends, however much of it: reading it takes no memory.
+#[test]
+fn reading_and_writing_a_context_allocates_nothing() {
+    use cofferdam::{Deadline, context::Trust};
+
+    let (trust, long, deadline) = (Trust::default(), "9".repeat(100_000), Deadline::after(Duration::from_secs(60)));
+    for text in ["250m", "17", "CRITICAL_PLUS", "order 4711", "00000000000000ff", "ß", "", &long] {
+        allocates_nothing(text.get(..20).unwrap_or(text), || {
+            let deadlines = (trust.deadline(text), trust.deadline_in_millis(text));
+            let attempts = (trust.attempt(text), trust.attempt_after(text));
+            std::hint::black_box((deadlines, attempts, trust.criticality(text), trust.task(text)));
+        });
+    }
+    allocates_nothing("the time that is left", || {
+        std::hint::black_box(deadline.to_timeout().as_str());
+    });
+    #[cfg(feature = "http")]
+    {
+        use cofferdam::{Context as _, Criticality, TaskKey};
+
+        let mut caller = http::Request::new(());
+        caller.set_deadline(deadline);
+        caller.set_criticality(Criticality::Sheddable);
+        caller.set_task(TaskKey::of("order 4711"));
+        allocates_nothing("what an HTTP request carries", || {
+            let carried = (caller.deadline(), caller.criticality(), caller.attempt(), caller.task());
+            std::hint::black_box(carried);
+        });
+    }
+}
+
 /// A word more in each of these is a word more in every task of a server.
 #[test]
 fn what_is_carried_along_is_small() {
     assert_eq!(size_of::<Name>(), 4);
+    assert_eq!(size_of::<Option<cofferdam::Criticality>>(), 1);
+    assert_eq!(size_of::<Option<cofferdam::Attempt>>(), 4);
+    assert_eq!(size_of::<(cofferdam::Deadline, cofferdam::TaskKey)>(), 16);
     assert_eq!(size_of::<Instant>(), 8);
     assert_eq!(size_of::<Ratio>(), 8);
     assert_eq!(size_of::<Rejected>(), 12);

@@ -101,3 +101,26 @@ fn patterns_name_no_other_pattern() {
         }
     }
 }
+
+#[test]
+fn defects_are_listed_once_with_tests_that_there_are() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/DEFECTS.md");
+    let list = fs::read_to_string(path).expect("the list is there");
+    let mut last = 0;
+    for line in list.lines().filter_map(|line| line.strip_prefix("- ")) {
+        let (number, property) = line.split_once(". ").expect("a number and a property");
+        let number: u32 = number.parse().expect("a number");
+        assert!(number > last, "{number} after {last}: each once, in order");
+        last = number;
+        // Names are between backticks, and nothing else is.
+        let names: Vec<_> = property.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty() || property.contains("PENDING: "), "{number}: which test holds it?");
+        for name in names {
+            let (file, test) = name.split_once("::").expect("a file and a test");
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/{file}.rs"));
+            let text = fs::read_to_string(path).unwrap_or_default();
+            assert!(text.contains(&format!("fn {test}(")), "{number}: there is no `{name}`");
+        }
+    }
+    assert!(last > 0, "nothing is listed");
+}

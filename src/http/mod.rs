@@ -37,7 +37,8 @@
 //! a value that you can change: see [`Http::wording`]; whoever prefers errors and has one that carries a rejection says
 //! [`Http::errors`].
 //!
-//! **A request's deadline** is in its extensions, as a [`Deadline`](crate::Deadline).
+//! **A request's context** is in its extensions: a [`Deadline`](crate::Deadline), a [`Criticality`](crate::Criticality),
+//! an [`Attempt`](crate::Attempt) and a [`TaskKey`](crate::TaskKey): see [`context`](crate::context).
 
 mod context;
 mod fallback;

@@ -4,7 +4,7 @@
 //! A [`Guard`] puts a policy around a service, and a [`Protocol`] says how that service's answers are read.
 
 pub(crate) mod clock;
-mod context;
+pub mod context;
 mod decorate;
 mod fuse;
 mod future;
@@ -31,7 +31,7 @@ pub mod waiting;
 pub(crate) mod window;
 
 pub use clock::Instant;
-pub use context::{Context, Deadline};
+pub use context::{Attempt, Context, Criticality, Deadline, TaskKey};
 pub use future::{Call, GuardedFuture};
 pub use guard::{Guard, guard};
 pub use guarded::Guarded;

@@ -3,7 +3,10 @@ use std::time::Duration;
 use tower_layer::Layer;
 
 use super::Timeout;
-use crate::kernel::{Context, Deadline, Invalid, Name, Plain};
+use crate::kernel::{
+    Invalid, Name, Plain,
+    context::{Bounds, CarriedDeadline, NoDeadline},
+};
 
 /// Builds a [`Timeout`] layer.
 ///
@@ -120,60 +123,5 @@ impl<S, D: Clone, M: Clone> Layer<S> for TimeoutLayer<D, M> {
 
     fn layer(&self, inner: S) -> Self::Service {
         Timeout::new(inner, self.settings, self.deadline.clone(), self.protocol.clone())
-    }
-}
-
-/// Whether a deadline source alone makes a timeout worth having.
-pub trait Bounds: sealed::Sealed {
-    /// It does.
-    const BOUNDS: bool;
-}
-
-/// Where a [`Timeout`] finds a request's deadline.
-pub trait DeadlineSource<Request>: Bounds + Clone {
-    /// The deadline that the request carries, after which it carries `own` if that is earlier.
-    ///
-    /// `own` is a function because without a deadline nobody needs to know the time.
-    fn bind(&self, request: &mut Request, own: impl FnOnce() -> Option<Deadline>) -> Option<Deadline>;
-}
-
-/// Deadlines are not looked at, and requests may be anything.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoDeadline;
-
-/// Requests carry their deadline: see [`Context`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct CarriedDeadline;
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for super::NoDeadline {}
-    impl Sealed for super::CarriedDeadline {}
-}
-
-impl Bounds for NoDeadline {
-    const BOUNDS: bool = false;
-}
-
-impl Bounds for CarriedDeadline {
-    const BOUNDS: bool = true;
-}
-
-impl<Request> DeadlineSource<Request> for NoDeadline {
-    #[inline]
-    fn bind(&self, _: &mut Request, _: impl FnOnce() -> Option<Deadline>) -> Option<Deadline> {
-        None
-    }
-}
-
-impl<Request: Context> DeadlineSource<Request> for CarriedDeadline {
-    fn bind(&self, request: &mut Request, own: impl FnOnce() -> Option<Deadline>) -> Option<Deadline> {
-        let carried = request.deadline();
-        if let Some(own) = own()
-            && carried.is_none_or(|carried| own < carried)
-        {
-            request.set_deadline(own);
-        }
-        carried
     }
 }

@@ -42,6 +42,8 @@ mod config;
 mod future;
 mod service;
 
-pub use config::{Builder, CarriedDeadline, DeadlineSource, NoDeadline, TimeoutLayer};
+pub use config::{Builder, TimeoutLayer};
 pub use future::TimeoutFuture;
 pub use service::{Pace, Timeout, TimeoutProtocol};
+
+pub use crate::kernel::context::{CarriedDeadline, DeadlineSource, NoDeadline};

@@ -7,8 +7,8 @@ use std::{
 use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
-use super::{Builder, DeadlineSource, TimeoutFuture, config::Settings, future::Limit};
-use crate::kernel::{Carries, Deadline, Instant, Name, Plain, Rejected, Why, clock};
+use super::{Builder, TimeoutFuture, config::Settings, future::Limit};
+use crate::kernel::{Carries, Deadline, Instant, Name, Plain, Rejected, Why, clock, context::DeadlineSource};
 
 /// Bounds how long a call may take: see the [module](super).
 ///

@@ -1,12 +1,12 @@
-//! What travels with a request.
-
 use std::time::Duration;
 
-use super::{Instant, clock};
+use super::TimeoutText;
+use crate::kernel::{Instant, clock};
 
 /// The point in time by which an answer is of use to whoever asked.
 ///
-/// A deadline is absolute, so it shrinks by itself as the request travels, and the earlier of two holds.
+/// A deadline is absolute, so it shrinks by itself as the request travels, and the earlier of two holds. Clocks of two
+/// machines differ, so what travels between them is the time that is left: see [`TimeoutText`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,38 +45,15 @@ impl Deadline {
         self.0.since(clock::now())
     }
 
+    /// What is left of it, as it is told to another service.
+    #[must_use]
+    pub fn to_timeout(self) -> TimeoutText {
+        TimeoutText::new(self.remaining())
+    }
+
     /// The earlier of the two.
     #[must_use]
     pub fn earlier(self, other: Self) -> Self {
         self.min(other)
     }
-}
-
-/// Requests that carry a context from hop to hop.
-///
-/// With the feature `http`, `http::Request` does, in its extensions. A request type of your own needs a field:
-///
-/// ```
-/// use cofferdam::{Context, Deadline};
-///
-/// struct Query {
-///     text: String,
-///     deadline: Option<Deadline>,
-/// }
-///
-/// impl Context for Query {
-///     fn deadline(&self) -> Option<Deadline> {
-///         self.deadline
-///     }
-///     fn set_deadline(&mut self, deadline: Deadline) {
-///         self.deadline = Some(deadline);
-///     }
-/// }
-/// ```
-pub trait Context {
-    /// The deadline that came with the request, if any.
-    fn deadline(&self) -> Option<Deadline>;
-
-    /// Sends the request on with this deadline.
-    fn set_deadline(&mut self, deadline: Deadline);
 }

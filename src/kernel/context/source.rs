@@ -1,0 +1,83 @@
+use super::{Context, Deadline};
+
+/// Whether there may be a deadline at all.
+pub trait Bounds: sealed::Sealed {
+    /// There may.
+    const BOUNDS: bool;
+}
+
+/// Where a pattern finds a request's deadline: [`NoDeadline`] or [`CarriedDeadline`], and nothing else. It is a type, so
+/// that only those who look at deadlines need requests with a [`Context`].
+///
+/// ```
+/// use std::time::Duration;
+/// use cofferdam::context::{CarriedDeadline, DeadlineSource, NoDeadline};
+/// # #[cfg(feature = "http")] {
+/// use cofferdam::{Context, Deadline};
+///
+/// let mut request = http::Request::new(());
+/// let deadline = Deadline::after(Duration::from_secs(1));
+/// request.set_deadline(deadline);
+/// assert_eq!(CarriedDeadline.read(&request), Some(deadline));
+/// # }
+/// assert_eq!(NoDeadline.read(&"any request"), None);
+/// ```
+pub trait DeadlineSource<Request>: Bounds + Clone {
+    /// The deadline that the request carries, after which it carries `own` if that is earlier.
+    ///
+    /// `own` is a function because without a deadline nobody needs to know the time.
+    fn bind(&self, request: &mut Request, own: impl FnOnce() -> Option<Deadline>) -> Option<Deadline>;
+
+    /// The deadline that the request carries.
+    fn read(&self, request: &Request) -> Option<Deadline>;
+}
+
+/// Deadlines are not looked at, and requests may be anything.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoDeadline;
+
+/// Requests carry their deadline: see [`Context`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CarriedDeadline;
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::NoDeadline {}
+    impl Sealed for super::CarriedDeadline {}
+}
+
+impl Bounds for NoDeadline {
+    const BOUNDS: bool = false;
+}
+
+impl Bounds for CarriedDeadline {
+    const BOUNDS: bool = true;
+}
+
+impl<Request> DeadlineSource<Request> for NoDeadline {
+    #[inline]
+    fn bind(&self, _: &mut Request, _: impl FnOnce() -> Option<Deadline>) -> Option<Deadline> {
+        None
+    }
+
+    #[inline]
+    fn read(&self, _: &Request) -> Option<Deadline> {
+        None
+    }
+}
+
+impl<Request: Context> DeadlineSource<Request> for CarriedDeadline {
+    fn bind(&self, request: &mut Request, own: impl FnOnce() -> Option<Deadline>) -> Option<Deadline> {
+        let carried = request.deadline();
+        if let Some(own) = own()
+            && carried.is_none_or(|carried| own < carried)
+        {
+            request.set_deadline(own);
+        }
+        carried
+    }
+
+    fn read(&self, request: &Request) -> Option<Deadline> {
+        request.deadline()
+    }
+}
