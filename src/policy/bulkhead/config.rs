@@ -6,6 +6,7 @@ use super::{
 };
 use crate::kernel::{
     Invalid, Name,
+    context::{Bounds, CarriedDeadline, NoDeadline},
     sync::Arc,
     waiting::{Order, Room},
 };
@@ -17,6 +18,7 @@ use crate::kernel::{
 /// | [`limit`](Self::limit) | 64 calls | 1 to 2,147,483,647 |
 /// | [`queue`](Self::queue) | none | 1 to 1,048,576 calls that wait |
 /// | [`max_wait`](Builder::max_wait), with a queue | 250 ms | above 0 |
+/// | [`deadline`](Builder::deadline), with a queue | not looked at | |
 /// | [`order`](Builder::order), with a queue | first come, first served; the newest first once the line has not been empty for 100 ms | above 0 |
 ///
 /// ```
@@ -40,10 +42,11 @@ pub struct Builder<Q = NoQueue> {
 
 /// The settings of a queue, as they were given.
 #[derive(Clone, Copy, Debug)]
-pub struct Queued {
+pub struct Queued<D = NoDeadline> {
     length: usize,
     max_wait: Duration,
     order: Order,
+    deadline: D,
 }
 
 /// The longest line.
@@ -58,7 +61,8 @@ impl Builder {
     ///
     /// Default: none may. Range: 1 to 1,048,576.
     pub fn queue(self, length: usize) -> Builder<Queued> {
-        let queue = Queued { length, max_wait: Duration::from_millis(250), order: Order::default() };
+        let max_wait = Duration::from_millis(250);
+        let queue = Queued { length, max_wait, order: Order::default(), deadline: NoDeadline };
         Builder { name: self.name, limit: self.limit, queue }
     }
 
@@ -90,7 +94,7 @@ impl<Q> Builder<Q> {
     }
 }
 
-impl Builder<Queued> {
+impl<D: Bounds + Clone> Builder<Queued<D>> {
     /// Lets that many calls wait.
     ///
     /// Range: 1 to 1,048,576.
@@ -115,24 +119,33 @@ impl Builder<Queued> {
         self
     }
 
+    /// Lets a call wait no longer than its request's deadline, which requests must then be able to carry: see
+    /// [`Context`](crate::Context). One whose deadline comes while it waits is rejected with
+    /// [`Why::Expired`](crate::Why::Expired).
+    pub fn deadline(self) -> Builder<Queued<CarriedDeadline>> {
+        let Queued { length, max_wait, order, deadline: _ } = self.queue;
+        let queue = Queued { length, max_wait, order, deadline: CarriedDeadline };
+        Builder { name: self.name, limit: self.limit, queue }
+    }
+
     /// Builds the bulkhead.
     ///
     /// # Errors
     ///
     /// [`Invalid`] names the setting, its value and what it may be.
-    pub fn build(self) -> Result<Bulkhead<Queue>, Invalid> {
+    pub fn build(self) -> Result<Bulkhead<Queue<D>>, Invalid> {
         let name = Name::new(&self.name)?;
         let slots = Arc::new(Slots::new(limit(self.limit)?));
-        let Queued { length, max_wait, order } = self.queue.check()?;
+        let Queued { length, max_wait, order, deadline } = self.queue.check()?;
         let room = Arc::new(Room::new(name, Arc::clone(&slots), length, max_wait, order));
-        Ok(Bulkhead::new(name, slots, Queue { room }))
+        Ok(Bulkhead::new(name, slots, Queue { room, deadline }))
     }
 }
 
-impl Queued {
-    pub(super) fn of(queue: &Queue) -> Self {
+impl<D: Clone> Queued<D> {
+    pub(super) fn of(queue: &Queue<D>) -> Self {
         let (length, max_wait, order) = queue.room.rules();
-        Self { length, max_wait, order }
+        Self { length, max_wait, order, deadline: queue.deadline.clone() }
     }
 
     pub(super) fn check(self) -> Result<Self, Invalid> {
@@ -146,7 +159,7 @@ impl Queued {
         Ok(self)
     }
 
-    pub(super) fn apply(self, queue: &Queue) {
+    pub(super) fn apply(self, queue: &Queue<D>) {
         queue.room.configure(self.length, self.max_wait, self.order);
     }
 }

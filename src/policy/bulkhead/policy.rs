@@ -5,6 +5,7 @@ use super::{
 };
 use crate::kernel::{
     Admit, Ended, Instant, Invalid, Name, Policy, Rejected, Timing, Why,
+    context::Bounds,
     sync::Arc,
     waiting::{Place, Turned},
 };
@@ -49,7 +50,7 @@ impl Bulkhead {
     }
 }
 
-impl Bulkhead<Queue> {
+impl<D: Bounds + Clone> Bulkhead<Queue<D>> {
     /// How many calls wait for a slot.
     #[must_use]
     pub fn waiting(&self) -> usize {
@@ -72,7 +73,7 @@ impl Bulkhead<Queue> {
     /// assert!(slots.configure(|settings| settings.queue(0)).is_err());
     /// # Ok::<(), cofferdam::Invalid>(())
     /// ```
-    pub fn configure(&self, change: impl FnOnce(Builder<Queued>) -> Builder<Queued>) -> Result<(), Invalid> {
+    pub fn configure(&self, change: impl FnOnce(Builder<Queued<D>>) -> Builder<Queued<D>>) -> Result<(), Invalid> {
         let current = Builder::of(self.name, self.limit(), Queued::of(&self.queue));
         let (limit, queued) = change(current).check()?;
         queued.check()?.apply(&self.queue);

@@ -3,6 +3,7 @@
 use super::state::Slots;
 use crate::kernel::{
     Immediate, Kind, Name, Rejected, Waiting, Why,
+    context::{Bounds, DeadlineSource, NoDeadline},
     sync::Arc,
     waiting::{Claim, Place, Room, Turned},
 };
@@ -13,8 +14,9 @@ pub struct NoQueue;
 
 /// A line: whoever finds no slot waits for one. See [`Builder::queue`](super::Builder::queue).
 #[derive(Clone, Debug)]
-pub struct Queue {
+pub struct Queue<D = NoDeadline> {
     pub(super) room: Arc<Room<Arc<Slots>>>,
+    pub(super) deadline: D,
 }
 
 /// What a bulkhead does with calls for which there is no slot: [`NoQueue`] or [`Queue`].
@@ -55,7 +57,7 @@ impl<Request> LineFor<Request> for NoQueue {
     }
 }
 
-impl Line for Queue {
+impl<D: Bounds + Clone> Line for Queue<D> {
     type Kind = Waiting;
 
     fn advance(&self) {
@@ -63,15 +65,15 @@ impl Line for Queue {
     }
 }
 
-impl<Request> LineFor<Request> for Queue {
+impl<Request, D: DeadlineSource<Request>> LineFor<Request> for Queue<D> {
     #[inline]
     fn has_seen(&self, place: Option<&Place>) -> bool {
         place.is_some_and(|place| place.is_in(&self.room))
     }
 
     #[cold]
-    fn line_up(&self, _: Name, _: &Request, weight: u32, place: &mut Option<Place>) -> Result<u32, Turned> {
-        self.room.enter(Claim { weight, rank: 0, deadline: None }, place)
+    fn line_up(&self, _: Name, request: &Request, weight: u32, place: &mut Option<Place>) -> Result<u32, Turned> {
+        self.room.enter(Claim { weight, rank: 0, deadline: self.deadline.read(request) }, place)
     }
 }
 
@@ -79,5 +81,5 @@ mod sealed {
     pub trait Sealed {}
 
     impl Sealed for super::NoQueue {}
-    impl Sealed for super::Queue {}
+    impl<D> Sealed for super::Queue<D> {}
 }
