@@ -12,8 +12,8 @@ use std::{
 
 use bytes::Bytes;
 use cofferdam::{
-    Admit, BoxError, BreakerState, Bulkhead, Cause, CircuitBreaker, Degraded, Ended, Fallback, Grpc, Immediate,
-    Instant, Name, Outcome, Policy, Rejected, Why,
+    Admit, BoxError, Bulkhead, Cause, Degraded, Ended, Fallback, Grpc, Immediate, Instant, Name, Outcome, Policy,
+    Protocol, Rejected, Why,
     grpc::{ByCode, ClassifyStatus, Code, trailers_only},
     guard, rejection,
 };
@@ -441,11 +441,12 @@ fn a_rejection_further_in_says_nothing_about_the_dependency_but_for_a_timeout() 
 fn a_fallback_answers_for_a_bad_head_and_hides_nothing_from_guards() {
     let log = Log::default();
     let through = |response: Response<Boxed>| {
-        let replica = service_fn(|()| async { Ok(answer(metadata("0", None), nothing())) });
+        let replica = service_fn(|()| async { Ok(Response::new(body(&[Message, Status("0", None)]))) });
         let fallback = Fallback::service(|(): &()| (), replica).grpc().on([Cause::Failure, Cause::Overload]);
         let layer = Recording::new("call", Does::Admit, &log).layer().grpc();
         let response = settled(layer.layer(fallback.layer(once(response))).oneshot(())).unwrap();
         let degraded = response.extensions().get::<Degraded>().map(|degraded| degraded.outcome);
+        // The good status of the answer in its place changes nothing about the call.
         take(pin!(response.into_body()), 3);
         (degraded, log.take())
     };
@@ -464,10 +465,19 @@ fn a_fallback_answers_for_a_bad_head_and_hides_nothing_from_guards() {
     assert_eq!(late, (None, "call, call Failure".into()));
 }
 
+#[test]
+fn what_is_asked_for_is_read_from_bad_answers_only() {
+    for (status, asked) in [("0", None), ("5", None), ("1", None), ("8", Some(5)), ("13", Some(5)), ("14", Some(5))] {
+        let response = answer(metadata(status, Some("5")), nothing());
+        let reading = Protocol::<_, Broken>::read(&Grpc::new(), Ok(&response));
+        assert_eq!(reading.retry_after, asked.map(Duration::from_millis), "{status}");
+    }
+}
+
 #[cfg(feature = "test-util")]
 mod paused {
     use super::*;
-    use cofferdam::{Deadline, Timeout};
+    use cofferdam::{BreakerState, CircuitBreaker, Deadline, Timeout};
     use support::poll;
     use tokio::time::advance;
 

@@ -14,21 +14,15 @@ use bytes::Bytes;
 use cofferdam::{Admit, BreakerState, CircuitBreaker, Instant, Policy};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use libfuzzer_sys::{arbitrary::Arbitrary, fuzz_target};
+use libfuzzer_sys::fuzz_target;
 use tower::{Layer, ServiceExt, service_fn};
 
-#[derive(Arbitrary, Debug)]
-struct Answer {
-    http: u16,
-    /// A small number, as most statuses are, or any bytes.
-    status: Option<Result<u8, Vec<u8>>>,
-    pushback: Option<Result<i64, Vec<u8>>>,
-    in_trailers: bool,
-}
+/// A small number, as most values are, or any bytes.
+type Value<N> = Option<Result<N, Vec<u8>>>;
 
-/// The text of a header, and the header.
-fn header(value: &[u8]) -> Option<HeaderValue> {
-    HeaderValue::from_bytes(value).ok()
+/// The text of that value, if there is one.
+fn text<N: ToString>(value: Value<N>) -> Option<Vec<u8>> {
+    value.map(|value| value.map_or_else(|bytes| bytes, |number| number.to_string().into()))
 }
 
 /// Whether that status is a failure or an overload.
@@ -37,22 +31,22 @@ fn is_bad(status: Option<&[u8]>) -> bool {
     !matches!(number, Some(0 | 1 | 3 | 5 | 6 | 7 | 9..=12 | 16))
 }
 
-fuzz_target!(|answer: Answer| {
-    let Ok(http) = StatusCode::from_u16(answer.http) else { return };
-    let status = answer.status.map(|status| status.map_or_else(|bytes| bytes, |number| number.to_string().into()));
+fuzz_target!(|input: (u16, Value<u8>, Value<i64>, bool)| {
+    let (http, status, pushback, in_trailers) = input;
+    let Ok(http) = StatusCode::from_u16(http) else { return };
+    let (status, pushback) = (text(status), text(pushback));
     // The one spelling that a number has for the standard library and not for gRPC.
     if status.as_ref().is_some_and(|text| text.starts_with(b"+")) {
         return;
     }
-    let pushback = answer.pushback.map(|asked| asked.map_or_else(|bytes| bytes, |millis| millis.to_string().into()));
     let mut metadata = HeaderMap::new();
     for (name, value) in [("grpc-status", &status), ("grpc-retry-pushback-ms", &pushback)] {
         if let Some(value) = value {
-            let Some(value) = header(value) else { return };
+            let Ok(value) = HeaderValue::from_bytes(value) else { return };
             metadata.insert(name, value);
         }
     }
-    let (head, trailers) = if answer.in_trailers { (HeaderMap::new(), metadata) } else { (metadata, HeaderMap::new()) };
+    let (head, trailers) = if in_trailers { (HeaderMap::new(), metadata) } else { (metadata, HeaderMap::new()) };
 
     // A dependency that answers like this, behind a breaker that opens at the first failure.
     const LONGEST: Duration = Duration::from_secs(60);
@@ -76,7 +70,7 @@ fuzz_target!(|answer: Answer| {
     };
 
     // A status in the trailers of what is no gRPC answer is not looked at.
-    let seen = status.as_deref().filter(|_| !answer.in_trailers || http == StatusCode::OK);
+    let seen = status.as_deref().filter(|_| !in_trailers || http == StatusCode::OK);
     assert_eq!(breaker.state() == BreakerState::Open, is_bad(seen));
     if is_bad(seen) {
         // However long the dependency asks for, it is never left alone for longer than the longest open time.

@@ -198,7 +198,7 @@ where
 impl<W, C: Clone> Grpc<W, C> {
     /// What the head says about the rest: either the status is in it, and nothing is to follow, or the trailers decide.
     fn rest<B: Body>(&self, reading: Reading, response: &Response<B>) -> Rest<ByTrailers<C>> {
-        let decided = reading != Reading::of(Outcome::Success) || code_in_head(response).is_some();
+        let decided = reading.outcome != Outcome::Success || code_in_head(response).is_some();
         if decided {
             Rest { reading, promised: Some(0), end: None }
         } else {

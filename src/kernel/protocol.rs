@@ -11,7 +11,7 @@ use super::{Policy, Reading, Rejected, Ticket};
 #[diagnostic::on_unimplemented(
     message = "`{Error}` has no room for a rejection under this protocol",
     label = "a rejected call has no way to be answered here",
-    note = "if the service answers with HTTP responses, add `.http()` to the layer: rejections are then responses, and any error type will do",
+    note = "if the service answers with HTTP responses, add `.http()` to the layer, or `.grpc()` if it speaks gRPC: rejections are then responses, and any error type will do",
     note = "otherwise use `BoxError`, or implement `cofferdam::Carries` for the error: two functions"
 )]
 pub trait Protocol<Response, Error>: Clone {
@@ -64,7 +64,7 @@ pub trait Protocol<Response, Error>: Clone {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no room for a rejection",
     label = "a rejected call has no way to be answered here",
-    note = "if the service answers with HTTP responses, add `.http()` to the layer: rejections are then responses, and any error type will do",
+    note = "if the service answers with HTTP responses, add `.http()` to the layer, or `.grpc()` if it speaks gRPC: rejections are then responses, and any error type will do",
     note = "otherwise use `BoxError`, or implement `cofferdam::Carries` for the error: two functions"
 )]
 pub trait Carries: Sized {
