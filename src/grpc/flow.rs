@@ -14,7 +14,19 @@ use crate::{
 
 impl<D> Builder<D, Plain> {
     /// For services that speak gRPC. A call whose time is up is then answered by `DEADLINE_EXCEEDED`: in the head, or in
-    /// the trailers if the answer had begun.
+    /// the trailers if the answer had begun. As over HTTP, an attempt lasts to the head.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cofferdam::Timeout;
+    ///
+    /// let layer = Timeout::builder("search")
+    ///     .attempt(Duration::from_millis(250))
+    ///     .grpc()
+    ///     .between_frames(Duration::from_secs(10))
+    ///     .build()?;
+    /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
+    /// ```
     pub fn grpc(self) -> Builder<D, Grpc> {
         self.protocol(Grpc::new())
     }

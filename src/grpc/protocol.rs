@@ -39,7 +39,8 @@ impl Grpc {
 
 impl<W, C> Grpc<W, C> {
     /// Words rejections by a function, of which [`trailers_only`](super::trailers_only) makes short work. [`Rejected`] is
-    /// put into the extensions of what it returns.
+    /// put into the extensions of what it returns. An answer that had begun when time was up ends in trailers with the
+    /// words of [`TrailersOnly`], whatever is said here.
     pub fn wording<F>(self, word: F) -> Grpc<WordWith<F>, C>
     where
         F: Fn(&Rejected) -> Response<bytes::Bytes>,
@@ -103,6 +104,16 @@ pub trait ClassifyStatus {
 /// | `UNAVAILABLE` with a `grpc-retry-pushback-ms` that is a time | overload | it says "not now" |
 /// | `UNAVAILABLE` without | failure | whoever cannot be reached says so too |
 /// | `UNKNOWN`, `DEADLINE_EXCEEDED`, `INTERNAL`, `DATA_LOSS` | failure | |
+///
+/// ```
+/// use cofferdam::{Outcome, grpc::{ByCode, ClassifyStatus, Code}};
+/// use http::{HeaderMap, HeaderValue};
+///
+/// let mut metadata = HeaderMap::new();
+/// assert_eq!(ByCode.classify(Code::Unavailable, &metadata), Outcome::Failure);
+/// metadata.insert("grpc-retry-pushback-ms", HeaderValue::from_static("250"));
+/// assert_eq!(ByCode.classify(Code::Unavailable, &metadata), Outcome::Overload);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ByCode;
 

@@ -7,7 +7,8 @@ use super::{Policy, Reading, Rejected, Ticket};
 /// What the answers of a service mean: how one is read, when its call ends, and how a rejection is worded.
 ///
 /// These three vary together and only together. [`Plain`](crate::Plain) is for services that are just functions,
-/// [`Http`](crate::Http) for those that answer with HTTP responses, servers and clients alike.
+/// [`Http`](crate::Http) for those that answer with HTTP responses, servers and clients alike, and `Grpc` for those that
+/// speak gRPC.
 #[diagnostic::on_unimplemented(
     message = "`{Error}` has no room for a rejection under this protocol",
     label = "a rejected call has no way to be answered here",
