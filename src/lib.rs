@@ -37,6 +37,7 @@
 //! | a policy of your own | [`Policy`], [`Admit`] | |
 //! | any future under a policy, without a service | [`Guard::call`] | |
 //! | services that answer with HTTP responses | [`.http()`](Guard::http) | [`mod@http`] |
+//! | services that speak gRPC | `.grpc()`, feature `grpc` | `grpc` |
 //!
 //! # The order of layers
 //!
@@ -49,11 +50,14 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `http` | yes | the HTTP protocol: `.http()` on layers |
+//! | `grpc` | no | the gRPC protocol: `.grpc()` on layers; with it comes `http` |
 //! | `test-util` | no | the crate's clock is tokio's, so tests on a paused clock work; not for production |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 mod flow;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 #[cfg(feature = "http")]
 pub mod http;
 mod kernel;
@@ -63,6 +67,8 @@ pub use flow::{
     fallback::{self, Cause, Failed, Fallback, FallbackLayer},
     timeout::{self, Timeout, TimeoutLayer},
 };
+#[cfg(feature = "grpc")]
+pub use grpc::Grpc;
 #[cfg(feature = "http")]
 pub use http::{Http, rejection};
 pub use kernel::{

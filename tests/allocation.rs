@@ -337,6 +337,53 @@ fn reading_and_writing_a_context_allocates_nothing() {
     }
 }
 
+#[cfg(feature = "grpc")]
+#[test]
+fn a_grpc_answer_allocates_nothing() {
+    use std::convert::Infallible;
+
+    use bytes::Bytes;
+    use http::{HeaderMap, HeaderName, HeaderValue, Response};
+    use http_body_util::{BodyExt, Empty, Full};
+
+    // What a service makes of its own is made before: a status for each call.
+    fn statuses() -> Vec<HeaderMap> {
+        let status = || (HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"));
+        (0..64 + CALLS).map(|_| HeaderMap::from_iter([status()])).collect()
+    }
+    let policies = (patient(), slots());
+
+    // The status in the head: the call ends with it.
+    let mut heads = statuses();
+    let empty = move |_: u32| {
+        let mut response = Response::new(Empty::<Bytes>::new());
+        *response.headers_mut() = heads.pop().unwrap();
+        std::future::ready(Ok::<_, Infallible>(response))
+    };
+    let mut service = guard(policies.clone()).grpc().layer(service_fn(empty));
+    allocates_nothing("grpc, trailers only", || {
+        let _response = call(&mut service, 2).unwrap();
+        assert_eq!(policies.1.in_flight(), 0);
+    });
+
+    // A message, and the status in the trailers.
+    let mut trailers = statuses();
+    let message = Full::new(Bytes::from_static(b"hello"));
+    let unary = move |_: u32| {
+        let trailers = std::future::ready(Some(Ok::<_, Infallible>(trailers.pop().unwrap())));
+        std::future::ready(Ok::<_, Infallible>(Response::new(message.clone().with_trailers(trailers))))
+    };
+    let mut service = guard(policies.clone()).grpc().layer(service_fn(unary));
+    allocates_nothing("grpc, one message", || {
+        let mut response = call(&mut service, 2).unwrap();
+        assert!(now_or_never(response.body_mut().frame()).unwrap().unwrap().is_data());
+        assert_eq!(policies.1.in_flight(), 1);
+        assert!(now_or_never(response.body_mut().frame()).unwrap().unwrap().is_trailers());
+        assert_eq!(policies.1.in_flight(), 0);
+    });
+    assert_eq!(policies.0.counts().failures, 0);
+}
+
 /// A word more in each of these is a word more in every task of a server.
 #[test]
 fn what_is_carried_along_is_small() {

@@ -1,7 +1,7 @@
 use http::{HeaderName, HeaderValue, Response};
 use http_body::Body;
 
-use super::{ClassifyHead, Http, Wording};
+use super::{Http, ReadHead};
 use crate::{
     flow::fallback::{FallbackLayer, FallbackProtocol},
     kernel::{Degraded, Plain, Protocol, Reading},
@@ -68,16 +68,15 @@ impl<A, H, Request> FallbackLayer<A, HttpFallback<H>, Request> {
     }
 }
 
-impl<B: Body, E, W, C> FallbackProtocol<Response<B>, E> for HttpFallback<Http<W, C>>
+impl<B: Body, E, H> FallbackProtocol<Response<B>, E> for HttpFallback<H>
 where
-    W: Wording<E> + Clone,
-    C: ClassifyHead + Clone,
+    H: ReadHead + Protocol<Response<B>, E>,
 {
     fn read(&self, answer: Result<&Response<B>, &E>) -> Reading {
         match answer {
             // Another fallback has answered: if that is good enough, it is not for this one to answer again.
-            Ok(response) if response.extensions().get::<Degraded>().is_some() => self.protocol.read_status(response),
-            _ => Protocol::read(&self.protocol, answer),
+            Ok(response) if response.extensions().get::<Degraded>().is_some() => self.protocol.read_head(response),
+            _ => self.protocol.read(answer),
         }
     }
 

@@ -40,18 +40,23 @@
 //! **A request's context** is in its extensions: a [`Deadline`](crate::Deadline), a [`Criticality`](crate::Criticality),
 //! an [`Attempt`](crate::Attempt) and a [`TaskKey`](crate::TaskKey): see [`context`](crate::context).
 
+mod answer;
 mod context;
 mod fallback;
 mod paced;
 mod protocol;
-mod retry_after;
+pub(crate) mod retry_after;
 mod tracked;
 mod worded;
 mod wording;
 
+pub use answer::{ReadHead, rejection};
+#[cfg(feature = "grpc")]
+pub(crate) use answer::{read_answer, word};
 pub use fallback::HttpFallback;
 pub use paced::Paced;
-pub use protocol::{ByStatus, ClassifyHead, Http, rejection};
-pub use tracked::Tracked;
+pub use protocol::{ByStatus, ClassifyHead, Http};
+pub(crate) use tracked::Rest;
+pub use tracked::{ByHead, ReadEnd, Tracked};
 use worded::Worded;
 pub use wording::{Errors, Problem, WordWith, Wording};

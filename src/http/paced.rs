@@ -7,12 +7,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderMap, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
-use super::{ClassifyHead, Http, Worded, Wording};
+use super::{ClassifyHead, Http, ReadHead, Worded, Wording, answer::word};
 use crate::{
     BoxError,
     flow::timeout::{Builder, Pace, TimeoutProtocol},
@@ -26,9 +26,10 @@ impl<D> Builder<D, Plain> {
     }
 }
 
-impl<D, W, C> Builder<D, Http<W, C>> {
+impl<D, M: ReadHead> Builder<D, M> {
     /// How long to wait for the first frame of a body after the head, and for each frame after the one before. A body
-    /// that stalls ends in an error that [carries](crate::Rejected::find) the rejection.
+    /// that stalls ends in an error that [carries](crate::Rejected::find) the rejection; over gRPC, in trailers that say
+    /// so.
     ///
     /// Default: none. Range: above zero, at most 100 years.
     pub fn between_frames(mut self, limit: Duration) -> Self {
@@ -47,12 +48,23 @@ pin_project! {
         // Why the wait that the timer is for may not go on; `None` while nobody waits.
         waiting: Option<Why>,
         pace: Option<Pace>,
+        // Words a rejection as trailers, under a protocol that ends a body with them; else it is an error.
+        trailers: Option<Trailers>,
     }
 }
 
+/// Words a rejection as the trailers of a body.
+pub(crate) type Trailers = fn(&Rejected) -> HeaderMap;
+
 impl<B> Paced<B> {
     fn new(body: Worded<B>, pace: Option<Pace>) -> Self {
-        Self { body, timer: None, waiting: None, pace }
+        Self { body, timer: None, waiting: None, pace, trailers: None }
+    }
+
+    /// The same response, whose body must keep up the pace.
+    pub(crate) fn keep(response: Response<B>, pace: Pace, trailers: Option<Trailers>) -> Response<Self> {
+        let pace = Some(pace).filter(|pace| pace.between_frames.is_some() || pace.deadline.is_some());
+        response.map(|body| Self { trailers, ..Self::new(Worded::Inner { body }, pace) })
     }
 }
 
@@ -78,12 +90,11 @@ where
     type Response = Response<Paced<B>>;
 
     fn answer(&self, response: Response<B>, pace: Pace) -> Self::Response {
-        let pace = Some(pace).filter(|pace| pace.between_frames.is_some() || pace.deadline.is_some());
-        response.map(|body| Paced::new(Worded::Inner { body }, pace))
+        Paced::keep(response, pace, None)
     }
 
     fn time_out(&self, rejected: Rejected) -> Result<Self::Response, E> {
-        Ok(self.word(rejected)?.map(Paced::from))
+        Ok(word(&self.wording, rejected)?.map(Paced::from))
     }
 }
 
@@ -110,10 +121,14 @@ where
         }
         let (Some(timer), Some(why)) = (this.timer.as_mut().as_pin_mut(), *this.waiting) else { return Poll::Pending };
         ready!(timer.poll(cx));
-        // What follows the error is the end: the body behind is not wanted any more.
+        // What follows is the end: the body behind is not wanted any more.
         this.body.set(Worded::Ours { rest: None });
         *this.pace = None;
-        Poll::Ready(Some(Err(BoxError::carry(Rejected::new(pace.name, why)))))
+        let rejected = Rejected::new(pace.name, why);
+        Poll::Ready(Some(match this.trailers {
+            Some(word) => Ok(Frame::trailers(word(&rejected))),
+            None => Err(BoxError::carry(rejected)),
+        }))
     }
 
     fn is_end_stream(&self) -> bool {

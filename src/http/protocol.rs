@@ -1,8 +1,12 @@
 use http::{HeaderMap, Response, StatusCode, header::CONTENT_LENGTH};
 use http_body::Body;
 
-use super::{Errors, Problem, Tracked, WordWith, Wording, retry_after};
-use crate::kernel::{ClassifyWith, Degraded, Guard, Outcome, Plain, Policy, Protocol, Reading, Rejected, Ticket};
+use super::{
+    Errors, Problem, ReadHead, Rest, Tracked, WordWith, Wording,
+    answer::{read_answer, word},
+    retry_after,
+};
+use crate::kernel::{ClassifyWith, Guard, Outcome, Plain, Policy, Protocol, Reading, Rejected, Ticket};
 
 /// The protocol of services that answer with HTTP responses: see the [module](super).
 ///
@@ -27,7 +31,7 @@ use crate::kernel::{ClassifyWith, Degraded, Guard, Outcome, Plain, Policy, Proto
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Http<W = Problem, C = ByStatus> {
-    wording: W,
+    pub(super) wording: W,
     classify: C,
     until_head: bool,
 }
@@ -81,16 +85,6 @@ impl<W, C> Http<W, C> {
     pub fn until_head(self) -> Self {
         Self { until_head: true, ..self }
     }
-
-    /// A rejection as a response, or as an error.
-    pub(super) fn word<E>(&self, rejected: Rejected) -> Result<Response<bytes::Bytes>, E>
-    where
-        W: Wording<E>,
-    {
-        let mut response = self.wording.word(&rejected)?;
-        response.extensions_mut().insert(rejected);
-        Ok(response)
-    }
 }
 
 impl<P: Policy> Guard<P, Plain> {
@@ -131,27 +125,8 @@ impl<F: Fn(StatusCode, &HeaderMap) -> Outcome> ClassifyHead for ClassifyWith<F> 
     }
 }
 
-/// The rejection that a response is, if this crate rejected the call.
-#[must_use]
-pub fn rejection<B>(response: &Response<B>) -> Option<&Rejected> {
-    response.extensions().get()
-}
-
-impl<W, C: ClassifyHead> Http<W, C> {
-    fn read_head<B>(&self, response: &Response<B>) -> Reading {
-        if let Some(degraded) = response.extensions().get::<Degraded>() {
-            let mut reading = Reading::of(degraded.outcome);
-            reading.rejected = degraded.rejected;
-            return reading;
-        }
-        if let Some(rejected) = rejection(response) {
-            return Reading::of_rejection(*rejected);
-        }
-        self.read_status(response)
-    }
-
-    /// What the answer itself is worth, whatever it stands in for.
-    pub(super) fn read_status<B>(&self, response: &Response<B>) -> Reading {
+impl<W: Clone, C: ClassifyHead + Clone> ReadHead for Http<W, C> {
+    fn read_head<B: Body>(&self, response: &Response<B>) -> Reading {
         let outcome = self.classify.classify(response.status(), response.headers());
         let asked = if outcome.is_bad() { retry_after::read(response.headers()) } else { None };
         Reading::of(outcome).with_retry_after(asked)
@@ -171,42 +146,18 @@ where
     type Guarded<P: Policy> = Response<Tracked<B, P>>;
 
     fn read(&self, answer: Result<&Response<B>, &E>) -> Reading {
-        match answer {
-            Ok(response) => self.read_head(response),
-            Err(error) => match self.wording.find(error) {
-                Some(rejected) => Reading::of_rejection(*rejected),
-                None => Reading::of(Outcome::Failure),
-            },
-        }
+        read_answer(self, &self.wording, answer)
     }
 
-    fn finish<P: Policy>(
-        &self,
-        answer: Result<Response<B>, E>,
-        ticket: Ticket<P>,
-    ) -> Result<Response<Tracked<B, P>>, E> {
+    fn finish<P: Policy>(&self, answer: Result<Response<B>, E>, ticket: Ticket<P>) -> Result<Self::Guarded<P>, E> {
         let reading = self.read(answer.as_ref());
-        match answer {
-            Ok(response) => {
-                let promised = content_length(response.headers());
-                Ok(response.map(|body| {
-                    if self.until_head || body.is_end_stream() {
-                        ticket.settle(reading);
-                        Tracked::ended(body)
-                    } else {
-                        let promised = promised.or_else(|| body.size_hint().exact());
-                        Tracked::open(body, promised, ticket, reading)
-                    }
-                }))
-            }
-            Err(error) => {
-                ticket.settle(reading);
-                Err(error)
-            }
-        }
+        Tracked::finish(answer, reading, ticket, |response| {
+            let promised = || content_length(response.headers()).or_else(|| response.body().size_hint().exact());
+            (!self.until_head).then(|| Rest { reading, promised: promised(), end: None })
+        })
     }
 
-    fn reject<P: Policy>(&self, rejected: Rejected) -> Result<Response<Tracked<B, P>>, E> {
-        Ok(self.word(rejected)?.map(Tracked::from))
+    fn reject<P: Policy>(&self, rejected: Rejected) -> Result<Self::Guarded<P>, E> {
+        Ok(word(&self.wording, rejected)?.map(Tracked::from))
     }
 }

@@ -15,12 +15,18 @@ pub(super) fn read(headers: &HeaderMap) -> Option<Duration> {
 /// Seconds, or a date: one that has passed asks for nothing. Whoever uses the result caps it.
 pub(super) fn parse(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than a number holds are still a long time.
-        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+    if let Some(seconds) = number(text.as_bytes()) {
+        return Some(Duration::from_secs(seconds));
     }
     let date = httpdate::parse_http_date(text).ok()?;
     Some(date.duration_since(now).unwrap_or_default())
+}
+
+/// Digits and nothing else. More of them than a number holds are still a long time.
+pub(crate) fn number(text: &[u8]) -> Option<u64> {
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
+    let next = |number: u64, byte: &u8| Some(number.saturating_mul(10).saturating_add(digit(byte)?));
+    if text.is_empty() { None } else { text.iter().try_fold(0, next) }
 }
 
 /// Whole seconds, rounded up, so that nobody comes back too early.

@@ -6,31 +6,62 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
+use http::{HeaderMap, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::Worded;
 use crate::kernel::{Outcome, Policy, Reading, Ticket, watch};
 
+/// Reads what the end of a body says about its call, where the head has not said it all.
+pub trait ReadEnd {
+    /// What became of a call whose body has come to its end, with these trailers or without any.
+    fn read_end(&self, trailers: Option<&HeaderMap>) -> Reading;
+}
+
+/// The head has said it all: there is nothing to read at the end.
+#[derive(Clone, Copy, Debug)]
+pub enum ByHead {}
+
+impl ReadEnd for ByHead {
+    fn read_end(&self, _: Option<&HeaderMap>) -> Reading {
+        match *self {}
+    }
+}
+
 pin_project! {
     /// The body of a guarded response. The call lasts as long as it does: to its end, trailers included, to an error in
     /// it, or until it is dropped.
-    pub struct Tracked<B, P: Policy> {
+    pub struct Tracked<B, P: Policy, T = ByHead> {
         #[pin]
         body: Worded<B>,
-        open: Open<P>,
+        open: Open<P, T>,
     }
 }
 
 /// A call whose head has come.
-struct Open<P: Policy> {
+struct Open<P: Policy, T> {
     ticket: Option<Ticket<P>>,
-    reading: Reading,
-    /// How many bytes the head has promised and the body has not yet brought.
-    promised: Option<u64>,
+    rest: Rest<T>,
 }
 
-impl<P: Policy> Open<P> {
+/// What the head of an answer has said about the rest of it.
+pub(crate) struct Rest<T> {
+    /// What became of the call, as far as the head shows.
+    pub(crate) reading: Reading,
+    /// How many bytes the head has promised and the body has not yet brought.
+    pub(crate) promised: Option<u64>,
+    /// Reads the end, if that is what decides.
+    pub(crate) end: Option<T>,
+}
+
+impl<T: ReadEnd> Rest<T> {
+    fn read_end(&self, trailers: Option<&HeaderMap>) -> Reading {
+        self.end.as_ref().map_or(self.reading, |end| end.read_end(trailers))
+    }
+}
+
+impl<P: Policy, T> Open<P, T> {
     fn settle(&mut self, reading: Reading) {
         if let Some(ticket) = self.ticket.take() {
             ticket.settle(reading);
@@ -38,47 +69,60 @@ impl<P: Policy> Open<P> {
     }
 }
 
-impl<P: Policy> Drop for Open<P> {
+impl<P: Policy, T> Drop for Open<P, T> {
     /// Nobody reads the body of a 503 to its end: there the head says what became of the call. Nor does a server ask a body
     /// for its end when it has had as many bytes as the head promised. But a success that was broken off is none, so its
     /// ticket is just dropped.
     fn drop(&mut self) {
-        if self.reading.outcome != Outcome::Success || self.promised == Some(0) {
-            self.settle(self.reading);
+        if self.rest.reading.outcome != Outcome::Success || self.rest.promised == Some(0) {
+            self.settle(self.rest.reading);
         }
     }
 }
 
-impl<B, P: Policy> Tracked<B, P> {
-    pub(super) fn open(body: B, promised: Option<u64>, mut ticket: Ticket<P>, reading: Reading) -> Self {
+impl<B, P: Policy, T> Tracked<B, P, T> {
+    /// Passes an answer on that was read like this. `follow` says what its head says about the rest, if the call lasts
+    /// until then; if not, or if there is no rest, it has ended.
+    pub(crate) fn finish<E>(
+        answer: Result<Response<B>, E>,
+        reading: Reading,
+        mut ticket: Ticket<P>,
+        follow: impl FnOnce(&Response<B>) -> Option<Rest<T>>,
+    ) -> Result<Response<Self>, E>
+    where
+        B: Body,
+    {
+        let rest = answer.as_ref().ok().filter(|response| !response.body().is_end_stream()).and_then(follow);
+        let Some(rest) = rest else {
+            ticket.settle(reading);
+            return answer.map(|response| response.map(|body| Self::untracked(Worded::Inner { body })));
+        };
         ticket.head();
-        Self { body: Worded::Inner { body }, open: Open { ticket: Some(ticket), reading, promised } }
-    }
-
-    pub(super) fn ended(body: B) -> Self {
-        Self::untracked(Worded::Inner { body })
+        let open = Open { ticket: Some(ticket), rest };
+        answer.map(|response| response.map(|body| Self { body: Worded::Inner { body }, open }))
     }
 
     fn untracked(body: Worded<B>) -> Self {
-        Self { body, open: Open { ticket: None, reading: Reading::of(Outcome::Ignored), promised: None } }
+        let rest = Rest { reading: Reading::of(Outcome::Ignored), promised: None, end: None };
+        Self { body, open: Open { ticket: None, rest } }
     }
 }
 
 /// A body of your own, for an answer in place of the service's: no call depends on it.
-impl<B, P: Policy> From<Bytes> for Tracked<B, P> {
+impl<B, P: Policy, T> From<Bytes> for Tracked<B, P, T> {
     fn from(bytes: Bytes) -> Self {
         Self::untracked(bytes.into())
     }
 }
 
 /// A body of your own, for an answer in place of the service's: no call depends on it.
-impl<B, P: Policy> From<&'static str> for Tracked<B, P> {
+impl<B, P: Policy, T> From<&'static str> for Tracked<B, P, T> {
     fn from(text: &'static str) -> Self {
         Bytes::from(text).into()
     }
 }
 
-impl<B: Body, P: Policy> Body for Tracked<B, P>
+impl<B: Body, P: Policy, T: ReadEnd> Body for Tracked<B, P, T>
 where
     B::Data: From<Bytes>,
 {
@@ -88,18 +132,21 @@ where
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
         let frame = ready!(watch(&mut this.open.ticket, || this.body.as_mut().poll_frame(cx)));
-        if let (Some(promised), Some(Ok(frame))) = (&mut this.open.promised, &frame) {
+        let rest = &mut this.open.rest;
+        if let (Some(promised), Some(Ok(frame))) = (&mut rest.promised, &frame) {
             let brought = frame.data_ref().map_or(0, Buf::remaining);
             *promised = promised.saturating_sub(brought as u64);
         }
-        match &frame {
+        let end = match &frame {
             // A head that was bad already has said more than a body that breaks off can.
-            Some(Err(_)) if this.open.reading.outcome.is_bad() => this.open.settle(this.open.reading),
-            Some(Err(_)) => this.open.settle(Reading::of(Outcome::Failure)),
+            Some(Err(_)) if rest.reading.outcome.is_bad() => rest.reading,
+            Some(Err(_)) => Reading::of(Outcome::Failure),
+            Some(Ok(frame)) if frame.is_trailers() => rest.read_end(frame.trailers_ref()),
             // After the last frame nobody may poll again, so the end is looked for with every frame.
-            Some(Ok(frame)) if !frame.is_trailers() && !this.body.is_end_stream() => {}
-            Some(Ok(_)) | None => this.open.settle(this.open.reading),
-        }
+            Some(Ok(_)) if !this.body.is_end_stream() => return Poll::Ready(frame),
+            Some(Ok(_)) | None => rest.read_end(None),
+        };
+        this.open.settle(end);
         Poll::Ready(frame)
     }
 

@@ -63,7 +63,7 @@ pub struct Errors;
 
 /// Words by a function: see [`Http::wording`](super::Http::wording).
 #[derive(Clone, Copy, Debug)]
-pub struct WordWith<F>(pub(super) F);
+pub struct WordWith<F>(pub(crate) F);
 
 impl<E> Wording<E> for Problem {
     fn word(&self, rejected: &Rejected) -> Result<Response<Bytes>, E> {

@@ -18,7 +18,7 @@ pub enum Outcome {
     Success,
     /// It did not, or the call panicked.
     Failure,
-    /// It said "not now": 429, 503.
+    /// It said "not now": 429, 503, `RESOURCE_EXHAUSTED`.
     Overload,
     /// Says nothing about the dependency, such as a rejection of our own further in.
     Ignored,

@@ -7,11 +7,12 @@ use super::{Policy, Reading, Rejected, Ticket};
 /// What the answers of a service mean: how one is read, when its call ends, and how a rejection is worded.
 ///
 /// These three vary together and only together. [`Plain`](crate::Plain) is for services that are just functions,
-/// [`Http`](crate::Http) for those that answer with HTTP responses, servers and clients alike.
+/// [`Http`](crate::Http) for those that answer with HTTP responses, servers and clients alike, and `Grpc` for those that
+/// speak gRPC.
 #[diagnostic::on_unimplemented(
     message = "`{Error}` has no room for a rejection under this protocol",
     label = "a rejected call has no way to be answered here",
-    note = "if the service answers with HTTP responses, add `.http()` to the layer: rejections are then responses, and any error type will do",
+    note = "if the service answers with HTTP responses, add `.http()` to the layer, or `.grpc()` if it speaks gRPC: rejections are then responses, and any error type will do",
     note = "otherwise use `BoxError`, or implement `cofferdam::Carries` for the error: two functions"
 )]
 pub trait Protocol<Response, Error>: Clone {
@@ -64,7 +65,7 @@ pub trait Protocol<Response, Error>: Clone {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no room for a rejection",
     label = "a rejected call has no way to be answered here",
-    note = "if the service answers with HTTP responses, add `.http()` to the layer: rejections are then responses, and any error type will do",
+    note = "if the service answers with HTTP responses, add `.http()` to the layer, or `.grpc()` if it speaks gRPC: rejections are then responses, and any error type will do",
     note = "otherwise use `BoxError`, or implement `cofferdam::Carries` for the error: two functions"
 )]
 pub trait Carries: Sized {

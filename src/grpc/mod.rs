@@ -1,0 +1,66 @@
+//! gRPC: a call is what its status says, wherever that is, and rejections are statuses.
+//!
+//! `.grpc()` on a layer chooses this protocol. Over HTTP a gRPC call is nearly always a 200: what became of it is in
+//! `grpc-status`, and that comes last. So the answer is followed to its end, and a stream holds its slot until then.
+//!
+//! ```text
+//!   head with grpc-status ----------------------- at once: as the status says
+//!   head without --> messages --> trailers -------------- : as the status in them says
+//!                             --> end without trailers -- : unknown, a failure
+//!                             --> breaks off ------------ : failure
+//!                             --> dropped --------------- : abandoned
+//!   head that is no 200 and has no grpc-status --- at once: unknown, a failure
+//! ```
+//!
+//! What each status means is a table: see [`ByCode`]; change it with [`Grpc::classify`]. A bad answer with
+//! `grpc-retry-pushback-ms` asks to be left alone for that long. A negative number asks not to be tried again, and names no
+//! time: it is read as none.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use cofferdam::{CircuitBreaker, Policy, grpc::{Code, trailers_only}};
+//! use http::Request;
+//! use http_body_util::Full;
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let breaker = CircuitBreaker::builder("payments").consecutive_failures(1).build()?;
+//! let payments = ServiceBuilder::new()
+//!     .layer(breaker.clone().layer().grpc())
+//!     .service(service_fn(|_: Request<()>| async {
+//!         Ok::<_, std::convert::Infallible>(trailers_only(Code::Internal, "out of order", None).map(Full::new))
+//!     }));
+//!
+//! let first = payments.clone().oneshot(Request::default()).await?;
+//! assert_eq!(first.headers()["grpc-status"], "13");
+//!
+//! let second = payments.oneshot(Request::default()).await?;
+//! assert_eq!(second.headers()["grpc-status"], "14");
+//! assert_eq!(second.headers()["grpc-message"], "the circuit is open");
+//! assert_eq!(cofferdam::rejection(&second).unwrap().by().as_str(), "payments");
+//! # Ok(()) }
+//! ```
+//!
+//! With Tonic it stands around a whole server, `Server::builder().layer(guard.grpc())`, around one service of it, or
+//! around a client's `Channel`, `ServiceBuilder::new().layer(guard.grpc()).service(channel)`. This crate does not depend
+//! on Tonic: anything that answers with HTTP responses will do.
+//!
+//! **A rejection** is by default a response without a body: HTTP 200, `grpc-status` 14 `UNAVAILABLE`, or 4
+//! `DEADLINE_EXCEEDED` if time was up, a message that names no dependency, and `grpc-retry-pushback-ms` where that is
+//! known. [`Rejected`](crate::Rejected) is in its extensions. The wording is a value that you can change: see
+//! [`Grpc::wording`].
+//!
+//! **A timeout** that fires after the answer has begun ends it with trailers that say `DEADLINE_EXCEEDED`.
+//!
+//! **Clones** of a guarded service share the policy, as everywhere. **In a stack** it stands where any guard stands, and
+//! further in than what translates gRPC-Web, which moves the status into the body, where it is not looked for.
+
+mod code;
+mod flow;
+mod protocol;
+mod status;
+mod wording;
+
+pub use code::Code;
+pub use protocol::{ByCode, ByTrailers, ClassifyStatus, Grpc};
+pub use wording::{TrailersOnly, trailers_only};

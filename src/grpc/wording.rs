@@ -1,0 +1,63 @@
+//! How a rejection is worded.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, header::CONTENT_TYPE};
+
+use super::{Code, status};
+use crate::{http::Wording, kernel::Rejected};
+
+/// A response that is all head: `UNAVAILABLE`, or `DEADLINE_EXCEEDED` if time was up, with `grpc-retry-pushback-ms` where
+/// that is known, and a message that says what happened and not to whom: the names of dependencies stay inside.
+///
+/// ```
+/// use std::time::Duration;
+/// use cofferdam::{Name, Rejected, Why, grpc::TrailersOnly, http::Wording};
+///
+/// let rejected = Rejected::new(Name::new("payments")?, Why::Open).with_retry_after(Duration::from_secs(2));
+/// let response = Wording::<std::convert::Infallible>::word(&TrailersOnly, &rejected).unwrap();
+/// assert_eq!(response.status(), 200);
+/// assert_eq!(response.headers()["grpc-status"], "14");
+/// assert_eq!(response.headers()["grpc-message"], "the circuit is open");
+/// assert_eq!(response.headers()["grpc-retry-pushback-ms"], "2000");
+/// assert!(response.body().is_empty());
+/// # Ok::<(), cofferdam::Invalid>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TrailersOnly;
+
+impl<E> Wording<E> for TrailersOnly {
+    fn word(&self, rejected: &Rejected) -> Result<Response<Bytes>, E> {
+        Ok(trailers_only(code_of(rejected), rejected.why().as_str(), rejected.retry_after()))
+    }
+}
+
+/// A gRPC answer that is all head, such as a [wording](super::Grpc::wording) returns: a status, a message in any language,
+/// and after how long another try is welcome (in milliseconds, rounded up).
+///
+/// ```
+/// use cofferdam::grpc::{Code, trailers_only};
+///
+/// let response = trailers_only(Code::ResourceExhausted, "100 % busy", None);
+/// assert_eq!(response.headers()["grpc-status"], "8");
+/// assert_eq!(response.headers()["grpc-message"], "100 %25 busy");
+/// ```
+#[must_use]
+pub fn trailers_only(code: Code, message: &str, retry_after: Option<Duration>) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    status::write(response.headers_mut(), code, message, retry_after);
+    response
+}
+
+/// The trailers of an answer that time has cut off.
+pub(super) fn trailers(rejected: &Rejected) -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    status::write(&mut trailers, code_of(rejected), rejected.why().as_str(), rejected.retry_after());
+    trailers
+}
+
+fn code_of(rejected: &Rejected) -> Code {
+    if rejected.why().is_timeout() { Code::DeadlineExceeded } else { Code::Unavailable }
+}

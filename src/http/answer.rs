@@ -1,0 +1,54 @@
+//! What the protocols that speak HTTP do alike: they read what this crate has put into a response, and put it there.
+
+use bytes::Bytes;
+use http::Response;
+use http_body::Body;
+
+use super::Wording;
+use crate::kernel::{Degraded, Outcome, Reading, Rejected};
+
+/// Reads the heads of responses that a dependency has given: what [`Http`](crate::Http) and other protocols on top of it
+/// differ in.
+pub trait ReadHead: Clone {
+    /// What became of the call, as far as the head shows. It is the head's own worth: that it may stand in for another
+    /// answer is not looked at.
+    fn read_head<B: Body>(&self, response: &Response<B>) -> Reading;
+}
+
+/// The rejection that a response is, if this crate rejected the call.
+#[must_use]
+pub fn rejection<B>(response: &Response<B>) -> Option<&Rejected> {
+    response.extensions().get()
+}
+
+/// Reads an answer that may be the dependency's, stand in for it, or be a rejection.
+pub(crate) fn read_answer<B: Body, E>(
+    protocol: &impl ReadHead,
+    wording: &impl Wording<E>,
+    answer: Result<&Response<B>, &E>,
+) -> Reading {
+    match answer {
+        Ok(response) => {
+            if let Some(degraded) = response.extensions().get::<Degraded>() {
+                let mut reading = Reading::of(degraded.outcome);
+                reading.rejected = degraded.rejected;
+                reading
+            } else if let Some(rejected) = rejection(response) {
+                Reading::of_rejection(*rejected)
+            } else {
+                protocol.read_head(response)
+            }
+        }
+        Err(error) => match wording.find(error) {
+            Some(rejected) => Reading::of_rejection(*rejected),
+            None => Reading::of(Outcome::Failure),
+        },
+    }
+}
+
+/// A rejection as a response, which says so to whoever is in the same process, or as an error.
+pub(crate) fn word<E>(wording: &impl Wording<E>, rejected: Rejected) -> Result<Response<Bytes>, E> {
+    let mut response = wording.word(&rejected)?;
+    response.extensions_mut().insert(rejected);
+    Ok(response)
+}

@@ -1,0 +1,432 @@
+//! Tonic on real sockets: servers and clients under one protocol, and what each end makes of a call.
+#![allow(missing_docs)]
+#![cfg(feature = "grpc")]
+
+mod support;
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::{Buf, BufMut, Bytes};
+use cofferdam::{BreakerState, Bulkhead, CircuitBreaker, Outcome, Policy, Timeout, guard};
+use futures_util::stream;
+use http::uri::PathAndQuery;
+use support::{Noticing, within};
+use tokio::{net::TcpListener, sync::mpsc};
+use tonic::{
+    Code, Request, Response, Status, Streaming,
+    body::Body,
+    client::{Grpc, GrpcService},
+    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    server::NamedService,
+    service::{LayerExt, Routes},
+    transport::{Channel, Endpoint, Server, server::TcpIncoming},
+};
+use tower::{Layer, Service, ServiceBuilder, service_fn};
+
+/// Messages are bytes.
+#[derive(Clone, Copy)]
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        to.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(from.copy_to_bytes(from.remaining())))
+    }
+}
+
+type Message = Result<Bytes, Status>;
+
+/// A service as a generator would write it, with three methods: `unary` says what it was told, or fails if that is a number;
+/// `stream` sends what the test feeds it; `both` sends back what comes.
+#[derive(Clone)]
+struct Echo {
+    streams: mpsc::UnboundedSender<mpsc::UnboundedSender<Message>>,
+}
+
+impl Echo {
+    /// The service, and the feeding ends of its streams.
+    fn new() -> (Self, mpsc::UnboundedReceiver<mpsc::UnboundedSender<Message>>) {
+        let (streams, feeds) = mpsc::unbounded_channel();
+        (Self { streams }, feeds)
+    }
+}
+
+async fn unary(request: Request<Bytes>) -> Result<Response<Bytes>, Status> {
+    let message = request.into_inner();
+    match std::str::from_utf8(&message).unwrap() {
+        "never" => std::future::pending().await,
+        text => match text.parse::<i32>() {
+            Ok(code) => Err(Status::new(Code::from_i32(code), "as asked")),
+            Err(_) => Ok(Response::new(message)),
+        },
+    }
+}
+
+impl NamedService for Echo {
+    const NAME: &'static str = "test.Echo";
+}
+
+impl Service<http::Request<Body>> for Echo {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let streams = self.streams.clone();
+        Box::pin(async move {
+            let mut server = tonic::server::Grpc::new(Raw);
+            Ok(match request.uri().path() {
+                "/test.Echo/unary" => server.unary(service_fn(unary), request).await,
+                "/test.Echo/stream" => {
+                    let (feed, mut messages) = mpsc::unbounded_channel();
+                    streams.send(feed).unwrap();
+                    let mut messages = Some(stream::poll_fn(move |cx| messages.poll_recv(cx)));
+                    let answer = service_fn(move |_: Request<Bytes>| {
+                        let messages = messages.take().unwrap();
+                        async { Ok::<_, Status>(Response::new(messages)) }
+                    });
+                    server.server_streaming(answer, request).await
+                }
+                "/test.Echo/both" => {
+                    let back = service_fn(|request: Request<Streaming<Bytes>>| async {
+                        Ok::<_, Status>(Response::new(request.into_inner()))
+                    });
+                    server.streaming(back, request).await
+                }
+                path => Status::unimplemented(path).into_http(),
+            })
+        })
+    }
+}
+
+/// Serves until the test is over.
+async fn listen() -> (SocketAddr, TcpIncoming) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    (listener.local_addr().unwrap(), TcpIncoming::from(listener))
+}
+
+/// Serves that service behind that layer. A function would have to spell out all that a server asks of a layer.
+macro_rules! serve {
+    ($layer:expr, $service:expr) => {{
+        let (address, incoming) = listen().await;
+        let server = Server::builder().layer($layer).add_service($service);
+        tokio::spawn(async move { server.serve_with_incoming(incoming).await.unwrap() });
+        address
+    }};
+}
+
+async fn connect(address: SocketAddr) -> Channel {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    within("a connection", endpoint.connect()).await.unwrap()
+}
+
+/// One call with one answer.
+async fn ask<S>(service: S, message: &'static str) -> Message
+where
+    S: GrpcService<Body>,
+    S::ResponseBody: http_body::Body + Send + 'static,
+    <S::ResponseBody as http_body::Body>::Error: Into<cofferdam::BoxError>,
+{
+    let mut client = Grpc::new(service);
+    within("readiness", client.ready()).await.map_err(|_| Status::internal("not ready"))?;
+    let path = PathAndQuery::from_static("/test.Echo/unary");
+    let answer = client.unary(Request::new(Bytes::from_static(message.as_bytes())), path, Raw);
+    within("an answer", answer).await.map(Response::into_inner)
+}
+
+/// One call with many answers.
+async fn follow<S>(service: S) -> Result<Streaming<Bytes>, Status>
+where
+    S: GrpcService<Body>,
+    S::ResponseBody: http_body::Body + Send + 'static,
+    <S::ResponseBody as http_body::Body>::Error: Into<cofferdam::BoxError>,
+{
+    let mut client = Grpc::new(service);
+    within("readiness", client.ready()).await.map_err(|_| Status::internal("not ready"))?;
+    let path = PathAndQuery::from_static("/test.Echo/stream");
+    let answer = client.server_streaming(Request::new(Bytes::new()), path, Raw);
+    within("the head of a stream", answer).await.map(Response::into_inner)
+}
+
+async fn next(messages: &mut Streaming<Bytes>) -> Result<Option<Bytes>, Status> {
+    within("a message", messages.message()).await
+}
+
+fn breaker() -> CircuitBreaker {
+    CircuitBreaker::builder("dependency").consecutive_failures(None).build().unwrap()
+}
+
+#[tokio::test]
+async fn defect_216_both_ends_see_the_status_wherever_it_is() {
+    // Given a guard at each end of the wire
+    let (echo, mut feeds) = Echo::new();
+    let (server, server_breaker) = (Noticing::new(), breaker());
+    let (client, client_breaker) = (Noticing::new(), breaker());
+    let address = serve!(guard((server.clone(), server_breaker.clone())).grpc(), echo);
+    let service = ServiceBuilder::new()
+        .layer(guard((client.clone(), client_breaker.clone())).grpc())
+        .service(connect(address).await);
+
+    // When a call fails, whose status is in the head
+    assert_eq!(ask(service.clone(), "13").await.unwrap_err().code(), Code::Internal);
+
+    // And one whose status is in the trailers, after three messages
+    let mut messages = follow(service.clone()).await.unwrap();
+    let feed = feeds.recv().await.unwrap();
+    for text in ["one", "two", "three"] {
+        feed.send(Ok(text.into())).unwrap();
+        assert_eq!(next(&mut messages).await.unwrap().unwrap(), text);
+    }
+    assert_eq!((server.so_far().len(), client.so_far().len()), (1, 1), "a call that goes on has ended");
+    feed.send(Err(Status::internal("as fed"))).unwrap();
+    assert_eq!(next(&mut messages).await.unwrap_err().code(), Code::Internal);
+
+    // And one succeeds
+    assert_eq!(ask(service, "hello").await.unwrap(), "hello");
+
+    // Then that is what both have seen
+    for (ends, breaker) in [(server, server_breaker), (client, client_breaker)] {
+        assert_eq!(ends.ended(3).await, [Outcome::Failure, Outcome::Failure, Outcome::Success]);
+        assert_eq!((breaker.counts().calls, breaker.counts().failures), (3, 2));
+    }
+}
+
+#[tokio::test]
+async fn what_the_caller_did_wrong_is_not_the_dependency_s_failure() {
+    let ends = Noticing::new();
+    let address = serve!(ends.clone().layer().grpc(), Echo::new().0);
+    let channel = connect(address).await;
+    for code in [3, 5, 6, 7, 9, 10, 11, 12, 16] {
+        assert_eq!(ask(channel.clone(), code.to_string().leak()).await.unwrap_err().code(), Code::from_i32(code));
+    }
+    assert_eq!(ends.ended(9).await, [Outcome::Success; 9]);
+
+    // Nor is a method that nobody has
+    let mut client = Grpc::new(channel);
+    client.ready().await.unwrap();
+    let path = PathAndQuery::from_static("/test.Nobody/unary");
+    let answer = client.unary::<Bytes, Bytes, _>(Request::new(Bytes::new()), path, Raw);
+    assert_eq!(within("an answer", answer).await.unwrap_err().code(), Code::Unimplemented);
+    assert_eq!(ends.ended(10).await[9], Outcome::Success);
+}
+
+#[tokio::test]
+async fn defect_72_a_stream_that_the_client_drops_gives_its_slot_back_at_both_ends() {
+    // Given a stream, which holds the only slot at each end
+    let (echo, mut feeds) = Echo::new();
+    let (server, server_slots) = (Noticing::new(), Bulkhead::builder("server").limit(1).build().unwrap());
+    let (client, client_slots) = (Noticing::new(), Bulkhead::builder("client").limit(1).build().unwrap());
+    let address = serve!(guard((server_slots.clone(), server.clone())).grpc(), echo);
+    let channel = connect(address).await;
+    let service = guard((client_slots.clone(), client.clone())).grpc().layer(channel.clone());
+    let mut messages = follow(service).await.unwrap();
+    let feed = feeds.recv().await.unwrap();
+    feed.send(Ok("one".into())).unwrap();
+    assert_eq!(next(&mut messages).await.unwrap().unwrap(), "one");
+    assert_eq!((server_slots.in_flight(), client_slots.in_flight()), (1, 1));
+    assert_eq!(ask(channel.clone(), "hello").await.unwrap_err().message(), "no slot is free");
+
+    // When the client leaves in the middle
+    drop(messages);
+
+    // Then both ends let go of it, the server too, and neither blames anybody
+    assert_eq!(client.ended(1).await, [Outcome::Abandoned]);
+    within("the end of the stream", feed.closed()).await;
+    assert_eq!(server.ended(1).await, [Outcome::Abandoned]);
+    assert_eq!((server_slots.in_flight(), client_slots.in_flight()), (0, 0));
+    assert_eq!(ask(channel, "hello").await.unwrap(), "hello");
+}
+
+#[tokio::test]
+async fn a_stream_in_both_directions_lasts_until_both_have_ended() {
+    let (ends, slots) = (Noticing::new(), Bulkhead::builder("server").limit(1).build().unwrap());
+    let address = serve!(guard((slots.clone(), ends.clone())).grpc(), Echo::new().0);
+    let own = Noticing::new();
+    let mut client = Grpc::new(own.clone().layer().grpc().layer(connect(address).await));
+    within("readiness", client.ready()).await.unwrap();
+
+    // Given a conversation
+    let (say, mut said) = mpsc::unbounded_channel::<Bytes>();
+    let path = PathAndQuery::from_static("/test.Echo/both");
+    let messages = Request::new(stream::poll_fn(move |cx| said.poll_recv(cx)));
+    let mut answers = within("the head of a stream", client.streaming(messages, path, Raw)).await.unwrap().into_inner();
+    for text in ["one", "two"] {
+        say.send(text.into()).unwrap();
+        assert_eq!(next(&mut answers).await.unwrap().unwrap(), text);
+        assert_eq!(slots.in_flight(), 1);
+    }
+
+    // When one side has said all, the other ends it
+    drop(say);
+    assert_eq!(next(&mut answers).await.unwrap(), None);
+    assert_eq!((ends.ended(1).await, own.ended(1).await), (vec![Outcome::Success], vec![Outcome::Success]));
+    assert_eq!(slots.in_flight(), 0);
+}
+
+fn shut(breaker: &CircuitBreaker) -> CircuitBreaker {
+    let now = cofferdam::Instant::now();
+    let token = cofferdam::Admit::admit(breaker, &(), now).unwrap();
+    breaker.settle(token, &cofferdam::Ended::new(Outcome::Failure, now, now));
+    assert_eq!(breaker.state(), BreakerState::Open);
+    breaker.clone()
+}
+
+#[tokio::test]
+async fn a_rejection_is_an_unavailable_with_pushback_at_either_end() {
+    let ten = Duration::from_secs(600);
+    let open = shut(
+        &CircuitBreaker::builder("secret")
+            .consecutive_failures(1)
+            .open_time(ten)
+            .open_time_max(ten)
+            .open_time_jitter(0.0)
+            .build()
+            .unwrap(),
+    );
+    let pushback = |status: &Status| -> u64 {
+        status.metadata().get("grpc-retry-pushback-ms").unwrap().to_str().unwrap().parse().unwrap()
+    };
+
+    // Given an open breaker around a server, then the client is told, and told nothing more than that
+    let address = serve!(open.clone().layer().grpc(), Echo::new().0);
+    let seen = Noticing::new();
+    let service = seen.clone().layer().grpc().layer(connect(address).await);
+    for status in [ask(service.clone(), "hello").await.unwrap_err(), follow(service).await.unwrap_err()] {
+        assert_eq!((status.code(), status.message()), (Code::Unavailable, "the circuit is open"));
+        assert!((590_000..=600_000).contains(&pushback(&status)), "{status:?}");
+    }
+
+    // And a guard in another process takes it for an overload
+    assert_eq!(seen.ended(2).await, [Outcome::Overload; 2]);
+
+    // Given one around a client, then it is the same, without a server and without a connection
+    let nobody = Endpoint::from_static("http://127.0.0.1:1").connect_lazy();
+    let status = ask(open.layer().grpc().layer(nobody), "hello").await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::Unavailable, "the circuit is open"));
+    assert!((590_000..=600_000).contains(&pushback(&status)), "{status:?}");
+}
+
+#[tokio::test]
+async fn defect_145_a_call_whose_time_is_up_is_a_deadline_exceeded() {
+    let moment = Duration::from_millis(5);
+    let timeout = || Timeout::builder("dependency").attempt(moment).grpc().build().unwrap();
+    let stalling = Timeout::builder("dependency").grpc().between_frames(moment).build().unwrap();
+    let (server, client) = (Noticing::new(), Noticing::new());
+
+    // At a server, whose guard knows it for a failure, as does that of its client
+    let address =
+        serve!(ServiceBuilder::new().layer(server.clone().layer().grpc()).layer(timeout()).into_inner(), Echo::new().0);
+    let status = ask(client.clone().layer().grpc().layer(connect(address).await), "never").await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::DeadlineExceeded, "the call timed out"));
+    assert_eq!((server.ended(1).await, client.ended(1).await), (vec![Outcome::Failure], vec![Outcome::Failure]));
+
+    // At a client
+    let address = serve!(guard(()).grpc(), Echo::new().0);
+    let service = ServiceBuilder::new().layer(client.clone().layer().grpc()).layer(timeout());
+    let status = ask(service.service(connect(address).await), "never").await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::DeadlineExceeded, "the call timed out"));
+    assert_eq!(client.ended(2).await[1], Outcome::Failure);
+
+    // And in the middle of a stream, at a server and at a client
+    let (echo, mut feeds) = Echo::new();
+    let address =
+        serve!(ServiceBuilder::new().layer(server.clone().layer().grpc()).layer(stalling.clone()).into_inner(), echo);
+    let mut messages = follow(connect(address).await).await.unwrap();
+    let _feed = feeds.recv().await.unwrap();
+    let status = next(&mut messages).await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::DeadlineExceeded, "the call timed out"));
+    assert_eq!(server.ended(2).await[1], Outcome::Failure);
+
+    let (echo, mut feeds) = Echo::new();
+    let address = serve!(guard(()).grpc(), echo);
+    let service = ServiceBuilder::new().layer(client.clone().layer().grpc()).layer(stalling);
+    let mut messages = follow(service.service(connect(address).await)).await.unwrap();
+    let feed = feeds.recv().await.unwrap();
+    assert_eq!(next(&mut messages).await.unwrap_err().code(), Code::DeadlineExceeded);
+    assert_eq!(client.ended(3).await[2], Outcome::Failure);
+    within("the end of the stream", feed.closed()).await;
+}
+
+#[tokio::test]
+async fn one_service_of_a_server_is_guarded_by_itself() {
+    // Given a guard around one service, which is full
+    let slots = Bulkhead::builder("echo").limit(1).build().unwrap();
+    let (echo, mut feeds) = Echo::new();
+    let (address, incoming) = listen().await;
+    let routes = Routes::new(slots.clone().layer().grpc().named_layer(echo));
+    tokio::spawn(async move { Server::builder().add_routes(routes).serve_with_incoming(incoming).await.unwrap() });
+    let channel = connect(address).await;
+    let messages = follow(channel.clone()).await.unwrap();
+    let _feed = feeds.recv().await.unwrap();
+
+    // Then it rejects, and others of that server are as they were
+    assert_eq!(ask(channel.clone(), "hello").await.unwrap_err().code(), Code::Unavailable);
+    let mut other = Grpc::new(channel);
+    other.ready().await.unwrap();
+    let path = PathAndQuery::from_static("/test.Other/unary");
+    let answer = other.unary::<Bytes, Bytes, _>(Request::new(Bytes::new()), path, Raw);
+    assert_eq!(within("an answer", answer).await.unwrap_err().code(), Code::Unimplemented);
+    drop(messages);
+}
+
+#[tokio::test]
+async fn an_idle_connection_holds_nothing() {
+    // Given a server with one slot, and many clients that have called it and stay connected
+    let (ends, slots) = (Noticing::new(), Bulkhead::builder("server").limit(1).build().unwrap());
+    let address = serve!(guard((slots.clone(), ends.clone())).grpc(), Echo::new().0);
+    let mut idle = Vec::new();
+    for calls in 1..=8 {
+        let own = Bulkhead::builder("client").limit(1).build().unwrap();
+        let service = own.clone().layer().grpc().layer(connect(address).await);
+        // Then each finds the slot free
+        assert_eq!(ask(service.clone(), "hello").await.unwrap(), "hello");
+        ends.ended(calls).await;
+        assert_eq!((slots.in_flight(), own.in_flight()), (0, 0));
+        idle.push(service);
+    }
+    assert_eq!(ends.so_far(), [Outcome::Success; 8]);
+}
+
+#[allow(dead_code)] // it need only compile
+fn a_call_over_a_channel_can_be_spawned(channel: Channel) {
+    fn sendable<S: Service<http::Request<Body>, Future: Send> + Send + Sync + Clone + 'static>(_: S) {}
+    let timeout = Timeout::builder("dependency").attempt(Duration::from_secs(1)).grpc().build().unwrap();
+    sendable(ServiceBuilder::new().layer(breaker().layer().grpc()).layer(timeout).service(channel));
+}
