@@ -7,6 +7,7 @@ use std::{sync::OnceLock, time::Duration};
 
 use count::CountWindow;
 pub(crate) use count::LARGEST;
+pub(crate) use time::Epoch;
 use time::TimeWindow;
 
 use super::{
@@ -70,13 +71,30 @@ impl Window {
         window
     }
 
-    /// Counts a call that ended now. Returns whether all calls in the window are good.
+    /// Counts a call that ended now. Returns whether the window is certainly no worse for it than when it was last
+    /// [settled](Self::settle), or holds nothing bad at all.
     #[inline]
     pub(crate) fn record(&self, sample: Sample, now: Instant) -> bool {
         match self.by_count() {
             Some(count) => count.record(sample),
             None => self.time.record(sample, now),
         }
+    }
+
+    /// What to call [`settle`](Self::settle) with after a weighing that begins now.
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.time.epochs().now()
+    }
+
+    /// The window was weighed, holds enough calls, and not too many bad ones: until calls leave it, only bad ones can change
+    /// that. (A window of calls has its totals in one word, and is weighed each time.)
+    pub(crate) fn settle(&self, epoch: Epoch) {
+        self.time.epochs().settle(epoch);
+    }
+
+    /// It will be weighed by another rule from now on.
+    pub(crate) fn unsettle(&self) {
+        self.time.epochs().advance();
     }
 
     pub(crate) fn counts(&self, now: Instant) -> Counts {

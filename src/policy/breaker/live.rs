@@ -79,13 +79,17 @@ impl Live {
         false
     }
 
+    /// Whether there are enough calls for a share of them to mean anything.
+    pub(super) fn are_enough(&self, counts: Counts) -> bool {
+        counts.calls > 0 && counts.calls >= self.minimum_calls.load(Ordering::Relaxed).into()
+    }
+
     /// Whether the counts are bad enough to open.
     pub(super) fn counts_end_it(&self, counts: Counts) -> bool {
         let reached = |bad: u64, ratio: &AtomicU64| {
             bad as f64 / counts.calls as f64 >= f64::from_bits(ratio.load(Ordering::Relaxed))
         };
-        counts.calls > 0
-            && counts.calls >= self.minimum_calls.load(Ordering::Relaxed).into()
+        self.are_enough(counts)
             && (reached(counts.failures, &self.failure_ratio) || reached(counts.slow, &self.slow_ratio))
     }
 }

@@ -149,6 +149,7 @@ impl CircuitBreaker {
             self.shared.window.reshape(settings.window, clock::coarse());
         }
         self.shared.live.set(&settings);
+        self.shared.window.unsettle();
         self.shared.open_time.store(clock::nanos(settings.open_time), Ordering::Relaxed);
         core.settings = settings;
         self.publish(&core);
@@ -262,13 +263,13 @@ impl CircuitBreaker {
     fn record(&self, token: Token, kind: u64, ended: &Ended) {
         let Some(sample) = self.shared.live.sample(ended) else { return };
         let run_ends_it = self.shared.live.run_ends_it(ended.outcome);
-        let is_clean = self.shared.window.record(sample, ended.now);
+        let is_no_worse = self.shared.window.record(sample, ended.now);
         if kind == kind::WATCH {
             return;
         }
         if run_ends_it {
             self.trip(token, ended.now);
-        } else if !is_clean {
+        } else if !is_no_worse {
             self.weigh(token, ended.now);
         }
     }
@@ -276,8 +277,12 @@ impl CircuitBreaker {
     /// Opens if the window holds too much that is bad.
     #[cold]
     fn weigh(&self, token: Token, now: Instant) {
-        if self.shared.live.counts_end_it(self.shared.window.counts(now)) {
+        let epoch = self.shared.window.epoch();
+        let counts = self.shared.window.counts(now);
+        if self.shared.live.counts_end_it(counts) {
             self.trip(token, now);
+        } else if self.shared.live.are_enough(counts) {
+            self.shared.window.settle(epoch);
         }
     }
 
