@@ -44,6 +44,7 @@ impl CountWindow {
     }
 
     /// Counts a call. Returns whether all calls in the window are good.
+    #[inline(never)] // so that windows of time, which are the default, stay small enough to be inlined
     pub(crate) fn record(&self, sample: Sample) -> bool {
         let size = self.size.load(Ordering::SeqCst);
         let index = self.next.fetch_add(1, Ordering::Relaxed) % size;

@@ -124,6 +124,7 @@ impl TimeWindow {
 
     /// Empties the buckets whose time has come again. Whoever finds another thread at it goes on at once.
     #[cold]
+    #[inline(never)]
     fn rotate(&self, now: Instant) {
         let Ok(width) = self.width.try_lock() else { return };
         let (now, ends) = (now.as_nanos(), self.ends.load(Ordering::Acquire));

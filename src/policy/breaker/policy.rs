@@ -245,6 +245,7 @@ impl CircuitBreaker {
 
     /// The way out, for all but a call that went well while calls flow.
     #[cold]
+    #[inline(never)]
     fn settle_slowly(&self, token: Token, gate: Sign, ended: &Ended) {
         // Whatever this call ended in, it belongs to a state that is over.
         if gate.is_of_another_generation(token) {
@@ -276,6 +277,7 @@ impl CircuitBreaker {
 
     /// Opens if the window holds too much that is bad.
     #[cold]
+    #[inline(never)]
     fn weigh(&self, token: Token, now: Instant) {
         let epoch = self.shared.window.epoch();
         let counts = self.shared.window.counts(now);
