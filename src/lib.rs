@@ -72,10 +72,10 @@ pub use grpc::Grpc;
 #[cfg(feature = "http")]
 pub use http::{Http, rejection};
 pub use kernel::{
-    Admit, Attempt, ByResult, Call, Carries, Classify, ClassifyWith, Context, Criticality, Deadline, Degraded, Ended,
-    Guard, Guarded, GuardedFuture, Immediate, Instant, Invalid, Kind, Name, Oneshot, Outcome, Plain, Policy, Protocol,
-    Ratio, Reading, Refused, Rejected, Run, RunFuture, Shadow, TaskKey, Ticket, Timing, Waiting, WaitingCall,
-    WaitingFuture, Why, context, guard, waiting,
+    Admit, Attempt, Bell, ByResult, Call, Carries, Classify, ClassifyWith, Context, Criticality, Deadline, Degraded,
+    Ended, Event, Guard, Guarded, GuardedFuture, Immediate, Instant, Invalid, Kind, Listening, Name, Observer, Oneshot,
+    Outcome, Plain, Policy, Protocol, Ratio, Reading, Refused, Rejected, Run, RunFuture, Shadow, Subscription, TaskKey,
+    Ticket, Timing, Waiting, WaitingCall, WaitingFuture, What, Why, context, guard, observe, observer_panics, waiting,
 };
 pub use policy::{
     breaker::{self, CircuitBreaker, State as BreakerState},

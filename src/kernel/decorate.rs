@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Admit, Ended, Instant, Policy, Rejected, Timing,
+    Admit, Bell, Ended, Instant, Name, Policy, Rejected, Timing,
     waiting::{Place, Turned},
 };
 
@@ -13,6 +13,16 @@ impl<P: Policy> Policy for Option<P> {
     type Token = Option<P::Token>;
 
     const TIMING: Timing = P::TIMING;
+
+    fn name(&self) -> Option<Name> {
+        self.as_ref()?.name()
+    }
+
+    fn bells(&self, visit: &mut dyn FnMut(&Arc<Bell>)) {
+        if let Some(policy) = self {
+            policy.bells(visit);
+        }
+    }
 
     #[inline]
     fn settle(&self, token: Self::Token, ended: &Ended) {
@@ -51,6 +61,14 @@ impl<P: Policy> Policy for Arc<P> {
     type Token = P::Token;
 
     const TIMING: Timing = P::TIMING;
+
+    fn name(&self) -> Option<Name> {
+        P::name(self)
+    }
+
+    fn bells(&self, visit: &mut dyn FnMut(&Arc<Bell>)) {
+        P::bells(self, visit);
+    }
 
     #[inline]
     fn settle(&self, token: Self::Token, ended: &Ended) {

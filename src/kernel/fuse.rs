@@ -1,7 +1,9 @@
 //! Tuples of policies are policies: one service, one future, one reference count, one clock read at each end.
 
+use std::sync::Arc;
+
 use super::{
-    Admit, Ended, Immediate, Instant, Kind, Policy, Rejected, Timing,
+    Admit, Bell, Ended, Immediate, Instant, Kind, Name, Policy, Rejected, Timing,
     waiting::{Place, Turned},
 };
 
@@ -79,6 +81,14 @@ macro_rules! fuse {
             type Token = ($($policy::Token,)*);
 
             const TIMING: Timing = Timing::Unused$(.closer($policy::TIMING))*;
+
+            fn name(&self) -> Option<Name> {
+                None$(.or_else(|| self.$index.name()))*
+            }
+
+            fn bells(&self, visit: &mut dyn FnMut(&Arc<Bell>)) {
+                $(self.$index.bells(visit);)*
+            }
 
             #[inline(always)]
             fn settle(&self, ($($token,)*): Self::Token, ended: &Ended) {

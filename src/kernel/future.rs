@@ -7,7 +7,7 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::{Classify, Policy, Protocol, Reading, Refused, Rejected, Ticket, ticket::poll_watched};
+use super::{Classify, Policy, Protocol, Reading, Refused, Rejected, Ticket, event, ticket::poll_watched};
 
 pin_project! {
     #[project = StateProjection]
@@ -37,6 +37,7 @@ impl<F, P: Policy, M> GuardedFuture<F, P, M> {
 
     #[inline]
     pub(crate) fn rejected(rejected: Rejected, protocol: M) -> Self {
+        event::rejected(&rejected);
         Self { state: State::Rejected { rejected }, protocol }
     }
 }
@@ -80,6 +81,7 @@ impl<F, P: Policy, C> Call<F, P, C> {
     }
 
     pub(crate) fn rejected(rejected: Rejected) -> Self {
+        event::rejected(&rejected);
         Self { state: State::Rejected { rejected }, classify: None }
     }
 }

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use tower_service::Service;
 
 use super::{
-    Admit, GuardedFuture, Instant, Policy, Protocol, Rejected, Run, Ticket,
+    Admit, GuardedFuture, Instant, Listening, Policy, Protocol, Rejected, Run, Ticket,
     run::PutOff,
     shared::Shared,
     ticket::{now_for, watch},
@@ -34,11 +34,13 @@ pub struct Guarded<S, P, M> {
     protocol: M,
     /// Promised by `poll_ready`, kept by the next `call`: the inner service was not made ready.
     shut: Option<Rejected>,
+    /// While the inner service is not ready: the task is woken when the policy shuts.
+    parked: Vec<Listening>,
 }
 
 impl<S, P, M> Guarded<S, P, M> {
     pub(crate) fn new(inner: S, policy: Shared<P>, protocol: M) -> Self {
-        Self { inner, policy, protocol, shut: None }
+        Self { inner, policy, protocol, shut: None, parked: Vec::new() }
     }
 
     /// The policy, to read and to steer.
@@ -120,14 +122,42 @@ where
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.shut = self.policy.shut(now_for::<P>);
-        match self.shut {
-            Some(_) => Poll::Ready(Ok(())),
-            None => self.inner.poll_ready(cx),
+        if self.shut.is_none() {
+            match self.inner.poll_ready(cx) {
+                Poll::Pending => return self.park::<Request, _>(cx),
+                ready if self.parked.is_empty() => return ready,
+                ready => {
+                    self.parked.clear();
+                    return ready;
+                }
+            }
         }
+        self.parked.clear();
+        Poll::Ready(Ok(()))
     }
 
     #[inline]
     fn call(&mut self, request: Request) -> Self::Future {
         P::Kind::run(self, request)
+    }
+}
+
+impl<S, P, M> Guarded<S, P, M> {
+    /// The inner service is not ready, and may never be: the task also waits for the policy to shut.
+    #[cold]
+    fn park<Request, E>(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>>
+    where
+        P: Admit<Request>,
+    {
+        self.parked.clear();
+        let parked = &mut self.parked;
+        self.policy.bells(&mut |bell| parked.push(bell.listen(cx.waker())));
+        // It may have shut before the bell could tell.
+        self.shut = self.policy.shut(now_for::<P>);
+        if self.shut.is_none() {
+            return Poll::Pending;
+        }
+        self.parked.clear();
+        Poll::Ready(Ok(()))
     }
 }

@@ -6,6 +6,7 @@
 pub(crate) mod clock;
 pub mod context;
 mod decorate;
+pub(crate) mod event;
 mod fuse;
 mod future;
 mod guard;
@@ -32,6 +33,7 @@ pub(crate) mod window;
 
 pub use clock::Instant;
 pub use context::{Attempt, Context, Criticality, Deadline, TaskKey};
+pub use event::{Bell, Event, Listening, Observer, Subscription, What, observe, observer_panics};
 pub use future::{Call, GuardedFuture};
 pub use guard::{Guard, guard};
 pub use guarded::Guarded;

@@ -1,7 +1,9 @@
 //! What a policy is.
 
+use std::sync::Arc;
+
 use super::{
-    Ended, Guard, Instant, Kind, Rejected, guard,
+    Bell, Ended, Guard, Instant, Kind, Name, Rejected, guard,
     waiting::{Place, Turned},
 };
 
@@ -56,6 +58,17 @@ pub trait Policy {
 
     /// The call was admitted here and never made, as a later policy rejected it: give back what was taken, learn nothing.
     fn undo(&self, token: Self::Token, now: Instant);
+
+    /// What it is called in events; the first name in a group.
+    fn name(&self) -> Option<Name> {
+        None
+    }
+
+    /// Shows the bells that ring when it [shuts](Admit::shut), for one that does: tasks that wait for a service to become
+    /// ready are woken by them.
+    fn bells(&self, visit: &mut dyn FnMut(&Arc<Bell>)) {
+        let _ = visit;
+    }
 
     /// This policy first, then `other`, as one: see the [tuples](Policy).
     fn and<P: Policy>(self, other: P) -> (Self, P)

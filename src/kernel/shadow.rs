@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use super::{Admit, Ended, Immediate, Instant, Policy, Rejected, Timing};
+use super::{Admit, Ended, Immediate, Instant, Name, Policy, Rejected, Timing};
 
 /// Decides as the policy in it does, and rejects nothing: what would have been rejected is counted and let through.
 ///
@@ -51,6 +51,10 @@ impl<P: Policy> Policy for Shadow<P> {
     type Token = Option<P::Token>;
 
     const TIMING: Timing = P::TIMING;
+
+    fn name(&self) -> Option<Name> {
+        self.policy.name()
+    }
 
     #[inline]
     fn settle(&self, token: Self::Token, ended: &Ended) {

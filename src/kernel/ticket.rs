@@ -2,7 +2,7 @@
 
 use std::{mem, pin::Pin, task::Poll};
 
-use super::{Ended, Instant, Outcome, Policy, Reading, Timing, clock, shared::Held};
+use super::{Ended, Instant, Outcome, Policy, Reading, Timing, clock, event, shared::Held};
 
 /// One admitted call.
 ///
@@ -49,6 +49,7 @@ impl<P: Policy> Ticket<P> {
                 retry_after: reading.retry_after,
             };
             self.policy.settle(token, &ended);
+            event::ended(|| self.policy.name(), &ended);
         }
     }
 }

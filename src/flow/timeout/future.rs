@@ -8,7 +8,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
 use super::{Pace, TimeoutProtocol};
-use crate::kernel::{Rejected, Why};
+use crate::kernel::{Rejected, Why, event};
 
 /// What bounds a call.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +44,7 @@ impl<F, M> TimeoutFuture<F, M> {
     }
 
     pub(super) fn rejected(rejected: Rejected, protocol: M) -> Self {
+        event::rejected(&rejected);
         Self { state: State::Rejected { rejected }, protocol }
     }
 }
@@ -71,6 +72,7 @@ where
         };
         // Drops the call before anybody hears of it.
         this.state.set(State::Rejected { rejected });
+        event::rejected(&rejected);
         Poll::Ready(this.protocol.time_out(rejected))
     }
 }

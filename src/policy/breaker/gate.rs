@@ -51,6 +51,11 @@ impl Sign {
         self.0 & LOW
     }
 
+    /// Whether calls are rejected without asking the machine.
+    pub(super) fn is_barred(self) -> bool {
+        matches!(self.kind(), kind::OPEN | kind::PROBING | kind::BARRED)
+    }
+
     /// The token of a call that this lets through and that is no probe.
     #[inline]
     pub(super) fn token(self) -> Token {

@@ -50,6 +50,7 @@
 //! closed decides nothing about half-open.
 
 mod config;
+mod control;
 mod gate;
 mod live;
 mod policy;

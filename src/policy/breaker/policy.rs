@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::{
     Builder, Counts, State,
     config::Settings,
@@ -8,7 +10,8 @@ use super::{
     state::{Gate, Hint, Machine},
 };
 use crate::kernel::{
-    Admit, Ended, Immediate, Instant, Invalid, Name, Policy, Rejected, Timing, Why, clock,
+    Admit, Bell, Ended, Immediate, Instant, Name, Policy, Rejected, Timing, Why, clock,
+    event::Chain,
     sync::{Arc, AtomicU64, Mutex, Ordering, lock},
     window::{Sample, Window},
 };
@@ -36,25 +39,29 @@ use crate::kernel::{
 #[derive(Clone, Debug)]
 pub struct CircuitBreaker {
     name: Name,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
-struct Shared {
+pub(super) struct Shared {
     gate: Published,
     /// What rejections while probing suggest.
-    open_time: AtomicU64,
+    pub(super) open_time: AtomicU64,
     /// The dependency asked to be left alone until then.
     asked_until: AtomicU64,
-    live: Live,
-    window: Window,
-    core: Mutex<Core>,
+    pub(super) live: Live,
+    pub(super) window: Window,
+    pub(super) core: Mutex<Core>,
+    changes: Chain<State>,
+    pub(super) states: watch::Sender<State>,
+    /// Rings when calls are rejected that would have been let through before.
+    shut: Arc<Bell>,
 }
 
 #[derive(Debug)]
-struct Core {
-    machine: Machine,
-    settings: Settings,
+pub(super) struct Core {
+    pub(super) machine: Machine,
+    pub(super) settings: Settings,
 }
 
 impl CircuitBreaker {
@@ -71,6 +78,9 @@ impl CircuitBreaker {
             live: Live::new(&settings),
             window: Window::new(settings.window),
             core: Mutex::new(Core { machine: Machine::new(), settings }),
+            changes: Chain::new(),
+            states: watch::Sender::new(State::Closed),
+            shut: Arc::default(),
         };
         Self { name, shared: Arc::new(shared) }
     }
@@ -79,12 +89,6 @@ impl CircuitBreaker {
     #[must_use]
     pub fn name(&self) -> Name {
         self.name
-    }
-
-    /// What it is doing. It leaves `Open` with the first call after the open time, not by itself.
-    #[must_use]
-    pub fn state(&self) -> State {
-        lock(&self.shared.core).machine.state()
     }
 
     /// What its window holds now. It is emptied when the breaker closes, so while open it shows what opened it.
@@ -99,78 +103,30 @@ impl CircuitBreaker {
         self.shared.window.counts(now)
     }
 
-    /// Rejects every call until [`reset`](Self::reset).
-    pub fn force_open(&self) {
-        self.force(State::ForcedOpen);
-    }
-
-    /// Lets every call through until [`reset`](Self::reset), whatever happens, and counts nothing.
-    pub fn force_closed(&self) {
-        self.force(State::ForcedClosed);
-    }
-
-    /// Lets every call through until [`reset`](Self::reset), and goes on counting.
-    pub fn disable(&self) {
-        self.force(State::Disabled);
-    }
-
-    /// Closes it and forgets everything: counts, open times, and that it was forced.
-    pub fn reset(&self) {
-        let mut core = lock(&self.shared.core);
-        core.machine.reset(clock::coarse());
-        self.forget();
-        self.publish(&core);
-    }
-
-    /// Changes settings while it runs. Its state, its counts and its open time stay as they are; a half-open period is
-    /// judged to its end by the settings it began with.
-    ///
-    /// `change` is given what the breaker is set to, and no lock is held while it runs: of two changes made at the same time
-    /// the last one holds.
-    ///
-    /// # Errors
-    ///
-    /// [`Invalid`]; nothing is changed then.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use cofferdam::CircuitBreaker;
-    ///
-    /// let breaker = CircuitBreaker::builder("payments").build()?;
-    /// breaker.configure(|settings| settings.open_time(Duration::from_secs(5)))?;
-    /// assert!(breaker.configure(|settings| settings.probes(0)).is_err());
-    /// # Ok::<(), cofferdam::Invalid>(())
-    /// ```
-    pub fn configure(&self, change: impl FnOnce(Builder) -> Builder) -> Result<(), Invalid> {
-        let current = lock(&self.shared.core).settings;
-        let settings = change(Builder::of(self.name, &current)).check()?;
-        let mut core = lock(&self.shared.core);
-        if core.settings.window != settings.window {
-            self.shared.window.reshape(settings.window, clock::coarse());
-        }
-        self.shared.live.set(&settings);
-        self.shared.window.unsettle();
-        self.shared.open_time.store(clock::nanos(settings.open_time), Ordering::Relaxed);
-        core.settings = settings;
-        self.publish(&core);
-        Ok(())
-    }
-
-    fn force(&self, state: State) {
-        let mut core = lock(&self.shared.core);
-        core.machine.force(state);
-        self.publish(&core);
-    }
-
-    fn forget(&self) {
+    pub(super) fn forget(&self) {
         self.shared.window.clear();
         self.shared.live.end_run();
         self.shared.asked_until.store(0, Ordering::Relaxed);
     }
 
-    /// Lets every thread know what the machine says.
-    fn publish(&self, core: &Core) {
-        self.shared.gate.publish(core.machine.generation(), core.machine.gate(&core.settings));
+    /// Asks or changes the machine, and lets everybody know: every thread under the lock, and whoever listens after it.
+    pub(super) fn with_core<R>(&self, change: impl FnOnce(&mut Core) -> R) -> R {
+        let (was_barred, result) = {
+            let mut core = lock(&self.shared.core);
+            let (before, was_barred) = (core.machine.state(), self.shared.gate.read().is_barred());
+            let result = change(&mut core);
+            self.shared.gate.publish(core.machine.generation(), core.machine.gate(&core.settings));
+            self.shared.changes.change(|| (before, core.machine.state()));
+            (was_barred, result)
+        };
+        if !was_barred && self.shared.gate.read().is_barred() {
+            self.shared.shut.ring();
+        }
+        self.shared.changes.hand_out(|from, to| {
+            self.shared.states.send_replace(to);
+            self.shared.changes.tell_state(self.name, from.as_str(), to.as_str());
+        });
+        result
     }
 
     /// Why nothing is let through, as long as that can be told without the machine.
@@ -211,29 +167,25 @@ impl CircuitBreaker {
 
     /// The way in that the gate alone does not decide.
     fn ask(&self, now: Instant) -> Result<Token, Rejected> {
-        let mut guard = lock(&self.shared.core);
-        let core = &mut *guard;
-        let probe = core.machine.probe(&core.settings, now);
-        self.publish(core);
-        let token = Token::new(core.machine.generation(), probe);
-        match core.machine.gate(&core.settings) {
-            _ if probe.is_some() => Ok(token),
-            // The machine has moved on since the gate was read.
-            Gate::Open { until } => Err(self.rejected(Why::Open, until.since(now))),
-            Gate::Probing { until } => Err(self.probing(until.since(now))),
-            Gate::Barred => Err(Rejected::new(self.name, Why::Open)),
-            Gate::Ask => Err(self.probing(Duration::ZERO)),
-            Gate::Flow | Gate::Ramp { .. } | Gate::Watch | Gate::Pass => Ok(token),
-        }
+        self.with_core(|Core { machine, settings }| {
+            let probe = machine.probe(settings, now);
+            let token = Token::new(machine.generation(), probe);
+            match machine.gate(settings) {
+                _ if probe.is_some() => Ok(token),
+                // The machine has moved on since the gate was read.
+                Gate::Open { until } => Err(self.rejected(Why::Open, until.since(now))),
+                Gate::Probing { until } => Err(self.probing(until.since(now))),
+                Gate::Barred => Err(Rejected::new(self.name, Why::Open)),
+                Gate::Ask => Err(self.probing(Duration::ZERO)),
+                Gate::Flow | Gate::Ramp { .. } | Gate::Watch | Gate::Pass => Ok(token),
+            }
+        })
     }
 
     fn ramp(&self, token: Token, now: Instant) -> Result<Token, Rejected> {
         let until = self.shared.gate.until();
         if now >= until {
-            let mut guard = lock(&self.shared.core);
-            let core = &mut *guard;
-            core.machine.end_ramp(&core.settings, now);
-            self.publish(core);
+            self.with_core(|Core { machine, settings }| machine.end_ramp(settings, now));
             return Ok(token);
         }
         if self.shared.gate.ramp_lets_through(now) {
@@ -289,22 +241,20 @@ impl CircuitBreaker {
     }
 
     fn trip(&self, token: Token, now: Instant) {
-        let mut guard = lock(&self.shared.core);
-        let core = &mut *guard;
-        if Token::new(core.machine.generation(), None) == token {
-            core.machine.trip(&core.settings, self.hint(), now);
-            self.publish(core);
-        }
+        self.with_core(|Core { machine, settings }| {
+            if Token::new(machine.generation(), None) == token {
+                machine.trip(settings, self.hint(), now);
+            }
+        });
     }
 
     fn probed(&self, probe: u32, ended: Option<&Ended>, now: Instant) {
-        let mut core = lock(&self.shared.core);
-        let Core { machine, settings } = &mut *core;
-        if machine.probed(probe, ended, settings, self.hint(), now) {
-            self.forget();
-            self.shared.gate.begin_ramp();
-        }
-        self.publish(&core);
+        self.with_core(|Core { machine, settings }| {
+            if machine.probed(probe, ended, settings, self.hint(), now) {
+                self.forget();
+                self.shared.gate.begin_ramp();
+            }
+        });
     }
 
     fn hint(&self) -> Hint {
@@ -318,6 +268,14 @@ impl Policy for CircuitBreaker {
     type Token = Token;
 
     const TIMING: Timing = Timing::Coarse;
+
+    fn name(&self) -> Option<Name> {
+        Some(self.name)
+    }
+
+    fn bells(&self, visit: &mut dyn FnMut(&Arc<Bell>)) {
+        visit(&self.shared.shut);
+    }
 
     #[inline]
     fn settle(&self, token: Token, ended: &Ended) {

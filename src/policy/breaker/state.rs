@@ -33,6 +33,27 @@ pub enum State {
     Disabled,
 }
 
+impl State {
+    /// The state in a word: `closed`, `open`, `half-open`, `forced-open`, `forced-closed`, `disabled`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half-open",
+            Self::ForcedOpen => "forced-open",
+            Self::ForcedClosed => "forced-closed",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// Each state with the data that only it has.
 #[derive(Debug)]
 enum Phase {

@@ -45,7 +45,7 @@ impl Bulkhead {
     /// [`Invalid`]; nothing is changed then.
     pub fn configure(&self, change: impl FnOnce(Builder) -> Builder) -> Result<(), Invalid> {
         let (limit, NoQueue) = change(Builder::of(self.name, self.limit(), NoQueue)).check()?;
-        self.slots.resize(limit);
+        self.set_limit(limit);
         Ok(())
     }
 }
@@ -77,8 +77,7 @@ impl<D: Bounds + Clone> Bulkhead<Queue<D>> {
         let current = Builder::of(self.name, self.limit(), Queued::of(&self.queue));
         let (limit, queued) = change(current).check()?;
         queued.check()?.apply(&self.queue);
-        self.slots.resize(limit);
-        self.queue.advance();
+        self.set_limit(limit);
         Ok(())
     }
 }
@@ -90,9 +89,15 @@ impl<Q: Line> Bulkhead<Q> {
     ///
     /// [`Invalid`] unless the limit is 1 to 2,147,483,647; nothing is changed then.
     pub fn resize(&self, slots: usize) -> Result<(), Invalid> {
-        self.slots.resize(limit(slots)?);
-        self.queue.advance();
+        self.set_limit(limit(slots)?);
         Ok(())
+    }
+
+    fn set_limit(&self, limit: u32) {
+        self.slots.resize(limit);
+        self.queue.advance();
+        let changes = &self.slots.changes;
+        changes.hand_out(|from, to| changes.tell_limit(self.name, from.into(), to.into()));
     }
 }
 
@@ -174,6 +179,10 @@ impl<Q: Line> Policy for Bulkhead<Q> {
 
     const TIMING: Timing = Timing::Unused;
 
+    fn name(&self) -> Option<Name> {
+        Some(self.name)
+    }
+
     #[inline]
     fn settle(&self, (): (), _: &Ended) {
         self.give_back(1);
@@ -225,6 +234,10 @@ impl<F, Q: Line> Policy for Weighted<F, Q> {
     type Token = u32;
 
     const TIMING: Timing = Timing::Unused;
+
+    fn name(&self) -> Option<Name> {
+        Some(self.bulkhead.name)
+    }
 
     #[inline]
     fn settle(&self, taken: u32, _: &Ended) {

@@ -1,11 +1,16 @@
 use crate::kernel::{
+    event::Chain,
     sync::{Arc, AtomicU64, Ordering},
     waiting::Capacity,
 };
 
-/// The limit, what is taken of it, and whether somebody waits, in one word: so no admission can overlook a change of any.
 #[derive(Debug)]
-pub(super) struct Slots(AtomicU64);
+pub(super) struct Slots {
+    /// The limit, what is taken of it, and whether somebody waits, in one word: so no admission can overlook a change of any.
+    word: AtomicU64,
+    /// Changes of the limit.
+    pub(super) changes: Chain<u32>,
+}
 
 /// The largest limit: what is left of a word besides what is taken and the mark of those who wait.
 pub(super) const LARGEST: u32 = u32::MAX >> 1;
@@ -15,7 +20,7 @@ const WAITED_FOR: u64 = 1 << 32;
 
 impl Slots {
     pub(super) fn new(limit: u32) -> Self {
-        Self(AtomicU64::new(u64::from(limit) << LIMIT_SHIFT))
+        Self { word: AtomicU64::new(u64::from(limit) << LIMIT_SHIFT), changes: Chain::new() }
     }
 
     /// Takes as many slots, or as many as there are if that is more than all: returns how many. While somebody waits, none.
@@ -27,7 +32,7 @@ impl Slots {
     /// Never adds first and takes back after: in between, a caller for whom there is a slot would be turned away.
     #[inline]
     fn take_unless(&self, barred: u64, weight: u32) -> Option<u32> {
-        let mut now = self.0.load(Ordering::Acquire);
+        let mut now = self.word.load(Ordering::Acquire);
         loop {
             let (limit, taken) = unpack(now);
             let weight = weight.min(limit);
@@ -35,7 +40,7 @@ impl Slots {
             if !fits && weight > 0 {
                 return None;
             }
-            match self.0.compare_exchange_weak(now, now + u64::from(weight), Ordering::AcqRel, Ordering::Acquire) {
+            match self.word.compare_exchange_weak(now, now + u64::from(weight), Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return Some(weight),
                 Err(changed) => now = changed,
             }
@@ -45,18 +50,21 @@ impl Slots {
     /// Gives slots back. Returns whether somebody waits for them.
     #[inline]
     pub(super) fn give_back(&self, weight: u32) -> bool {
-        self.0.fetch_sub(u64::from(weight), Ordering::AcqRel) & WAITED_FOR != 0
+        self.word.fetch_sub(u64::from(weight), Ordering::AcqRel) & WAITED_FOR != 0
     }
 
     pub(super) fn resize(&self, limit: u32) {
         const REST: u64 = (1 << LIMIT_SHIFT) - 1;
         let change = |now| Some(u64::from(limit) << LIMIT_SHIFT | now & REST);
-        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, change);
+        self.changes.change(|| {
+            let (Ok(before) | Err(before)) = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, change);
+            (unpack(before).0, limit)
+        });
     }
 
     /// The limit, and how much of it is taken.
     pub(super) fn read(&self) -> (u32, u32) {
-        unpack(self.0.load(Ordering::Acquire))
+        unpack(self.word.load(Ordering::Acquire))
     }
 }
 
@@ -74,9 +82,9 @@ impl Capacity for Arc<Slots> {
 
     fn waited_for(&self, by_somebody: bool) {
         if by_somebody {
-            self.0.fetch_or(WAITED_FOR, Ordering::AcqRel);
+            self.word.fetch_or(WAITED_FOR, Ordering::AcqRel);
         } else {
-            self.0.fetch_and(!WAITED_FOR, Ordering::AcqRel);
+            self.word.fetch_and(!WAITED_FOR, Ordering::AcqRel);
         }
     }
 }

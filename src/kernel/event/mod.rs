@@ -1,0 +1,104 @@
+//! What happened, told to whoever listens.
+
+mod bell;
+mod chain;
+mod observers;
+
+use std::time::Duration;
+
+pub use bell::{Bell, Listening};
+pub(crate) use chain::Chain;
+pub use observers::{Observer, Subscription, observe, observer_panics};
+
+use super::{Ended, Instant, Name, Outcome, Rejected, clock};
+
+/// Something that happened in a policy or to a call.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// use cofferdam::{CircuitBreaker, Event, What, observe};
+///
+/// let breaker = CircuitBreaker::builder("payments-of-this-example").build()?;
+/// let heard = Arc::new(Mutex::new(Vec::new()));
+/// let writes = heard.clone();
+/// let subscription = observe(move |event: &Event| {
+///     if let What::StateChanged { from, to, .. } = event.what && event.by.as_str() == "payments-of-this-example" {
+///         writes.lock().unwrap().push(format!("{from} to {to}"));
+///     }
+/// });
+///
+/// breaker.force_open();
+/// breaker.reset();
+/// drop(subscription);
+/// breaker.force_open();
+/// assert_eq!(*heard.lock().unwrap(), ["closed to forced-open", "forced-open to closed"]);
+/// # Ok::<(), cofferdam::Invalid>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Event {
+    /// The policy or flow it happened in; for a call, the first of its group that has a name.
+    pub by: Name,
+    /// When it was told.
+    pub at: Instant,
+    /// What it was.
+    pub what: What,
+}
+
+/// What happened: the whole vocabulary.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum What {
+    /// A call was rejected, or its time was up.
+    Rejected(Rejected),
+    /// An admitted call ended. Told once per call and group of policies.
+    Ended {
+        /// How it ended.
+        outcome: Outcome,
+        /// How long it took, to the head of a streamed answer; zero in a group that never looks at the time.
+        latency: Duration,
+    },
+    /// A policy has changed its state. The changes of one policy are told in order: each begins where the one before ended.
+    StateChanged {
+        /// Which policy of that name: a number that no other one in this process has.
+        policy: u64,
+        /// The state it was in, in a word.
+        from: &'static str,
+        /// The state it is in.
+        to: &'static str,
+    },
+    /// A policy has changed its limit. The changes of one policy are told in order.
+    LimitChanged {
+        /// Which policy of that name.
+        policy: u64,
+        /// What the limit was.
+        from: u64,
+        /// What it is.
+        to: u64,
+    },
+    /// An observer panicked over an event of that name. The others were told all the same.
+    ObserverPanicked,
+}
+
+/// Tells of a rejection. Unheard, it costs a load.
+#[inline]
+pub(crate) fn rejected(rejected: &Rejected) {
+    if observers::anybody() {
+        tell(rejected.by(), What::Rejected(*rejected));
+    }
+}
+
+/// Tells of the end of a call. Unheard, it costs a load.
+#[inline]
+pub(crate) fn ended(by: impl FnOnce() -> Option<Name>, ended: &Ended) {
+    if observers::anybody()
+        && let Some(by) = by()
+    {
+        tell(by, What::Ended { outcome: ended.outcome, latency: ended.latency() });
+    }
+}
+
+#[cold]
+fn tell(by: Name, what: What) {
+    observers::dispatch(&Event { by, at: clock::now(), what });
+}

@@ -1,0 +1,153 @@
+use std::{
+    cell::RefCell,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, LazyLock, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use super::{Event, What};
+
+/// Hears of events.
+///
+/// It is called on the thread that made the event happen, under no lock, so it may use any policy, the one that it hears of
+/// included. It should be quick: a call waits for it. If it panics, nobody is harmed: the panic is counted in
+/// [`observer_panics`], and the other observers are told.
+pub trait Observer: Send + Sync + 'static {
+    /// Something has happened.
+    fn observe(&self, event: &Event);
+}
+
+impl<F: Fn(&Event) + Send + Sync + 'static> Observer for F {
+    fn observe(&self, event: &Event) {
+        self(event);
+    }
+}
+
+/// How many observers there are: all that is looked at while there are none.
+static HOW_MANY: AtomicUsize = AtomicUsize::new(0);
+static PANICS: AtomicU64 = AtomicU64::new(0);
+static OBSERVERS: LazyLock<RwLock<Arc<[Arc<Entry>]>>> = LazyLock::new(|| RwLock::new(Arc::new([])));
+
+struct Entry {
+    observer: Box<dyn Observer>,
+    active: AtomicBool,
+    /// Deliveries in progress, on all threads.
+    running: AtomicUsize,
+}
+
+thread_local! {
+    /// Whom this thread is telling something at this moment.
+    static TELLING: RefCell<Vec<*const Entry>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Tells this observer of every event in the process, until the subscription is dropped.
+///
+/// See [`Event`] for an example.
+#[must_use = "an observer hears nothing any more when its subscription is dropped"]
+pub fn observe(observer: impl Observer) -> Subscription {
+    let entry =
+        Arc::new(Entry { observer: Box::new(observer), active: AtomicBool::new(true), running: AtomicUsize::new(0) });
+    change(|all| all.push(Arc::clone(&entry)));
+    Subscription { entry }
+}
+
+/// How often an observer has panicked since the process began.
+#[must_use]
+pub fn observer_panics() -> u64 {
+    PANICS.load(Ordering::Relaxed)
+}
+
+/// An observer, for as long as it is to hear.
+///
+/// When the drop has returned, it hears nothing any more: what other threads are telling it at that moment is waited for. It
+/// may be dropped by the observer itself.
+///
+/// ```
+/// use cofferdam::{Event, observe};
+///
+/// let subscription = observe(|event: &Event| println!("{event:?}"));
+/// subscription.forever();
+/// ```
+#[must_use = "an observer hears nothing any more when its subscription is dropped"]
+pub struct Subscription {
+    entry: Arc<Entry>,
+}
+
+impl Subscription {
+    /// The observer hears everything until the process ends.
+    pub fn forever(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.entry.active.store(false, Ordering::SeqCst);
+        change(|all| all.retain(|entry| !Arc::ptr_eq(entry, &self.entry)));
+        let own =
+            TELLING.with_borrow(|telling| telling.iter().filter(|entry| **entry == &raw const *self.entry).count());
+        while self.entry.running.load(Ordering::SeqCst) > own {
+            thread::yield_now();
+        }
+    }
+}
+
+impl std::fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subscription").finish_non_exhaustive()
+    }
+}
+
+fn change(change: impl FnOnce(&mut Vec<Arc<Entry>>)) {
+    let old = {
+        let mut all = OBSERVERS.write().unwrap_or_else(PoisonError::into_inner);
+        let mut new = all.to_vec();
+        change(&mut new);
+        HOW_MANY.store(new.len(), Ordering::SeqCst);
+        std::mem::replace(&mut *all, new.into())
+    };
+    // What is dropped may be an observer, and that is not ours.
+    drop(old);
+}
+
+/// Whether anybody listens.
+#[inline]
+pub(super) fn anybody() -> bool {
+    HOW_MANY.load(Ordering::Relaxed) != 0
+}
+
+pub(super) fn dispatch(event: &Event) {
+    let all = Arc::clone(&OBSERVERS.read().unwrap_or_else(PoisonError::into_inner));
+    let (told, panicked): (Vec<_>, Vec<_>) = all.iter().partition(|entry| entry.tell(event));
+    for _ in panicked {
+        PANICS.fetch_add(1, Ordering::Relaxed);
+        let event = Event { what: What::ObserverPanicked, ..*event };
+        for entry in &told {
+            // Whoever panics over a panic is counted, and nobody is told of that.
+            PANICS.fetch_add(u64::from(!entry.tell(&event)), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Entry {
+    /// Returns whether the observer did not panic.
+    fn tell(self: &Arc<Self>, event: &Event) -> bool {
+        self.running.fetch_add(1, Ordering::SeqCst);
+        TELLING.with_borrow_mut(|telling| telling.push(Arc::as_ptr(self)));
+        let _told = Told(self);
+        !self.active.load(Ordering::SeqCst) || catch_unwind(AssertUnwindSafe(|| self.observer.observe(event))).is_ok()
+    }
+}
+
+/// A delivery, to its end.
+struct Told<'a>(&'a Entry);
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        TELLING.with_borrow_mut(Vec::pop);
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
+    }
+}
