@@ -73,9 +73,10 @@ pub use grpc::Grpc;
 pub use http::{Http, rejection};
 pub use kernel::{
     Admit, Attempt, Bell, ByResult, Call, Carries, Classify, ClassifyWith, Context, Criticality, Deadline, Degraded,
-    Ended, Event, Guard, Guarded, GuardedFuture, Immediate, Instant, Invalid, Kind, Listening, Name, Observer, Oneshot,
-    Outcome, Plain, Policy, Protocol, Ratio, Reading, Refused, Rejected, Run, RunFuture, Shadow, Subscription, TaskKey,
-    Ticket, Timing, Waiting, WaitingCall, WaitingFuture, What, Why, context, guard, observe, observer_panics, waiting,
+    Ended, Event, Fresh, Guard, Guarded, GuardedFuture, Immediate, Instant, Invalid, Keyed, Kind, Listening, Name,
+    Observer, Oneshot, Outcome, Plain, Policy, Protocol, Ratio, Reading, Refused, Rejected, Run, RunFuture, Shadow,
+    Subscription, TaskKey, Ticket, Timing, Waiting, WaitingCall, WaitingFuture, What, Why, context, guard, keyed,
+    observe, observer_panics, waiting,
 };
 pub use policy::{
     breaker::{self, CircuitBreaker, State as BreakerState},

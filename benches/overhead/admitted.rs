@@ -2,10 +2,10 @@
 
 use std::{future::ready, time::Duration};
 
-use cofferdam::{Admit, Fallback, Immediate, Policy, Rejected, Shadow, Timeout, guard};
+use cofferdam::{Admit, Fallback, Immediate, Keyed, Policy, Rejected, Shadow, Timeout, guard};
 use tower::{Layer, Service, ServiceBuilder};
 
-use super::policies::{SLOTS, breaker, breaker_with, bulkhead, four, queued};
+use super::policies::{SLOTS, breaker, breaker_with, bulkhead, four, queued, record};
 use crate::support::{
     drive::{Work, poll_once},
     pair::Pair,
@@ -36,6 +36,7 @@ pub(crate) fn subjects() -> Vec<Subject> {
     let mut subjects = tower();
     subjects.extend(single());
     subjects.extend(groups());
+    subjects.extend(keyed());
     subjects.extend(flows());
     subjects
 }
@@ -45,6 +46,11 @@ fn single() -> Vec<Subject> {
     vec![
         guarded("guard around nothing", ()).bar(0.75),
         guarded("breaker", breaker()).bar(0.9),
+        guarded("breaker, one call in a hundred failed", {
+            let breaker = breaker();
+            record(&breaker, 1000, 100);
+            breaker
+        }),
         guarded("breaker, window_calls(100)", breaker_with(|builder| builder.window_calls(100))),
         guarded("bulkhead", bulkhead()).bar(1.1),
         Subject::service("bulkhead with a queue", guard(queued()).layer(Work)).bar(1.2),
@@ -62,6 +68,20 @@ fn groups() -> Vec<Subject> {
         guarded("four fused, flat", four()).bar(1.7),
         guarded("four fused, pairs", breaker().and(bulkhead()).and(breaker().and(bulkhead()))).bar(1.7),
         Subject::service("the same four stacked", stacked()),
+    ]
+}
+
+/// 64 keys, all of them known.
+fn keyed() -> Vec<Subject> {
+    const TENANTS: [&str; 4] = ["acme", "umbra", "zenith-international", "northwind"];
+    let breakers = || Keyed::builder(breaker());
+    let by_number = breakers().by(|request: &u64| *request % 64).build();
+    let by_text = breakers().by_text(|request: &u64| TENANTS[*request as usize % TENANTS.len()]).build();
+    let slots = Keyed::builder(bulkhead()).by(|request: &u64| *request % 64).build();
+    vec![
+        guarded("keyed breaker", by_number.expect("the settings are valid")).bar(2.0),
+        guarded("keyed breaker, by text", by_text.expect("the settings are valid")).bar(2.0),
+        guarded("keyed bulkhead", slots.expect("the settings are valid")),
     ]
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Admit, Bell, Ended, Immediate, Instant, Kind, Name, Policy, Rejected, Timing,
+    Admit, Bell, Ended, Fresh, Immediate, Instant, Kind, Name, Policy, Rejected, Timing,
     waiting::{Place, Turned},
 };
 
@@ -98,6 +98,12 @@ macro_rules! fuse {
             #[inline]
             fn undo(&self, ($($token,)*): Self::Token, now: Instant) {
                 $(let _undo = Undo { policy: &self.$index, token: Some($token), now };)*
+            }
+        }
+
+        impl<$($policy: Fresh),*> Fresh for ($($policy,)*) {
+            fn fresh(&self) -> Self {
+                ($(self.$index.fresh(),)*)
             }
         }
 

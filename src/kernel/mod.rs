@@ -12,6 +12,7 @@ mod future;
 mod guard;
 mod guarded;
 mod invalid;
+pub mod keyed;
 mod kind;
 
 mod lane;
@@ -38,6 +39,7 @@ pub use future::{Call, GuardedFuture};
 pub use guard::{Guard, guard};
 pub use guarded::Guarded;
 pub use invalid::Invalid;
+pub use keyed::{Fresh, Keyed};
 pub use kind::{Immediate, Kind, Waiting};
 pub use name::Name;
 pub use oneshot::Oneshot;

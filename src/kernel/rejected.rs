@@ -33,6 +33,8 @@ pub enum Why {
     DeadlineExceeded,
     /// The request's deadline had passed before the call was made.
     Expired,
+    /// There is no room for its key, as all keys are in use.
+    Crowded,
     /// For policies of your own.
     Refused,
 }
@@ -51,6 +53,7 @@ impl Why {
             Self::TimedOut => "the call timed out",
             Self::DeadlineExceeded => "the deadline passed",
             Self::Expired => "the deadline had passed before the call",
+            Self::Crowded => "there is no room for its key",
             Self::Refused => "the call was refused",
         }
     }

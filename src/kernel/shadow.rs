@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use super::{Admit, Ended, Immediate, Instant, Name, Policy, Rejected, Timing};
+use super::{Admit, Ended, Fresh, Immediate, Instant, Name, Policy, Rejected, Timing};
 
 /// Decides as the policy in it does, and rejects nothing: what would have been rejected is counted and let through.
 ///
@@ -43,6 +43,12 @@ impl<P> Shadow<P> {
     #[must_use]
     pub fn would_have_rejected(&self) -> u64 {
         self.rejections.load(Ordering::Relaxed)
+    }
+}
+
+impl<P: Fresh> Fresh for Shadow<P> {
+    fn fresh(&self) -> Self {
+        Self::new(self.policy.fresh())
     }
 }
 

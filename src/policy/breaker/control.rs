@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 use super::{Builder, CircuitBreaker, State, policy::Core};
 use crate::kernel::{
-    Invalid, clock,
+    Fresh, Invalid, clock,
     sync::{Ordering, lock},
 };
 
@@ -101,5 +101,12 @@ impl CircuitBreaker {
 
     fn force(&self, state: State) {
         self.with_core(|core| core.machine.force(state));
+    }
+}
+
+impl Fresh for CircuitBreaker {
+    fn fresh(&self) -> Self {
+        let settings = lock(&self.shared.core).settings;
+        Self::new(self.name(), settings)
     }
 }

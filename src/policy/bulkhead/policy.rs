@@ -4,7 +4,7 @@ use super::{
     state::Slots,
 };
 use crate::kernel::{
-    Admit, Ended, Instant, Invalid, Name, Policy, Rejected, Timing, Why,
+    Admit, Ended, Fresh, Instant, Invalid, Name, Policy, Rejected, Timing, Why,
     context::Bounds,
     sync::Arc,
     waiting::{Place, Turned},
@@ -203,6 +203,29 @@ impl<Request, Q: LineFor<Request>> Admit<Request> for Bulkhead<Q> {
     #[inline]
     fn enter(&self, request: &Request, _: Instant, place: &mut Option<Place>) -> Result<(), Turned> {
         self.take_or_line_up(request, 1, place).map(drop)
+    }
+}
+
+impl Fresh for Bulkhead {
+    fn fresh(&self) -> Self {
+        Self::new(self.name, Arc::new(Slots::new(self.limit())), NoQueue)
+    }
+}
+
+impl<D: Clone> Fresh for Bulkhead<Queue<D>> {
+    fn fresh(&self) -> Self {
+        let slots = Arc::new(Slots::new(self.limit()));
+        let queue = self.queue.in_front_of(self.name, &slots);
+        Self::new(self.name, slots, queue)
+    }
+}
+
+impl<F: Clone, Q> Fresh for Weighted<F, Q>
+where
+    Bulkhead<Q>: Fresh,
+{
+    fn fresh(&self) -> Self {
+        Self { bulkhead: self.bulkhead.fresh(), weight: self.weight.clone() }
     }
 }
 

@@ -19,6 +19,15 @@ pub struct Queue<D = NoDeadline> {
     pub(super) deadline: D,
 }
 
+impl<D: Clone> Queue<D> {
+    /// The same line in front of other slots, with nobody in it.
+    pub(super) fn in_front_of(&self, name: Name, slots: &Arc<Slots>) -> Self {
+        let (length, max_wait, order) = self.room.rules();
+        let room = Arc::new(Room::new(name, Arc::clone(slots), length, max_wait, order));
+        Self { room, deadline: self.deadline.clone() }
+    }
+}
+
 /// What a bulkhead does with calls for which there is no slot: [`NoQueue`] or [`Queue`].
 pub trait Line: Clone + sealed::Sealed {
     /// Whether calls may wait.

@@ -1,0 +1,33 @@
+/// Policies that can be made again: with the same settings, and with a state of their own.
+///
+/// [`Keyed`](super::Keyed) makes the policy of a new key like this.
+///
+/// ```
+/// use cofferdam::{BreakerState, CircuitBreaker, Fresh};
+///
+/// let template = CircuitBreaker::builder("payments").probes(1).build()?;
+/// template.force_open();
+/// assert_eq!(template.fresh().state(), BreakerState::Closed);
+/// # Ok::<(), cofferdam::Invalid>(())
+/// ```
+pub trait Fresh {
+    /// A policy with the settings that this one has now, in the state in which it was built.
+    #[must_use]
+    fn fresh(&self) -> Self;
+}
+
+impl Fresh for () {
+    fn fresh(&self) {}
+}
+
+impl<P: Fresh> Fresh for Option<P> {
+    fn fresh(&self) -> Self {
+        self.as_ref().map(P::fresh)
+    }
+}
+
+impl<P: Fresh> Fresh for std::sync::Arc<P> {
+    fn fresh(&self) -> Self {
+        Self::new(P::fresh(self))
+    }
+}

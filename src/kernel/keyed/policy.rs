@@ -1,0 +1,230 @@
+use std::{fmt, hash::RandomState};
+
+use super::{
+    Builder, Fresh, KeyOf, WhenFull,
+    config::capacity,
+    table::{Put, Table},
+};
+use crate::kernel::{
+    Admit, Ended, Instant, Invalid, Name, Policy, Rejected, Timing, Why,
+    sync::{Arc, AtomicU64, Ordering},
+    waiting::{Place, Turned},
+};
+
+/// A policy for each key: see the [module](super).
+pub struct Keyed<P, K> {
+    shared: Arc<Shared<P, K>>,
+}
+
+struct Shared<P, K> {
+    name: Name,
+    template: P,
+    key: K,
+    hasher: RandomState,
+    table: Table<P>,
+    /// Shared by those who find no room.
+    overflow: Option<Arc<P>>,
+    overflowed: AtomicU64,
+}
+
+/// A key, as it was when somebody looked.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct KeySnapshot<P> {
+    /// The first 64 bytes of the key.
+    pub label: Box<str>,
+    /// Its policy, to read and to steer. Keeping it keeps no key from being forgotten.
+    pub policy: P,
+    /// Whether it had calls in flight.
+    pub busy: bool,
+}
+
+/// The admission of a call by the policy of its key.
+#[derive(Debug)]
+pub struct KeyedToken<P: Policy> {
+    policy: Arc<P>,
+    token: P::Token,
+}
+
+impl<P: Policy + Fresh> Keyed<P, ()> {
+    /// Starts a keyed policy. Each key gets what [`Fresh::fresh`] makes of the template.
+    pub fn builder(template: P) -> Builder<P> {
+        Builder::new(template)
+    }
+}
+
+impl<P: Policy + Fresh, K> Keyed<P, K> {
+    pub(super) fn new(template: P, key: K, capacity: usize, when_full: WhenFull) -> Result<Self, Invalid> {
+        let name = template.name().map_or_else(|| Name::new("keyed"), Ok)?;
+        let overflow = (when_full == WhenFull::Share).then(|| Arc::new(template.fresh()));
+        let (hasher, table) = (RandomState::new(), Table::new(capacity));
+        let overflowed = AtomicU64::new(0);
+        Ok(Self { shared: Arc::new(Shared { name, template, key, hasher, table, overflow, overflowed }) })
+    }
+
+    /// Changes all policies: the template, and so those of keys to come, and those of the keys that are there. They keep their
+    /// states.
+    ///
+    /// ```
+    /// use cofferdam::{Bulkhead, keyed::Keyed};
+    ///
+    /// let slots = Keyed::builder(Bulkhead::builder("queries").build()?).by(|tenant: &u32| *tenant).build()?;
+    /// slots.configure(|slots| slots.resize(8))?;
+    /// # Ok::<(), cofferdam::Invalid>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The first that `change` returns. If that is for the template, nothing else is changed.
+    pub fn configure<E>(&self, change: impl Fn(&P) -> Result<(), E>) -> Result<(), E> {
+        let Shared { template, table, overflow, .. } = &*self.shared;
+        change(template)?;
+        table.renew();
+        let keys = table.all().into_iter().map(|(_, policy, _)| policy);
+        keys.chain(overflow.clone()).map(|policy| change(&policy)).fold(Ok(()), Result::and)
+    }
+
+    /// The policy of a new key.
+    #[cold]
+    fn make<Request>(&self, hash: u64, request: &Request) -> Result<Arc<P>, Rejected>
+    where
+        K: KeyOf<Request>,
+    {
+        let Shared { name, template, key, table, overflow, overflowed, .. } = &*self.shared;
+        loop {
+            let version = table.version();
+            match table.put(hash, key.label(request), template.fresh(), version) {
+                Put::There(policy) => return Ok(policy),
+                Put::Stale => {}
+                Put::Full => {
+                    overflowed.fetch_add(1, Ordering::Relaxed);
+                    return overflow.clone().ok_or_else(|| Rejected::new(*name, Why::Crowded));
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn policy_of<Request>(&self, request: &Request) -> Result<Arc<P>, Rejected>
+    where
+        K: KeyOf<Request>,
+    {
+        let hash = self.shared.key.hash(request, &self.shared.hasher);
+        match self.shared.table.find(hash) {
+            Some(policy) => Ok(policy),
+            None => self.make(hash, request),
+        }
+    }
+}
+
+impl<P, K> Keyed<P, K> {
+    /// How many keys there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shared.table.len()
+    }
+
+    /// Whether there are no keys.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many keys there may be.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.shared.table.capacity()
+    }
+
+    /// Changes the capacity. Idle keys beyond a smaller one are forgotten, and busy ones when they are idle and others come.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] unless it is 1 to 1,048,576; nothing is changed then.
+    pub fn set_capacity(&self, keys: usize) -> Result<(), Invalid> {
+        self.shared.table.set_capacity(capacity(keys)?);
+        Ok(())
+    }
+
+    /// How many calls have found no room for their key since this was built.
+    #[must_use]
+    pub fn overflowed(&self) -> u64 {
+        self.shared.overflowed.load(Ordering::Relaxed)
+    }
+
+    /// What new keys are made from.
+    #[must_use]
+    pub fn template(&self) -> &P {
+        &self.shared.template
+    }
+
+    /// All keys, in no order. It holds one of 16 locks at a time, so keys that come and go meanwhile may be in it or not.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<KeySnapshot<P>>
+    where
+        P: Clone,
+    {
+        let snapshot = |(label, policy, busy): (_, Arc<P>, _)| KeySnapshot { label, policy: P::clone(&policy), busy };
+        self.shared.table.all().into_iter().map(snapshot).collect()
+    }
+
+    /// The policy of this request's key, if that is there.
+    #[must_use]
+    pub fn get<Request>(&self, request: &Request) -> Option<P>
+    where
+        P: Clone,
+        K: KeyOf<Request>,
+    {
+        let policy = self.shared.table.find(self.shared.key.hash(request, &self.shared.hasher))?;
+        Some(P::clone(&policy))
+    }
+}
+
+impl<P, K> Clone for Keyed<P, K> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<P, K> fmt::Debug for Keyed<P, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keyed").field("name", &self.shared.name).field("keys", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl<P: Policy, K> Policy for Keyed<P, K> {
+    type Kind = P::Kind;
+    type Token = KeyedToken<P>;
+
+    const TIMING: Timing = P::TIMING;
+
+    fn name(&self) -> Option<Name> {
+        Some(self.shared.name)
+    }
+
+    #[inline]
+    fn settle(&self, token: KeyedToken<P>, ended: &Ended) {
+        token.policy.settle(token.token, ended);
+    }
+
+    #[inline]
+    fn undo(&self, token: KeyedToken<P>, now: Instant) {
+        token.policy.undo(token.token, now);
+    }
+}
+
+impl<Request, P: Admit<Request> + Fresh, K: KeyOf<Request>> Admit<Request> for Keyed<P, K> {
+    #[inline]
+    fn admit(&self, request: &Request, now: Instant) -> Result<KeyedToken<P>, Rejected> {
+        let policy = self.policy_of(request)?;
+        let token = policy.admit(request, now)?;
+        Ok(KeyedToken { policy, token })
+    }
+
+    #[inline]
+    fn enter(&self, request: &Request, now: Instant, place: &mut Option<Place>) -> Result<KeyedToken<P>, Turned> {
+        let policy = self.policy_of(request)?;
+        let token = policy.enter(request, now, place)?;
+        Ok(KeyedToken { policy, token })
+    }
+}
