@@ -37,7 +37,7 @@ impl<F, P: Policy, M> GuardedFuture<F, P, M> {
 
     #[inline]
     pub(crate) fn rejected(rejected: Rejected, protocol: M) -> Self {
-        event::rejected(&rejected);
+        event::rejected(rejected);
         Self { state: State::Rejected { rejected }, protocol }
     }
 }
@@ -81,7 +81,7 @@ impl<F, P: Policy, C> Call<F, P, C> {
     }
 
     pub(crate) fn rejected(rejected: Rejected) -> Self {
-        event::rejected(&rejected);
+        event::rejected(rejected);
         Self { state: State::Rejected { rejected }, classify: None }
     }
 }

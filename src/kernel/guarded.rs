@@ -35,12 +35,12 @@ pub struct Guarded<S, P, M> {
     /// Promised by `poll_ready`, kept by the next `call`: the inner service was not made ready.
     shut: Option<Rejected>,
     /// While the inner service is not ready: the task is woken when the policy shuts.
-    parked: Vec<Listening>,
+    parked: Option<Box<[Listening]>>,
 }
 
 impl<S, P, M> Guarded<S, P, M> {
     pub(crate) fn new(inner: S, policy: Shared<P>, protocol: M) -> Self {
-        Self { inner, policy, protocol, shut: None, parked: Vec::new() }
+        Self { inner, policy, protocol, shut: None, parked: None }
     }
 
     /// The policy, to read and to steer.
@@ -122,18 +122,18 @@ where
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.shut = self.policy.shut(now_for::<P>);
-        if self.shut.is_none() {
-            match self.inner.poll_ready(cx) {
-                Poll::Pending => return self.park::<Request, _>(cx),
-                ready if self.parked.is_empty() => return ready,
-                ready => {
-                    self.parked.clear();
-                    return ready;
-                }
-            }
+        if self.shut.is_some() {
+            self.parked = None;
+            return Poll::Ready(Ok(()));
         }
-        self.parked.clear();
-        Poll::Ready(Ok(()))
+        let ready = self.inner.poll_ready(cx);
+        if ready.is_pending() {
+            return self.park::<Request, _>(cx);
+        }
+        if self.parked.is_some() {
+            self.parked = None;
+        }
+        ready
     }
 
     #[inline]
@@ -149,15 +149,15 @@ impl<S, P, M> Guarded<S, P, M> {
     where
         P: Admit<Request>,
     {
-        self.parked.clear();
-        let parked = &mut self.parked;
+        let mut parked = Vec::new();
         self.policy.bells(&mut |bell| parked.push(bell.listen(cx.waker())));
+        self.parked = Some(parked.into());
         // It may have shut before the bell could tell.
         self.shut = self.policy.shut(now_for::<P>);
         if self.shut.is_none() {
             return Poll::Pending;
         }
-        self.parked.clear();
+        self.parked = None;
         Poll::Ready(Ok(()))
     }
 }

@@ -48,10 +48,21 @@ impl<P: Policy> Ticket<P> {
                 now: now_for::<P>(),
                 retry_after: reading.retry_after,
             };
-            self.policy.settle(token, &ended);
-            event::ended(|| self.policy.name(), &ended);
+            if event::anybody() {
+                end_aloud(&*self.policy, token, ended);
+            } else {
+                self.policy.settle(token, &ended);
+            }
         }
     }
+}
+
+/// Settles, and tells those who listen. It is not given the ticket, which can then stay in registers.
+#[cold]
+#[inline(never)]
+fn end_aloud<P: Policy>(policy: &P, token: P::Token, ended: Ended) {
+    policy.settle(token, &ended);
+    event::ended(policy.name(), &ended);
 }
 
 impl<P: Policy> Drop for Ticket<P> {

@@ -44,7 +44,7 @@ impl<F, M> TimeoutFuture<F, M> {
     }
 
     pub(super) fn rejected(rejected: Rejected, protocol: M) -> Self {
-        event::rejected(&rejected);
+        event::rejected(rejected);
         Self { state: State::Rejected { rejected }, protocol }
     }
 }
@@ -72,7 +72,7 @@ where
         };
         // Drops the call before anybody hears of it.
         this.state.set(State::Rejected { rejected });
-        event::rejected(&rejected);
+        event::rejected(rejected);
         Poll::Ready(this.protocol.time_out(rejected))
     }
 }

@@ -80,25 +80,29 @@ pub enum What {
     ObserverPanicked,
 }
 
+/// Whether anybody listens: all that an event costs which nobody hears.
+#[inline]
+pub(crate) fn anybody() -> bool {
+    observers::anybody()
+}
+
 /// Tells of a rejection. Unheard, it costs a load.
 #[inline]
-pub(crate) fn rejected(rejected: &Rejected) {
-    if observers::anybody() {
-        tell(rejected.by(), What::Rejected(*rejected));
+pub(crate) fn rejected(rejected: Rejected) {
+    if anybody() {
+        tell(rejected.by(), What::Rejected(rejected));
     }
 }
 
-/// Tells of the end of a call. Unheard, it costs a load.
-#[inline]
-pub(crate) fn ended(by: impl FnOnce() -> Option<Name>, ended: &Ended) {
-    if observers::anybody()
-        && let Some(by) = by()
-    {
+/// Tells of the end of a call, in a group with a name.
+pub(crate) fn ended(by: Option<Name>, ended: &Ended) {
+    if let Some(by) = by {
         tell(by, What::Ended { outcome: ended.outcome, latency: ended.latency() });
     }
 }
 
 #[cold]
+#[inline(never)]
 fn tell(by: Name, what: What) {
     observers::dispatch(&Event { by, at: clock::now(), what });
 }
