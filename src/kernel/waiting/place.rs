@@ -18,11 +18,13 @@ pub struct Place {
     until: Instant,
     /// Why it may wait no longer than that.
     why: Why,
+    /// It has served its purpose, and nobody stands in it any more.
+    spent: bool,
 }
 
 impl Place {
     pub(super) fn new(room: Arc<dyn Seating>, seat: Seat, until: Instant, why: Why) -> Self {
-        Self { room, seat, until, why }
+        Self { room, seat, until, why, spent: false }
     }
 
     /// Whether it is in that very room.
@@ -35,10 +37,19 @@ impl Place {
         self.seat
     }
 
+    pub(super) fn spend(mut self) {
+        self.spent = true;
+    }
+
     /// Until when it may wait.
     #[must_use]
     pub fn until(&self) -> Instant {
         self.until
+    }
+
+    /// Why it may wait no longer than that.
+    pub(super) fn why(&self) -> Why {
+        self.why
     }
 
     /// Ready when its turn has come; the error is for one that has lost its place.
@@ -50,11 +61,11 @@ impl Place {
         }
     }
 
-    /// Its time is up. It may still be its turn, as the time of others is up as well.
-    pub(super) fn give_up(&self) -> Result<(), Rejected> {
-        match self.room.give_up(self.seat, self.why) {
+    /// Its time is up, for that reason. It may still be its turn, as the time of others is up as well.
+    pub(super) fn give_up(&self, why: Why) -> Result<(), Rejected> {
+        match self.room.give_up(self.seat, why) {
             Turn::Called => Ok(()),
-            Turn::Waits => Err(self.rejected(self.why)),
+            Turn::Waits => Err(self.rejected(why)),
             Turn::Over(why) => Err(self.rejected(why)),
         }
     }
@@ -66,7 +77,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.room.leave(self.seat);
+        if !self.spent {
+            self.room.leave(self.seat);
+        }
     }
 }
 

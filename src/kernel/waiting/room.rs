@@ -18,6 +18,9 @@ use crate::kernel::{
 /// hears nothing of it. Every change that makes something free has to tell the room if anybody waits: see
 /// [`Room::advance`]. The order in which it is written matters: first free it, then look whether anybody waits, and
 /// best of all do both in one atomic operation.
+///
+/// The room calls these methods while it holds its lock: they count, and call nothing else, least of all the room. What
+/// `offer` promised is there to be taken, unless something else took it meanwhile.
 pub trait Capacity: Send + Sync + 'static {
     /// Takes that much, or all there is if it asks for more than all, for somebody whose turn it is, whoever else waits.
     /// Returns how much, or `None` if that is not free.
@@ -118,18 +121,21 @@ impl<C: Capacity> Room<C> {
 
     fn redeem(&self, place: Place) -> Result<u32, Turned> {
         let seat = place.seat();
-        let taken = self.with_line(|line, now| {
+        let taken = self.with_line(|line, _| {
             let Some(Standing::Called { .. }) = line.standing(seat) else { return (None, None) };
             match line.weight(seat).and_then(|weight| self.capacity.take(weight)) {
                 Some(taken) => (Some(taken), line.leave(seat)),
                 None => {
-                    line.wait_again(seat, now);
+                    line.wait_again(seat);
                     (None, None)
                 }
             }
         });
         match taken {
-            (Some(taken), _waker) => Ok(taken),
+            (Some(taken), _waker) => {
+                place.spend();
+                Ok(taken)
+            }
             (None, _) => Err(Turned::Wait(place)),
         }
     }
@@ -146,16 +152,27 @@ impl<C: Capacity> Room<C> {
         let joined = self.with_line(|line, now| {
             // From here on nobody takes without asking; what became free before is found by those who are called next.
             self.capacity.waited_for(true);
-            line.join(claim.rank, claim.weight, None, now)
+            line.pass_over(now);
+            // Whoever could be called at once comes in at once: sent away and called, a call would go to and fro between two
+            // lines in one poll for as long as those who were called in both have not come.
+            if line.nobody_is_ahead()
+                && self.capacity.offer(claim.weight, line.promised()).is_some()
+                && let Some(taken) = self.capacity.take(claim.weight)
+            {
+                return Ok(taken);
+            }
+            Err(line.join(claim.rank, claim.weight, None, now))
         });
         match joined {
-            Some((seat, gone)) => {
+            Ok(taken) => Ok(taken),
+            Err(Some((seat, gone))) => {
+                let place = Place::new(Arc::clone(self) as Arc<dyn Seating>, seat, until, why);
                 if let Some(waker) = gone.flatten() {
                     waker.wake();
                 }
-                Err(Turned::Wait(Place::new(Arc::clone(self) as Arc<dyn Seating>, seat, until, why)))
+                Err(Turned::Wait(place))
             }
-            None => Err(self.rejected(Why::Full).into()),
+            Err(None) => Err(self.rejected(Why::Full).into()),
         }
     }
 
@@ -219,7 +236,7 @@ impl<C: Capacity> Seating for Room<C> {
             match standing {
                 Some(Standing::Waiting) => return Turn::Waits,
                 Some(Standing::Called { .. }) => return Turn::Called,
-                Some(Standing::Asleep) => self.with_line(|line, now| line.awaken(seat, now)),
+                Some(Standing::Asleep) => self.with_line(|line, _| line.awaken(seat)),
                 None => return Turn::Over(Why::Displaced),
             }
         }
