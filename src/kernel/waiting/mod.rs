@@ -25,12 +25,15 @@
 //! - A place takes about 100 bytes in the room, and the future of a call that waits keeps the request, a clone of the
 //!   service and a timer.
 
+mod capacity;
 mod in_line;
 mod line;
 mod place;
 mod room;
+mod wakers;
 
+pub use capacity::Capacity;
 pub(crate) use in_line::InLine;
 pub use line::Order;
 pub use place::{Place, Turned};
-pub use room::{Capacity, Claim, Room};
+pub use room::{Claim, Room};

@@ -7,11 +7,33 @@ use super::{
     line::Seat,
     room::{Room, Seating, Turn},
 };
-use crate::kernel::{Instant, Rejected, Why, sync::Arc};
+use crate::kernel::{Instant, Name, Rejected, Why, sync::Arc};
 
 /// A call's place in a [`Room`].
 ///
 /// Dropped, it is given up; if its turn had come, the turn goes to the next in line.
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+/// use cofferdam::{Name, waiting::{Capacity, Claim, Order, Room, Turned}};
+///
+/// /// Nothing is ever free.
+/// struct Shut;
+/// # impl Capacity for Shut {
+/// #     fn take(&self, _: u32) -> Option<u32> { None }
+/// #     fn offer(&self, _: u32, _: u32) -> Option<u32> { None }
+/// #     fn waited_for(&self, _: bool) {}
+/// # }
+///
+/// let room = Arc::new(Room::new(Name::new("shut")?, Shut, 1, Duration::from_secs(1), Order::Fifo));
+/// let claim = Claim { weight: 1, rank: 0, deadline: None };
+/// let Err(Turned::Wait(place)) = room.enter(claim, &mut None) else { panic!("there is a place") };
+/// assert!(place.is_in(&room));
+///
+/// drop(place);
+/// assert_eq!(room.waiting(), 0);
+/// # Ok::<(), cofferdam::Invalid>(())
+/// ```
 pub struct Place {
     room: Arc<dyn Seating>,
     seat: Seat,
@@ -39,6 +61,12 @@ impl Place {
 
     pub(super) fn spend(mut self) {
         self.spent = true;
+    }
+
+    /// The name of the room, which rejections carry.
+    #[must_use]
+    pub fn by(&self) -> Name {
+        self.room.name()
     }
 
     /// Until when it may wait.
@@ -90,6 +118,28 @@ impl fmt::Debug for Place {
 }
 
 /// Why a call was not let in: for good, or for now.
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+/// use cofferdam::{Name, Why, waiting::{Capacity, Claim, Order, Room, Turned}};
+///
+/// /// Nothing is ever free.
+/// struct Shut;
+/// # impl Capacity for Shut {
+/// #     fn take(&self, _: u32) -> Option<u32> { None }
+/// #     fn offer(&self, _: u32, _: u32) -> Option<u32> { None }
+/// #     fn waited_for(&self, _: bool) {}
+/// # }
+///
+/// let room = Arc::new(Room::new(Name::new("shut")?, Shut, 1, Duration::from_secs(1), Order::Fifo));
+/// let claim = Claim { weight: 1, rank: 0, deadline: None };
+/// let Err(Turned::Wait(place)) = room.enter(claim, &mut None) else { panic!("there is a place") };
+///
+/// let Err(Turned::Away(rejected)) = room.enter(claim, &mut None) else { panic!("there is only one") };
+/// assert_eq!(rejected.why(), Why::Full);
+/// # let _ = place;
+/// # Ok::<(), cofferdam::Invalid>(())
+/// ```
 #[derive(Debug)]
 pub enum Turned {
     /// It is rejected.
