@@ -41,7 +41,8 @@ use super::{
 /// }
 /// ```
 pub trait Policy {
-    /// [`Immediate`], or [`Waiting`](super::Waiting) for one that has a line. A group has a line if one of its members has.
+    /// [`Immediate`](super::Immediate), or [`Waiting`](super::Waiting) for one that has a line. A group
+    /// has a line if one of its members has.
     type Kind: Kind;
 
     /// Handed out on admission and given back once: a generation, a slot, a start time.

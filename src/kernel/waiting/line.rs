@@ -302,3 +302,22 @@ impl<T> Line<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn a_place_takes_about_a_hundred_bytes() {
+        // A slab keeps each in an entry of this shape.
+        enum Entry<T> {
+            #[expect(dead_code)]
+            Vacant(usize),
+            #[expect(dead_code)]
+            Occupied(T),
+        }
+        assert!(size_of::<Entry<Guest<Option<Waker>>>>() <= 120, "{}", size_of::<Entry<Guest<Option<Waker>>>>());
+    }
+}
