@@ -17,6 +17,8 @@ mod rejected;
 #[path = "overhead/sizes.rs"]
 mod sizes;
 mod support;
+#[path = "overhead/waiting.rs"]
+mod waiting;
 #[path = "overhead/window.rs"]
 mod window;
 
@@ -50,6 +52,7 @@ fn tables(effort: Effort) {
     for mut table in window::tables() {
         table.print(effort);
     }
+    waiting::table().print(effort);
     pair::print("two threads on clones of one service, against one alone", &mut admitted::pairs(), effort);
     sizes::print();
     println!();

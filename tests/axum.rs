@@ -4,7 +4,13 @@
 
 mod support;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{Router, body::Body, response::IntoResponse, routing::get};
 use bytes::Bytes;
@@ -313,4 +319,42 @@ async fn defect_219_an_upgrade_ends_the_call_with_its_head() {
     let response = tower::ServiceExt::oneshot(app, http::Request::new(Body::empty())).await.unwrap();
     assert_eq!((response.status().as_u16(), ends.so_far()), (101, vec![Outcome::Success]));
     assert!(rejection(&response).is_none());
+}
+
+#[tokio::test]
+async fn a_burst_over_the_limit_waits_and_is_served() {
+    for version in [Version::One, Version::Two] {
+        // Given two slots, a line, and a handler that goes on when the gate is open
+        let slots = Bulkhead::builder("server").limit(2).queue(18).max_wait(Duration::from_secs(60)).build().unwrap();
+        let gate = Arc::new(tokio::sync::Semaphore::new(0));
+        let (opened, inside, most) = (Arc::clone(&gate), Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let peak = Arc::clone(&most);
+        let handler = get(move || async move {
+            most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            opened.acquire().await.unwrap().forget();
+            inside.fetch_sub(1, Ordering::SeqCst);
+            "hello"
+        });
+        let app = Router::new().route("/", handler).layer(slots.clone().layer().http());
+        let address = serve(app).await;
+
+        // When twenty come at once
+        let read = || tokio::spawn(async move { Connection::open(address, version).await.read("/").await });
+        let burst: Vec<_> = (0..20).map(|_| read()).collect();
+        let all_wait = async {
+            while slots.waiting() < 18 {
+                tokio::task::yield_now().await;
+            }
+        };
+        within("a line", all_wait).await;
+
+        // Then one more is turned away, and all of them are served, two at a time
+        assert_eq!(Connection::open(address, version).await.get("/").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+        gate.add_permits(20);
+        for call in burst {
+            assert_eq!(call.await.unwrap(), (200, "hello".into()), "{version:?}");
+        }
+        assert_eq!(peak.load(Ordering::SeqCst), 2);
+        assert_eq!((slots.in_flight(), slots.waiting()), (0, 0));
+    }
 }

@@ -12,7 +12,8 @@ use std::{
 };
 
 use cofferdam::{
-    BoxError, BreakerState, Bulkhead, CircuitBreaker, Failed, Fallback, Guard, Policy, Rejected, Shadow, Timeout, guard,
+    BoxError, BreakerState, Bulkhead, CircuitBreaker, Failed, Fallback, Guard, Policy, Rejected, Shadow, Timeout,
+    bulkhead::Queue, guard,
 };
 use support::{Ask, Asks, CountingWaker, Kind, Probe, Script, poll, poll_with, settled};
 use tower::{
@@ -26,7 +27,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 trait Contained<K: Kind>: Layer<Probe<K>, Service = Self::Made> + Clone + Send + Sync {
     type Made: Service<K::Request, Response = Self::Answer, Error = K::Error, Future = Self::Run> + Clone + Send + Sync;
     type Answer: Readable<K::Error>;
-    type Run: Future<Output = Result<Self::Answer, K::Error>> + Send + Sync;
+    type Run: Future<Output = Result<Self::Answer, K::Error>> + Send;
 }
 
 impl<K: Kind, L, S> Contained<K> for L
@@ -34,7 +35,7 @@ where
     L: Layer<Probe<K>, Service = S> + Clone + Send + Sync,
     S: Service<K::Request, Error = K::Error> + Clone + Send + Sync,
     S::Response: Readable<K::Error>,
-    S::Future: Send + Sync,
+    S::Future: Send,
 {
     type Made = S;
     type Answer = S::Response;
@@ -74,10 +75,45 @@ impl<B, E> Readable<E> for http::Response<B> {
     }
 }
 
+/// Slots, with a line or without.
+#[derive(Clone)]
+enum Slots {
+    Plain(Bulkhead),
+    Queued(Bulkhead<Queue>),
+}
+
+impl Slots {
+    fn in_flight(&self) -> u32 {
+        match self {
+            Self::Plain(slots) => slots.in_flight(),
+            Self::Queued(slots) => slots.in_flight(),
+        }
+    }
+
+    fn waiting(&self) -> usize {
+        match self {
+            Self::Plain(_) => 0,
+            Self::Queued(slots) => slots.waiting(),
+        }
+    }
+}
+
+impl From<&Bulkhead> for Slots {
+    fn from(slots: &Bulkhead) -> Self {
+        Self::Plain(slots.clone())
+    }
+}
+
+impl From<&Bulkhead<Queue>> for Slots {
+    fn from(slots: &Bulkhead<Queue>) -> Self {
+        Self::Queued(slots.clone())
+    }
+}
+
 /// What there is to look at behind a layer, and what it makes of things.
 #[derive(Clone, Default)]
 struct Watch {
-    slots: Option<Bulkhead>,
+    slots: Option<Slots>,
     breaker: Option<CircuitBreaker>,
     /// Whether it enforces the limit of the slots.
     limits: bool,
@@ -96,20 +132,29 @@ impl Watch {
         Self { answers: true, ..Self::default() }
     }
 
-    fn slots(slots: &Bulkhead) -> Self {
-        Self { slots: Some(slots.clone()), limits: true, ..Self::default() }
+    fn slots(slots: impl Into<Slots>) -> Self {
+        Self { slots: Some(slots.into()), limits: true, ..Self::default() }
     }
 
     fn breaker(breaker: &CircuitBreaker) -> Self {
         Self { breaker: Some(breaker.clone()), breaks: true, ..Self::default() }
     }
 
-    fn both(breaker: &CircuitBreaker, slots: &Bulkhead) -> Self {
-        Self { slots: Some(slots.clone()), limits: true, ..Self::breaker(breaker) }
+    fn both(breaker: &CircuitBreaker, slots: impl Into<Slots>) -> Self {
+        Self { slots: Some(slots.into()), limits: true, ..Self::breaker(breaker) }
     }
 
     fn in_flight(&self) -> u32 {
-        self.slots.as_ref().map_or(0, Bulkhead::in_flight)
+        self.slots.as_ref().map_or(0, Slots::in_flight)
+    }
+
+    /// Whether calls beyond the limit wait, rather than being rejected.
+    fn waits(&self) -> bool {
+        matches!(self.slots, Some(Slots::Queued(_)))
+    }
+
+    fn waiting(&self) -> usize {
+        self.slots.as_ref().map_or(0, Slots::waiting)
     }
 
     /// Calls counted, and those of them that failed.
@@ -119,7 +164,9 @@ impl Watch {
 
     /// Nothing is held, and nothing is shut.
     fn is_quiet(&self) -> bool {
-        self.in_flight() == 0 && self.breaker.as_ref().is_none_or(|breaker| breaker.state() == BreakerState::Closed)
+        self.in_flight() == 0
+            && self.waiting() == 0
+            && self.breaker.as_ref().is_none_or(|breaker| breaker.state() == BreakerState::Closed)
     }
 }
 
@@ -151,7 +198,7 @@ where
     S: Service<K::Request, Error = K::Error> + Clone,
     S::Response: Readable<K::Error>,
 {
-    assert!(watch.is_quiet(), "{name}: {} calls are still held", watch.in_flight());
+    assert!(watch.is_quiet(), "{name}: {} calls are still held, {} wait", watch.in_flight(), watch.waiting());
     assert_eq!(probe.in_flight(), 0, "{name}: an inner future still runs");
     probe.does(Script::Ok);
     let answer = settled(service.clone().oneshot(K::request()));
@@ -166,12 +213,25 @@ fn every_layer<P: Property>() {
     web_layers::<P>();
 }
 
-fn run<P: Property, K: Kind, L: Contained<K>>(name: &str, make: impl Fn() -> (L, Watch)) {
+/// Its futures are Sync, although its requests are not.
+fn run<P: Property, K: Kind, L: Contained<K>>(name: &str, make: impl Fn() -> (L, Watch))
+where
+    L::Run: Sync,
+{
+    P::check(&Case { name, make: &make });
+}
+
+/// A call that waits keeps its request, so its future is Sync only if that is.
+fn run_queued<P: Property, K: Kind, L: Contained<K>>(name: &str, make: impl Fn() -> (L, Watch)) {
     P::check(&Case { name, make: &make });
 }
 
 fn bulkhead() -> Bulkhead {
     Bulkhead::builder("contract").limit(LIMIT).build().unwrap()
+}
+
+fn queue() -> Bulkhead<Queue> {
+    Bulkhead::builder("contract").limit(LIMIT).queue(LIMIT).max_wait(HOUR).build().unwrap()
 }
 
 fn breaker() -> CircuitBreaker {
@@ -195,6 +255,20 @@ fn with_breaker<L>(layer: impl Fn(CircuitBreaker) -> L) -> impl Fn() -> (L, Watc
 fn with_both<L>(layer: impl Fn(CircuitBreaker, Bulkhead) -> L) -> impl Fn() -> (L, Watch) {
     move || {
         let (breaker, slots) = (breaker(), bulkhead());
+        (layer(breaker.clone(), slots.clone()), Watch::both(&breaker, &slots))
+    }
+}
+
+fn with_queue<L>(layer: impl Fn(Bulkhead<Queue>) -> L) -> impl Fn() -> (L, Watch) {
+    move || {
+        let slots = queue();
+        (layer(slots.clone()), Watch::slots(&slots))
+    }
+}
+
+fn with_breaker_and_queue<L>(layer: impl Fn(CircuitBreaker, Bulkhead<Queue>) -> L) -> impl Fn() -> (L, Watch) {
+    move || {
+        let (breaker, slots) = (breaker(), queue());
         (layer(breaker.clone(), slots.clone()), Watch::both(&breaker, &slots))
     }
 }
@@ -229,6 +303,12 @@ fn plain_layers<P: Property>() {
         (Shadow::new(breaker.and(slots)).layer(), watch)
     });
 
+    // Those with a line.
+    run_queued::<P, Asks, _>("queue", with_queue(|slots| slots.layer()));
+    run_queued::<P, Asks, _>("weighted queue", with_queue(|slots| slots.weighted(|_: &Ask| 1).layer()));
+    run_queued::<P, Asks, _>("queue, fused", with_breaker_and_queue(|breaker, slots| guard((breaker, slots))));
+    run_queued::<P, Asks, _>("queue first", with_breaker_and_queue(|breaker, slots| guard((slots, Some(breaker)))));
+
     // Each flow by itself.
     run::<P, Asks, _>("timeout", || (timeout().build().unwrap(), Watch::nothing()));
     run::<P, Asks, _>("deadline", || (timeout().deadline().build().unwrap(), Watch::nothing()));
@@ -245,13 +325,24 @@ fn plain_layers<P: Property>() {
     });
 
     // All of them, in the recommended order.
+    let fallback = || {
+        Fallback::function(|failed: Failed<u32, BoxError>| match failed.rejected() {
+            Some(_) => failed.into_answer(),
+            None => Ok(2),
+        })
+    };
     run::<P, Asks, _>("the whole stack", || {
         let (breaker, slots) = (breaker(), bulkhead());
         let layer = ServiceBuilder::new()
-            .layer(Fallback::function(|failed: Failed<u32, BoxError>| match failed.rejected() {
-                Some(_) => failed.into_answer(),
-                None => Ok(2),
-            }))
+            .layer(fallback())
+            .layer(guard(breaker.clone().and(slots.clone())))
+            .layer(timeout().deadline().build().unwrap());
+        (layer, Watch { answers: true, ..Watch::both(&breaker, &slots) })
+    });
+    run_queued::<P, Asks, _>("the whole stack with a queue", || {
+        let (breaker, slots) = (breaker(), queue());
+        let layer = ServiceBuilder::new()
+            .layer(fallback())
             .layer(guard(breaker.clone().and(slots.clone())))
             .layer(timeout().deadline().build().unwrap());
         (layer, Watch { answers: true, ..Watch::both(&breaker, &slots) })
@@ -287,6 +378,15 @@ fn web_layers<P: Property>() {
         "http until head",
         with_both(|breaker, slots| guard((breaker, slots)).protocol(Http::new().until_head())),
     );
+    run_queued::<P, Web, _>("http queue", with_queue(|slots| slots.layer().http()));
+    run_queued::<P, Web, _>(
+        "http weighted queue",
+        with_queue(|slots| slots.weighted(|_: &Request<_>| 1).layer().http()),
+    );
+    run_queued::<P, Web, _>(
+        "http queue, fused",
+        with_breaker_and_queue(|breaker, slots| guard((breaker, slots)).http()),
+    );
     run::<P, Web, _>("http timeout", || (timeout().build().unwrap(), Watch::nothing()));
     run::<P, Web, _>("http deadline", || {
         (timeout().between_frames(HOUR).deadline().build().unwrap(), Watch::nothing())
@@ -298,16 +398,24 @@ fn web_layers<P: Property>() {
     run::<P, Web, _>("http fallback service", || {
         (Fallback::service(|_: &Request<_>| 7_u64, service_fn(backup)).http(), Watch::answers())
     });
+    fn for_failures<B: From<&'static str>>(failed: Failed<Response<B>, Broken>) -> Result<Response<B>, Broken> {
+        match failed.rejected() {
+            Some(_) => failed.into_answer(),
+            None => Ok(Response::new("".into())),
+        }
+    }
     run::<P, Web, _>("the whole http stack", || {
         let (breaker, slots) = (breaker(), bulkhead());
         let layer = ServiceBuilder::new()
-            .layer(
-                Fallback::function(|failed: Failed<Response<_>, Broken>| match failed.rejected() {
-                    Some(_) => failed.into_answer(),
-                    None => Ok(Response::new("".into())),
-                })
-                .http(),
-            )
+            .layer(Fallback::function(for_failures).http())
+            .layer(guard(breaker.clone().and(slots.clone())).http())
+            .layer(timeout().build().unwrap());
+        (layer, Watch { answers: true, ..Watch::both(&breaker, &slots) })
+    });
+    run_queued::<P, Web, _>("the whole http stack with a queue", || {
+        let (breaker, slots) = (breaker(), queue());
+        let layer = ServiceBuilder::new()
+            .layer(Fallback::function(for_failures).http())
             .layer(guard(breaker.clone().and(slots.clone())).http())
             .layer(timeout().build().unwrap());
         (layer, Watch { answers: true, ..Watch::both(&breaker, &slots) })
@@ -483,6 +591,39 @@ impl Property for DropLeavesNothing {
             assert!(watch.counted().is_none_or(|counted| counted == (0, 0)), "{} after {polls} polls", case.name);
             quiet(case.name, &service, &probe, &watch);
         }
+        if case.service::<K>(Script::Never).2.waits() {
+            for polls in 0..=5 {
+                drop_waiting(case, polls);
+            }
+        }
+    }
+}
+
+/// Drops a call that waits, before its turn or after it was called.
+fn drop_waiting<K: Kind, L: Contained<K>>(case: &Case<L>, polls: u32) {
+    for called in [false, true] {
+        let (service, probe, watch) = case.service::<K>(Script::Never);
+        let mut held = Vec::new();
+        for _ in 0..LIMIT {
+            held.push(Box::pin(service.clone().oneshot(K::request())));
+        }
+        assert!(held.iter_mut().all(|call| poll(call.as_mut()).is_pending()), "{}", case.name);
+        let mut readied = service.clone();
+        assert!(settled(readied.ready()).is_ok());
+        let mut waits = Box::pin(readied.call(K::request()));
+        for _ in 0..polls {
+            assert!(poll(waits.as_mut()).is_pending(), "{}", case.name);
+        }
+        assert_eq!((watch.waiting(), probe.calls()), (1, LIMIT as u64), "{}", case.name);
+        if called {
+            drop(held);
+            drop(waits);
+        } else {
+            drop(waits);
+            drop(held);
+        }
+        assert_eq!(probe.calls(), LIMIT as u64, "{}: called after it left", case.name);
+        quiet(case.name, &service, &probe, &watch);
     }
 }
 
@@ -553,8 +694,8 @@ impl Property for Panics {
         assert!(watch.counted().is_none_or(|counted| counted == (1, 1)), "{}: panic in call", case.name);
         quiet(case.name, &service, &probe, &watch);
 
-        // In the first poll and in the third, by a caller that catches the panic and keeps the future
-        for panic in [1, 3] {
+        // In any poll, by a caller that catches the panic and keeps the future
+        for panic in 1..=5 {
             let (service, probe, watch) = case.service::<K>(Script::PanicOnPoll(panic));
             let mut called = service.clone();
             assert!(settled(called.ready()).is_ok());
@@ -570,18 +711,27 @@ impl Property for Panics {
             quiet(case.name, &service, &probe, &watch);
         }
 
-        // In the inner future's own `drop`
-        let (service, probe, watch) = case.service::<K>(Script::PanicInDrop);
-        let mut call = Box::pin(service.clone().oneshot(K::request()));
-        assert!(poll(call.as_mut()).is_pending(), "{}", case.name);
-        assert!(catch_unwind(AssertUnwindSafe(|| drop(call))).is_err(), "{}", case.name);
-        quiet(case.name, &service, &probe, &watch);
+        // In the inner future's own `drop`, polled or not
+        for polls in 0..=5 {
+            let (mut called, probe, watch) = case.service::<K>(Script::PanicInDrop);
+            assert!(settled(called.ready()).is_ok());
+            let mut call = Box::pin(called.call(K::request()));
+            for _ in 0..polls {
+                assert!(poll(call.as_mut()).is_pending(), "{}", case.name);
+            }
+            assert!(catch_unwind(AssertUnwindSafe(|| drop(call))).is_err(), "{}", case.name);
+            quiet(case.name, &called, &probe, &watch);
+        }
 
         // And a thousand calls later all is well.
+        let (service, probe, watch) = case.service::<K>(Script::PanicInCall);
+        assert!(catch_unwind(AssertUnwindSafe(|| settled(service.clone().oneshot(K::request())).is_ok())).is_err());
+        probe.does(Script::Ok);
         for _ in 0..1000 {
             let answer = settled(service.clone().oneshot(K::request()));
             assert_eq!(L::Answer::read(&answer), Got::Good, "{}", case.name);
         }
+        quiet(case.name, &service, &probe, &watch);
     }
 }
 
@@ -603,15 +753,18 @@ impl Property for ClonesShare {
         // Given calls in flight through two services of one layer, as many as there are slots
         let mut held = [Box::pin(a.oneshot(K::request())), Box::pin(b.clone().oneshot(K::request()))];
         assert!(held.iter_mut().all(|call| poll(call.as_mut()).is_pending()), "{}", case.name);
-        assert_eq!(watch.slots.as_ref().map_or(2, Bulkhead::in_flight), 2, "{}", case.name);
+        assert_eq!(watch.slots.as_ref().map_or(2, Slots::in_flight), 2, "{}", case.name);
 
-        // Then a third is rejected, if there is a limit, and the service behind does not hear of it
+        // Then a third is rejected or waits, if there is a limit, and the service behind does not hear of it
         let mut third = Box::pin(c.clone().oneshot(K::request()));
         match poll(third.as_mut()) {
             Poll::Ready(answer) => {
-                assert!(watch.limits, "{}", case.name);
+                assert!(watch.limits && !watch.waits(), "{}", case.name);
                 assert_eq!(L::Answer::read(&answer), Got::Rejected, "{}", case.name);
                 assert_eq!(probe.calls(), 2, "{}: called though rejected", case.name);
+            }
+            Poll::Pending if watch.waits() => {
+                assert_eq!((watch.waiting(), probe.calls()), (1, 2), "{}: called though it waits", case.name);
             }
             Poll::Pending => {
                 assert!(!watch.limits, "{}: over the limit", case.name);

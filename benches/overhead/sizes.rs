@@ -5,7 +5,7 @@ use std::time::Duration;
 use cofferdam::{Fallback, Timeout, guard};
 use tower::{Layer, Service, ServiceBuilder};
 
-use super::policies::{SLOTS, breaker, bulkhead, four};
+use super::policies::{SLOTS, breaker, bulkhead, four, queued};
 use crate::support::drive::Work;
 
 pub(crate) fn print() {
@@ -16,6 +16,8 @@ pub(crate) fn print() {
     row("guard around nothing", &guard(()).layer(Work));
     row("breaker", &guard(breaker()).layer(Work));
     row("bulkhead", &guard(bulkhead()).layer(Work));
+    row("bulkhead with a queue", &guard(queued()).layer(Work));
+    row("breaker + bulkhead with a queue", &guard((breaker(), queued())).layer(Work));
     row("breaker + bulkhead, fused", &guard((breaker(), bulkhead())).layer(Work));
     row("four fused, flat", &guard(four()).layer(Work));
     row("timeout", &timeout().layer(Work));

@@ -15,6 +15,8 @@ use std::{
 #[cfg(feature = "test-util")]
 use tokio::time::Instant as Source;
 
+use super::sync::IN_A_MODEL;
+
 /// A moment, in nanoseconds on this process's own monotonic clock.
 ///
 /// Arithmetic saturates: there is no overflow, no negative age, and a moment in five hundred years is [`Instant::NEVER`].
@@ -96,6 +98,10 @@ fn source() -> Source {
 /// Reads the clock.
 #[inline]
 pub(crate) fn now() -> Instant {
+    if IN_A_MODEL {
+        // Every run of a model must be the same.
+        return Instant(FIRST);
+    }
     let (epoch, now) = (*EPOCH, source());
     match now.checked_duration_since(epoch) {
         Some(since) => Instant(FIRST.saturating_add(nanos(since))),

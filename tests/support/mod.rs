@@ -3,6 +3,8 @@
 
 mod controlled;
 mod instruments;
+#[cfg(feature = "test-util")]
+mod line;
 mod probe;
 mod recording;
 #[cfg(feature = "http")]
@@ -10,6 +12,8 @@ mod server;
 
 pub(crate) use controlled::{Call, Controlled, controlled};
 pub(crate) use instruments::{CountingWaker, poll, poll_with, settled, within};
+#[cfg(feature = "test-util")]
+pub(crate) use line::{Harness, Op};
 #[cfg(feature = "http")]
 pub(crate) use probe::Web;
 pub(crate) use probe::{Ask, Asks, Broken, Kind, Probe, Script};

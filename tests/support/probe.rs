@@ -23,6 +23,7 @@ pub(crate) enum Script {
     /// Has its answer after that many polls without one.
     After(u32),
     Never,
+    PanicInReady,
     PanicInCall,
     /// Panics in that poll, counted from 1.
     PanicOnPoll(u32),
@@ -205,6 +206,7 @@ impl<K: Kind> Service<K::Request> for Probe<K> {
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), K::Error>> {
         self.seen.ready_polls.fetch_add(1, Ordering::SeqCst);
         match self.script() {
+            Script::PanicInReady => panic!("panic in poll_ready"),
             Script::NotReady => Poll::Pending,
             Script::ReadyError => Poll::Ready(Err(K::error())),
             _ => {

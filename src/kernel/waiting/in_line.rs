@@ -7,7 +7,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
 use super::{Place, Turned};
-use crate::kernel::{Admit, Instant, Rejected, clock, ticket::now_for};
+use crate::kernel::{Admit, Instant, Rejected, Why, clock, ticket::now_for};
 
 pin_project! {
     /// A call that waits for its turn, and is then judged by the whole group anew.
@@ -17,6 +17,8 @@ pin_project! {
     pub(crate) struct InLine {
         place: Option<Place>,
         until: Instant,
+        // Why no longer: of all lines that it has stood in, the one that is the least patient says so.
+        why: Why,
         #[pin]
         timer: Option<Sleep>,
     }
@@ -24,7 +26,7 @@ pin_project! {
 
 impl InLine {
     pub(crate) fn new(place: Place) -> Self {
-        Self { until: place.until(), place: Some(place), timer: None }
+        Self { until: place.until(), why: place.why(), place: Some(place), timer: None }
     }
 
     /// Ready with the token and the time of admission, or with the rejection.
@@ -46,7 +48,7 @@ impl InLine {
                     let timer = this.timer.as_mut().as_pin_mut().expect("it was set above");
                     // That it fired is the truth: it is not compared with a clock again.
                     ready!(timer.poll(cx));
-                    place.give_up()
+                    place.give_up(*this.why)
                 }
             };
             let mut place = this.place.take();
@@ -59,7 +61,7 @@ impl InLine {
                 Err(Turned::Away(rejected)) => return Poll::Ready(Err(rejected)),
                 Err(Turned::Wait(next)) => {
                     if next.until() < *this.until {
-                        *this.until = next.until();
+                        (*this.until, *this.why) = (next.until(), next.why());
                         this.timer.set(None);
                     }
                     *this.place = Some(next);

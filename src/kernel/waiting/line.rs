@@ -1,6 +1,6 @@
 //! Who stands where: the line as a pure state machine. It is told the time, takes no lock and wakes nobody.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
 use slab::Slab;
 
@@ -89,6 +89,9 @@ pub(crate) struct Line<T> {
     pub(crate) rules: Rules,
     guests: Slab<Guest<T>>,
     waiting: BTreeMap<u64, Row>,
+    /// Those who were called in vain and wait again, ahead of all others of their rank: few, and in the order in which they
+    /// came, whatever the order in which they return.
+    returned: BTreeMap<(Reverse<u64>, u64), usize>,
     called: Row,
     asleep: Row,
     /// How many wait, and how many sleep.
@@ -105,6 +108,7 @@ impl<T> Line<T> {
             rules,
             guests: Slab::new(),
             waiting: BTreeMap::new(),
+            returned: BTreeMap::new(),
             called: Row::default(),
             asleep: Row::default(),
             idle: 0,
@@ -122,6 +126,11 @@ impl<T> Line<T> {
     /// How many have not been called, or did not come.
     pub(crate) fn len(&self) -> usize {
         self.idle
+    }
+
+    /// Whoever comes now finds nobody ahead of it but those who were called.
+    pub(crate) fn nobody_is_ahead(&self) -> bool {
+        self.waiting.is_empty() && self.returned.is_empty()
     }
 
     /// What is kept for those who were called.
@@ -143,17 +152,14 @@ impl<T> Line<T> {
 
     /// Takes a place, and somebody else's if there is none: then that one's tag comes with it. `None` if this one has to go.
     pub(crate) fn join(&mut self, rank: u64, weight: u32, tag: T, now: Instant) -> Option<(Seat, Option<T>)> {
-        let gone = if self.idle < self.rules.length {
-            None
-        } else {
-            let victim = self.who_makes_room(rank, now)?;
-            self.leave(victim)
-        };
+        let victim = if self.idle < self.rules.length { None } else { Some(self.who_makes_room(rank, now)?) };
         let number = self.next_number;
         self.next_number += 1;
         let standing = Standing::Waiting;
         let index = self.guests.insert(Guest { number, rank, weight, standing, before: None, behind: None, tag });
-        self.begin_waiting(index, now, false);
+        self.begin_waiting(index, now);
+        // Only now: a line of one that changes hands has not been empty in between.
+        let gone = victim.and_then(|victim| self.leave(victim));
         Some((Seat { index, number }, gone))
     }
 
@@ -166,8 +172,12 @@ impl<T> Line<T> {
 
     /// Who would be called next, and what it asks for.
     pub(crate) fn next(&self, now: Instant) -> Option<(Seat, u32)> {
-        let (_, row) = self.waiting.last_key_value()?;
-        let index = if self.newest_first(now) { row.last } else { row.first }?;
+        let highest = self.waiting.last_key_value();
+        let index = match self.returned.first_key_value() {
+            Some(((Reverse(rank), _), index)) if highest.is_none_or(|(highest, _)| highest <= rank) => *index,
+            _ if self.newest_first(now) => highest?.1.last?,
+            _ => highest?.1.first?,
+        };
         let guest = &self.guests[index];
         Some((Seat { index, number: guest.number }, guest.weight))
     }
@@ -181,15 +191,19 @@ impl<T> Line<T> {
     }
 
     /// Somebody was called in vain, and goes on waiting ahead of all others.
-    pub(crate) fn wait_again(&mut self, seat: Seat, now: Instant) {
+    pub(crate) fn wait_again(&mut self, seat: Seat) {
         self.detach(seat.index);
-        self.begin_waiting(seat.index, now, true);
+        let guest = &mut self.guests[seat.index];
+        guest.standing = Standing::Waiting;
+        (guest.before, guest.behind) = (None, None);
+        self.returned.insert((Reverse(guest.rank), guest.number), seat.index);
+        self.idle += 1;
     }
 
     /// Somebody who had been called and did not come shows itself.
-    pub(crate) fn awaken(&mut self, seat: Seat, now: Instant) {
+    pub(crate) fn awaken(&mut self, seat: Seat) {
         if self.standing(seat) == Some(Standing::Asleep) {
-            self.wait_again(seat, now);
+            self.wait_again(seat);
         }
     }
 
@@ -229,15 +243,14 @@ impl<T> Line<T> {
         }
     }
 
-    fn begin_waiting(&mut self, index: usize, now: Instant, ahead: bool) {
-        let ahead = ahead && !self.newest_first(now);
+    fn begin_waiting(&mut self, index: usize, now: Instant) {
         if self.waiting.is_empty() {
             self.busy_since = now;
         }
         let rank = self.guests[index].rank;
         self.guests[index].standing = Standing::Waiting;
         let row = self.waiting.get(&rank).copied().unwrap_or_default();
-        let row = if ahead { self.prepend(row, index) } else { self.append(row, index) };
+        let row = self.append(row, index);
         self.waiting.insert(rank, row);
         self.idle += 1;
     }
@@ -252,19 +265,9 @@ impl<T> Line<T> {
         Row { last: Some(index), ..row }
     }
 
-    fn prepend(&mut self, row: Row, index: usize) -> Row {
-        self.guests[index].before = None;
-        self.guests[index].behind = row.first;
-        match row.first {
-            Some(first) => self.guests[first].before = Some(index),
-            None => return Row { first: Some(index), last: Some(index) },
-        }
-        Row { first: Some(index), ..row }
-    }
-
     /// Takes somebody out of the row it stands in.
     fn detach(&mut self, index: usize) {
-        let Guest { rank, standing, before, behind, .. } = self.guests[index];
+        let Guest { number, rank, standing, before, behind, .. } = self.guests[index];
         if let Some(before) = before {
             self.guests[before].behind = behind;
         }
@@ -278,6 +281,9 @@ impl<T> Line<T> {
         match standing {
             Standing::Waiting => {
                 self.idle -= 1;
+                if self.returned.remove(&(Reverse(rank), number)).is_some() {
+                    return;
+                }
                 let row = close(self.waiting.get(&rank).copied().unwrap_or_default());
                 if row.first.is_some() {
                     self.waiting.insert(rank, row);
@@ -294,5 +300,24 @@ impl<T> Line<T> {
                 self.asleep = close(self.asleep);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn a_place_takes_about_a_hundred_bytes() {
+        // A slab keeps each in an entry of this shape.
+        enum Entry<T> {
+            #[expect(dead_code)]
+            Vacant(usize),
+            #[expect(dead_code)]
+            Occupied(T),
+        }
+        assert!(size_of::<Entry<Guest<Option<Waker>>>>() <= 120, "{}", size_of::<Entry<Guest<Option<Waker>>>>());
     }
 }

@@ -20,17 +20,23 @@
 //! - A call that waits holds its place and nothing else: no token of another policy and no readiness of a service.
 //! - Nobody overtakes: while somebody waits, newcomers line up too. A turn that comes to a call that is gone goes to the next.
 //! - A call that was called and is not polled, as its task waits for something else, is passed over after 10 ms by the next
-//!   one that arrives, leaves, or runs out of time; it is first in line again when it is polled.
+//!   one that arrives, leaves, or runs out of time. When it is polled it is ahead of all who were not called yet; of several
+//!   such, the one who came first is.
+//! - It wakes nobody but those whose turn has come, and those who lost their place to another.
+//! - How long the line is makes no difference to what a turn costs.
 //! - While nobody waits, the room costs nothing: giving back is one atomic operation.
 //! - A place takes about 100 bytes in the room. The request, a clone of the service and a timer wait in a box, which is
 //!   allocated when a call has to wait, and not before.
 
+mod capacity;
 mod in_line;
 mod line;
 mod place;
 mod room;
+mod wakers;
 
+pub use capacity::Capacity;
 pub(crate) use in_line::InLine;
 pub use line::Order;
 pub use place::{Place, Turned};
-pub use room::{Capacity, Claim, Room};
+pub use room::{Claim, Room};

@@ -7,22 +7,46 @@ use super::{
     line::Seat,
     room::{Room, Seating, Turn},
 };
-use crate::kernel::{Instant, Rejected, Why, sync::Arc};
+use crate::kernel::{Instant, Name, Rejected, Why, sync::Arc};
 
 /// A call's place in a [`Room`].
 ///
 /// Dropped, it is given up; if its turn had come, the turn goes to the next in line.
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+/// use cofferdam::{Name, waiting::{Capacity, Claim, Order, Room, Turned}};
+///
+/// /// Nothing is ever free.
+/// struct Shut;
+/// # impl Capacity for Shut {
+/// #     fn take(&self, _: u32) -> Option<u32> { None }
+/// #     fn offer(&self, _: u32, _: u32) -> Option<u32> { None }
+/// #     fn waited_for(&self, _: bool) {}
+/// # }
+///
+/// let room = Arc::new(Room::new(Name::new("shut")?, Shut, 1, Duration::from_secs(1), Order::Fifo));
+/// let claim = Claim { weight: 1, rank: 0, deadline: None };
+/// let Err(Turned::Wait(place)) = room.enter(claim, &mut None) else { panic!("there is a place") };
+/// assert!(place.is_in(&room));
+///
+/// drop(place);
+/// assert_eq!(room.waiting(), 0);
+/// # Ok::<(), cofferdam::Invalid>(())
+/// ```
 pub struct Place {
     room: Arc<dyn Seating>,
     seat: Seat,
     until: Instant,
     /// Why it may wait no longer than that.
     why: Why,
+    /// It has served its purpose, and nobody stands in it any more.
+    spent: bool,
 }
 
 impl Place {
     pub(super) fn new(room: Arc<dyn Seating>, seat: Seat, until: Instant, why: Why) -> Self {
-        Self { room, seat, until, why }
+        Self { room, seat, until, why, spent: false }
     }
 
     /// Whether it is in that very room.
@@ -35,10 +59,25 @@ impl Place {
         self.seat
     }
 
+    pub(super) fn spend(mut self) {
+        self.spent = true;
+    }
+
+    /// The name of the room, which rejections carry.
+    #[must_use]
+    pub fn by(&self) -> Name {
+        self.room.name()
+    }
+
     /// Until when it may wait.
     #[must_use]
     pub fn until(&self) -> Instant {
         self.until
+    }
+
+    /// Why it may wait no longer than that.
+    pub(super) fn why(&self) -> Why {
+        self.why
     }
 
     /// Ready when its turn has come; the error is for one that has lost its place.
@@ -50,11 +89,11 @@ impl Place {
         }
     }
 
-    /// Its time is up. It may still be its turn, as the time of others is up as well.
-    pub(super) fn give_up(&self) -> Result<(), Rejected> {
-        match self.room.give_up(self.seat, self.why) {
+    /// Its time is up, for that reason. It may still be its turn, as the time of others is up as well.
+    pub(super) fn give_up(&self, why: Why) -> Result<(), Rejected> {
+        match self.room.give_up(self.seat, why) {
             Turn::Called => Ok(()),
-            Turn::Waits => Err(self.rejected(self.why)),
+            Turn::Waits => Err(self.rejected(why)),
             Turn::Over(why) => Err(self.rejected(why)),
         }
     }
@@ -66,7 +105,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.room.leave(self.seat);
+        if !self.spent {
+            self.room.leave(self.seat);
+        }
     }
 }
 
@@ -77,6 +118,28 @@ impl fmt::Debug for Place {
 }
 
 /// Why a call was not let in: for good, or for now.
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+/// use cofferdam::{Name, Why, waiting::{Capacity, Claim, Order, Room, Turned}};
+///
+/// /// Nothing is ever free.
+/// struct Shut;
+/// # impl Capacity for Shut {
+/// #     fn take(&self, _: u32) -> Option<u32> { None }
+/// #     fn offer(&self, _: u32, _: u32) -> Option<u32> { None }
+/// #     fn waited_for(&self, _: bool) {}
+/// # }
+///
+/// let room = Arc::new(Room::new(Name::new("shut")?, Shut, 1, Duration::from_secs(1), Order::Fifo));
+/// let claim = Claim { weight: 1, rank: 0, deadline: None };
+/// let Err(Turned::Wait(place)) = room.enter(claim, &mut None) else { panic!("there is a place") };
+///
+/// let Err(Turned::Away(rejected)) = room.enter(claim, &mut None) else { panic!("there is only one") };
+/// assert_eq!(rejected.why(), Why::Full);
+/// # let _ = place;
+/// # Ok::<(), cofferdam::Invalid>(())
+/// ```
 #[derive(Debug)]
 pub enum Turned {
     /// It is rejected.

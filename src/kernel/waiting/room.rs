@@ -4,35 +4,80 @@ use std::{
 };
 
 use super::{
-    Order, Place, Turned,
+    Capacity, Order, Place, Turned,
     line::{Line, Rules, Seat, Standing},
+    wakers::Wakers,
 };
 use crate::kernel::{
     Deadline, Instant, Name, Rejected, Why, clock,
     sync::{Arc, AtomicU64, Mutex, Ordering, lock},
 };
 
-/// What a line is in front of.
-///
-/// It counts what is taken by itself, without the room: while nobody waits, whoever comes takes and gives back, and the room
-/// hears nothing of it. Every change that makes something free has to tell the room if anybody waits: see
-/// [`Room::advance`]. The order in which it is written matters: first free it, then look whether anybody waits, and
-/// best of all do both in one atomic operation.
-pub trait Capacity: Send + Sync + 'static {
-    /// Takes that much, or all there is if it asks for more than all, for somebody whose turn it is, whoever else waits.
-    /// Returns how much, or `None` if that is not free.
-    fn take(&self, weight: u32) -> Option<u32>;
-
-    /// What [`take`](Self::take) would take, if that were free besides what is `promised` to others.
-    fn offer(&self, weight: u32, promised: u32) -> Option<u32>;
-
-    /// Somebody waits from now on, or nobody any more. While somebody does, newcomers may not take without the room.
-    fn waited_for(&self, by_somebody: bool);
-}
-
 /// A bounded room in which calls wait for their turn, in front of a [`Capacity`].
 ///
-/// See the [module](super).
+/// A policy with a line of its own: one at a time, the highest rank first.
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+/// use cofferdam::{Admit, Ended, Instant, Name, Policy, Rejected, Waiting, Why, guard};
+/// use cofferdam::waiting::{Capacity, Claim, Order, Place, Room, Turned};
+/// # use std::sync::Mutex;
+/// # #[derive(Default)] struct One(Mutex<(bool, bool)>);
+/// # impl One {
+/// #     fn give_back(&self) -> bool { let mut one = self.0.lock().unwrap(); one.0 = false; one.1 }
+/// # }
+/// # impl Capacity for One {
+/// #     fn take(&self, _: u32) -> Option<u32> {
+/// #         let mut one = self.0.lock().unwrap(); (!std::mem::replace(&mut one.0, true)).then_some(1)
+/// #     }
+/// #     fn offer(&self, _: u32, promised: u32) -> Option<u32> {
+/// #         (promised == 0 && !self.0.lock().unwrap().0).then_some(1)
+/// #     }
+/// #     fn waited_for(&self, by_somebody: bool) { self.0.lock().unwrap().1 = by_somebody; }
+/// # }
+///
+/// /// In front of the token that [`Capacity`] has as its example.
+/// struct ByRank(Arc<Room<One>>);
+///
+/// impl Policy for ByRank {
+///     type Kind = Waiting;
+///     type Token = ();
+///     fn settle(&self, (): (), _: &Ended) {
+///         if self.0.capacity().give_back() {
+///             self.0.advance();
+///         }
+///     }
+///     fn undo(&self, (): (), now: Instant) {
+///         self.settle((), &Ended::new(cofferdam::Outcome::Ignored, now, now));
+///     }
+/// }
+///
+/// impl Admit<u64> for ByRank {
+///     fn admit(&self, rank: &u64, now: Instant) -> Result<(), Rejected> {
+///         // Without a place in line: what `enter` gives is given up.
+///         self.enter(rank, now, &mut None).map_err(|turned| match turned {
+///             Turned::Away(rejected) => rejected,
+///             Turned::Wait(place) => Rejected::new(place.by(), Why::Full),
+///         })
+///     }
+///     fn enter(&self, rank: &u64, _: Instant, place: &mut Option<Place>) -> Result<(), Turned> {
+///         self.0.enter(Claim { weight: 1, rank: *rank, deadline: None }, place).map(drop)
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cofferdam::Invalid> {
+/// let room = Room::new(Name::new("ranks")?, One::default(), 10, Duration::from_secs(1), Order::Fifo);
+/// let guard = guard(ByRank(Arc::new(room)));
+/// let runs = guard.call(&0, std::future::pending::<Result<(), ()>>);
+/// let (low, high) = (guard.call(&1, || async { Ok::<_, ()>(()) }), guard.call(&2, || async { Ok::<_, ()>(()) }));
+///
+/// drop(runs);
+/// let mut low = Box::pin(low);
+/// assert!(futures_util::poll!(&mut low).is_pending());
+/// assert_eq!(high.await, Ok(()));
+/// assert_eq!(low.await, Ok(()));
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Room<C> {
     name: Name,
@@ -43,6 +88,14 @@ pub struct Room<C> {
 }
 
 /// How a call stands in line.
+///
+/// ```
+/// use cofferdam::{Deadline, waiting::Claim};
+///
+/// let usual = Claim { weight: 1, rank: 0, deadline: None };
+/// let urgent = Claim { rank: 9, deadline: Some(Deadline::after(std::time::Duration::from_millis(50))), ..usual };
+/// assert!(urgent.rank > usual.rank);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
     /// How much of the capacity it takes.
@@ -118,18 +171,21 @@ impl<C: Capacity> Room<C> {
 
     fn redeem(&self, place: Place) -> Result<u32, Turned> {
         let seat = place.seat();
-        let taken = self.with_line(|line, now| {
+        let taken = self.with_line(|line, _| {
             let Some(Standing::Called { .. }) = line.standing(seat) else { return (None, None) };
             match line.weight(seat).and_then(|weight| self.capacity.take(weight)) {
                 Some(taken) => (Some(taken), line.leave(seat)),
                 None => {
-                    line.wait_again(seat, now);
+                    line.wait_again(seat);
                     (None, None)
                 }
             }
         });
         match taken {
-            (Some(taken), _waker) => Ok(taken),
+            (Some(taken), _waker) => {
+                place.spend();
+                Ok(taken)
+            }
             (None, _) => Err(Turned::Wait(place)),
         }
     }
@@ -146,16 +202,27 @@ impl<C: Capacity> Room<C> {
         let joined = self.with_line(|line, now| {
             // From here on nobody takes without asking; what became free before is found by those who are called next.
             self.capacity.waited_for(true);
-            line.join(claim.rank, claim.weight, None, now)
+            line.pass_over(now);
+            // Whoever could be called at once comes in at once: sent away and called, a call would go to and fro between two
+            // lines in one poll for as long as those who were called in both have not come.
+            if line.nobody_is_ahead()
+                && self.capacity.offer(claim.weight, line.promised()).is_some()
+                && let Some(taken) = self.capacity.take(claim.weight)
+            {
+                return Ok(taken);
+            }
+            Err(line.join(claim.rank, claim.weight, None, now))
         });
         match joined {
-            Some((seat, gone)) => {
+            Ok(taken) => Ok(taken),
+            Err(Some((seat, gone))) => {
+                let place = Place::new(Arc::clone(self) as Arc<dyn Seating>, seat, until, why);
                 if let Some(waker) = gone.flatten() {
                     waker.wake();
                 }
-                Err(Turned::Wait(Place::new(Arc::clone(self) as Arc<dyn Seating>, seat, until, why)))
+                Err(Turned::Wait(place))
             }
-            None => Err(self.rejected(Why::Full).into()),
+            Err(None) => Err(self.rejected(Why::Full).into()),
         }
     }
 
@@ -219,7 +286,7 @@ impl<C: Capacity> Seating for Room<C> {
             match standing {
                 Some(Standing::Waiting) => return Turn::Waits,
                 Some(Standing::Called { .. }) => return Turn::Called,
-                Some(Standing::Asleep) => self.with_line(|line, now| line.awaken(seat, now)),
+                Some(Standing::Asleep) => self.with_line(|line, _| line.awaken(seat)),
                 None => return Turn::Over(Why::Displaced),
             }
         }
@@ -255,33 +322,5 @@ impl<C> Room<C> {
             _ => None,
         };
         (standing, old)
-    }
-}
-
-/// How many are called at a time before they are woken.
-const AT_A_TIME: usize = 16;
-
-/// Those who were called.
-#[derive(Default)]
-struct Wakers {
-    called: [Option<Waker>; AT_A_TIME],
-    count: usize,
-}
-
-impl Wakers {
-    fn is_full(&self) -> bool {
-        self.count == AT_A_TIME
-    }
-
-    fn push(&mut self, waker: Option<Waker>) {
-        self.called[self.count] = waker;
-        self.count += 1;
-    }
-
-    fn wake(&mut self) {
-        for waker in self.called[..self.count].iter_mut().filter_map(Option::take) {
-            waker.wake();
-        }
-        self.count = 0;
     }
 }
