@@ -61,6 +61,10 @@ impl<'a> Running<'a> {
         assert!(now_inside <= LARGEST, "{now_inside} are inside");
         Self { inside, weight, polls }
     }
+
+    fn leave(&mut self) {
+        self.inside.fetch_sub(std::mem::take(&mut self.weight), Ordering::SeqCst);
+    }
 }
 
 impl Future for Running<'_> {
@@ -68,6 +72,8 @@ impl Future for Running<'_> {
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
         if self.polls == 0 || ENDING.get() {
+            // Its slot is given back with its answer, which is before it is dropped.
+            self.leave();
             return Poll::Ready(Ok(()));
         }
         self.polls -= 1;
@@ -77,7 +83,7 @@ impl Future for Running<'_> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.inside.fetch_sub(self.weight, Ordering::SeqCst);
+        self.leave();
     }
 }
 
