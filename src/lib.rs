@@ -72,11 +72,11 @@ pub use grpc::Grpc;
 #[cfg(feature = "http")]
 pub use http::{Http, rejection};
 pub use kernel::{
-    Admit, Attempt, Bell, ByResult, Call, Carries, Classify, ClassifyWith, Context, Criticality, Deadline, Degraded,
-    Ended, Event, Fresh, Guard, Guarded, GuardedFuture, Immediate, Instant, Invalid, Keyed, Kind, Listening, Name,
-    Observer, Oneshot, Outcome, Plain, Policy, Protocol, Ratio, Reading, Refused, Rejected, Run, RunFuture, Shadow,
-    Subscription, TaskKey, Ticket, Timing, Waiting, WaitingCall, WaitingFuture, What, Why, context, guard, keyed,
-    observe, observer_panics, waiting,
+    Admit, Attempt, Bell, ByResult, Call, Carries, Classify, ClassifyWith, Context, Control, Criticality, Deadline,
+    Degraded, Ended, Event, Fresh, Guard, Guarded, GuardedFuture, Immediate, Instant, Invalid, Keyed, Kind, Listening,
+    Name, Observer, Oneshot, Outcome, Plain, Policy, Protocol, Ratio, Reading, Refused, Rejected, Run, RunFuture,
+    Setting, Shadow, Subscription, TaskKey, Ticket, Timing, Waiting, WaitingCall, WaitingFuture, What, Why, context,
+    guard, keyed, observe, observer_panics, waiting,
 };
 pub use policy::{
     breaker::{self, CircuitBreaker, State as BreakerState},

@@ -5,6 +5,7 @@
 
 pub(crate) mod clock;
 pub mod context;
+pub(crate) mod control;
 mod decorate;
 pub(crate) mod event;
 mod fuse;
@@ -34,6 +35,7 @@ pub(crate) mod window;
 
 pub use clock::Instant;
 pub use context::{Attempt, Context, Criticality, Deadline, TaskKey};
+pub use control::{Control, Setting};
 pub use event::{Bell, Event, Listening, Observer, Subscription, What, observe, observer_panics};
 pub use future::{Call, GuardedFuture};
 pub use guard::{Guard, guard};

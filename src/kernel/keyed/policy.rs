@@ -6,7 +6,7 @@ use super::{
     table::{Put, Table},
 };
 use crate::kernel::{
-    Admit, Ended, Instant, Invalid, Name, Policy, Rejected, Timing, Why,
+    Admit, Control, Ended, Instant, Invalid, Name, Policy, Rejected, Setting, Timing, Why,
     sync::{Arc, AtomicU64, Ordering},
     waiting::{Place, Turned},
 };
@@ -77,11 +77,15 @@ impl<P: Policy + Fresh, K> Keyed<P, K> {
     ///
     /// The first that `change` returns. If that is for the template, nothing else is changed.
     pub fn configure<E>(&self, change: impl Fn(&P) -> Result<(), E>) -> Result<(), E> {
-        let Shared { template, table, overflow, .. } = &*self.shared;
-        change(template)?;
-        table.renew();
-        let keys = table.all().into_iter().map(|(_, policy, _)| policy);
-        keys.chain(overflow.clone()).map(|policy| change(&policy)).fold(Ok(()), Result::and)
+        change(&self.shared.template)?;
+        self.shared.table.renew();
+        self.all().map(|policy| change(&policy)).fold(Ok(()), Result::and)
+    }
+
+    /// The policies of all keys, and that of those who find no room.
+    fn all(&self) -> impl Iterator<Item = Arc<P>> {
+        let keys = self.shared.table.all().into_iter().map(|(_, policy, _)| policy);
+        keys.chain(self.shared.overflow.clone())
     }
 
     /// The policy of a new key.
@@ -189,6 +193,33 @@ impl<P, K> Clone for Keyed<P, K> {
 impl<P, K> fmt::Debug for Keyed<P, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Keyed").field("name", &self.shared.name).field("keys", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// What is forced or changed is that of all keys; keys to come get the settings, and are not forced.
+impl<P, K> Control for Keyed<P, K>
+where
+    P: Policy + Fresh + Control,
+    K: Send + Sync,
+{
+    fn name(&self) -> Name {
+        self.shared.name
+    }
+
+    fn state(&self) -> String {
+        format!("{} of {} keys", self.len(), self.capacity())
+    }
+
+    fn force(&self, state: &str) -> Result<(), Invalid> {
+        self.all().map(|policy| policy.force(state)).fold(Ok(()), Result::and)
+    }
+
+    fn settings(&self) -> Vec<Setting> {
+        self.shared.template.settings()
+    }
+
+    fn configure(&self, setting: &str, value: &str) -> Result<(), Invalid> {
+        Self::configure(self, |policy| Control::configure(policy, setting, value))
     }
 }
 

@@ -45,25 +45,25 @@ use crate::kernel::{
 #[must_use = "a builder does nothing until it builds"]
 pub struct Builder {
     name: String,
-    settings: Raw,
+    pub(super) settings: Raw,
 }
 
 /// The settings as they were given.
 #[derive(Clone, Debug)]
-struct Raw {
-    failure_ratio: Option<f64>,
-    slow_calls: Option<(Duration, f64)>,
-    consecutive_failures: Option<u32>,
-    minimum_calls: u32,
-    window: Span,
-    open_time: Duration,
-    open_time_growth: f64,
-    open_time_max: Duration,
-    open_time_jitter: f64,
-    probes: u32,
-    probe_failure_ratio: f64,
-    probe_lease: Duration,
-    ramp: Option<Duration>,
+pub(super) struct Raw {
+    pub(super) failure_ratio: Option<f64>,
+    pub(super) slow_calls: Option<(Duration, f64)>,
+    pub(super) consecutive_failures: Option<u32>,
+    pub(super) minimum_calls: u32,
+    pub(super) window: Span,
+    pub(super) open_time: Duration,
+    pub(super) open_time_growth: f64,
+    pub(super) open_time_max: Duration,
+    pub(super) open_time_jitter: f64,
+    pub(super) probes: u32,
+    pub(super) probe_failure_ratio: f64,
+    pub(super) probe_lease: Duration,
+    pub(super) ramp: Option<Duration>,
 }
 
 /// The settings once they are known to make sense.

@@ -53,6 +53,7 @@ mod config;
 mod control;
 mod gate;
 mod live;
+mod operate;
 mod policy;
 mod state;
 

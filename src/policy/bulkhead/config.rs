@@ -36,16 +36,16 @@ use crate::kernel::{
 #[must_use = "a builder does nothing until it builds"]
 pub struct Builder<Q = NoQueue> {
     name: String,
-    limit: usize,
-    queue: Q,
+    pub(super) limit: usize,
+    pub(super) queue: Q,
 }
 
 /// The settings of a queue, as they were given.
 #[derive(Clone, Copy, Debug)]
 pub struct Queued<D = NoDeadline> {
-    length: usize,
-    max_wait: Duration,
-    order: Order,
+    pub(super) length: usize,
+    pub(super) max_wait: Duration,
+    pub(super) order: Order,
     deadline: D,
 }
 

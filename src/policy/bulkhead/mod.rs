@@ -79,6 +79,7 @@
 //! it. Over HTTP a slot is held to the end of the body.
 
 mod config;
+mod operate;
 mod policy;
 mod queue;
 mod state;

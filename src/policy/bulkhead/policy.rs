@@ -51,6 +51,11 @@ impl Bulkhead {
 }
 
 impl<D: Bounds + Clone> Bulkhead<Queue<D>> {
+    /// What it is set to.
+    pub(super) fn settings(&self) -> Builder<Queued<D>> {
+        Builder::of(self.name, self.limit(), Queued::of(&self.queue))
+    }
+
     /// How many calls wait for a slot.
     #[must_use]
     pub fn waiting(&self) -> usize {
@@ -74,8 +79,7 @@ impl<D: Bounds + Clone> Bulkhead<Queue<D>> {
     /// # Ok::<(), cofferdam::Invalid>(())
     /// ```
     pub fn configure(&self, change: impl FnOnce(Builder<Queued<D>>) -> Builder<Queued<D>>) -> Result<(), Invalid> {
-        let current = Builder::of(self.name, self.limit(), Queued::of(&self.queue));
-        let (limit, queued) = change(current).check()?;
+        let (limit, queued) = change(self.settings()).check()?;
         queued.check()?.apply(&self.queue);
         self.set_limit(limit);
         Ok(())
