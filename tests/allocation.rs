@@ -11,8 +11,8 @@ use std::{
 };
 
 use cofferdam::{
-    Admit, BreakerState, Bulkhead, Carries, CircuitBreaker, Ended, Guarded, Immediate, Instant, Name, Outcome, Policy,
-    Ratio, Refused, Rejected, Shadow, Timeout, Why, guard,
+    Admit, BreakerState, Bulkhead, Carries, CircuitBreaker, Ended, Guarded, Immediate, Instant, Keyed, Name, Outcome,
+    Policy, Ratio, Refused, Rejected, Shadow, Timeout, Why, guard,
 };
 use tower::{Layer, Service, service_fn};
 
@@ -214,6 +214,8 @@ fn a_success_under_a_queue_allocates_nothing() {
 fn a_success_allocates_nothing() {
     succeeds_for_nothing("nothing", ());
     succeeds_for_nothing("breaker", patient());
+    succeeds_for_nothing("keyed breaker", Keyed::builder(patient()).by(|n: &u32| n / 8).build().unwrap());
+    succeeds_for_nothing("keyed slots", Keyed::builder(slots()).by_text(|_: &u32| "acme").build().unwrap());
     succeeds_for_nothing("breaker over the last calls", {
         let builder = CircuitBreaker::builder("payments").failure_ratio(1.0).consecutive_failures(None);
         builder.window_calls(50).build().unwrap()

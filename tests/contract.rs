@@ -12,8 +12,8 @@ use std::{
 };
 
 use cofferdam::{
-    BoxError, BreakerState, Bulkhead, CircuitBreaker, Failed, Fallback, Guard, Policy, Rejected, Shadow, Timeout,
-    bulkhead::Queue, guard,
+    Admit, BoxError, BreakerState, Bulkhead, CircuitBreaker, Failed, Fallback, Guard, Keyed, Policy, Rejected, Shadow,
+    Timeout, bulkhead::Queue, guard, keyed::ByValue,
 };
 use support::{Ask, Asks, CountingWaker, Kind, Probe, Script, poll, poll_with, settled};
 use tower::{
@@ -294,6 +294,10 @@ fn plain_layers<P: Property>() {
         "stacked",
         with_both(|breaker, slots| ServiceBuilder::new().layer(breaker.layer()).layer(slots.layer())),
     );
+    run::<P, Asks, _>("keyed", || {
+        let (layer, watch) = keyed(&Ask::default());
+        (layer.layer(), watch)
+    });
     run::<P, Asks, _>("some", with_slots(|slots| Some(slots).layer()));
     run::<P, Asks, _>("none", || (None::<Bulkhead>.layer(), Watch::nothing()));
     run::<P, Asks, _>("arc", with_both(|breaker, slots| Arc::new(breaker.and(slots)).layer()));
@@ -349,6 +353,16 @@ fn plain_layers<P: Property>() {
     });
 }
 
+/// All requests have one key, whose policies are watched.
+fn keyed<Request>(request: &Request) -> (Keyed<(CircuitBreaker, Bulkhead), ByValue<fn(&Request) -> u32>>, Watch) {
+    let key: fn(&Request) -> u32 = |_| 7;
+    let keyed = Keyed::builder((breaker(), bulkhead())).by(key).build().unwrap();
+    let now = cofferdam::Instant::now();
+    keyed.undo(keyed.admit(request, now).unwrap(), now);
+    let (breaker, slots) = keyed.get(request).unwrap();
+    (keyed, Watch::both(&breaker, &slots))
+}
+
 fn by_result(answer: Result<&u32, &BoxError>) -> cofferdam::Outcome {
     if answer.is_ok() { cofferdam::Outcome::Success } else { cofferdam::Outcome::Failure }
 }
@@ -367,6 +381,10 @@ fn web_layers<P: Property>() {
     }
     let timeout = || Timeout::builder("contract").attempt(HOUR).http();
 
+    run::<P, Web, _>("http keyed", || {
+        let (layer, watch) = keyed(&Web::request());
+        (layer.layer().http(), watch)
+    });
     run::<P, Web, _>("http breaker", with_breaker(|breaker| breaker.layer().http()));
     run::<P, Web, _>("http bulkhead", with_slots(|slots| slots.layer().http()));
     run::<P, Web, _>("http fused", with_both(|breaker, slots| guard((breaker, slots)).http()));

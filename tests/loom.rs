@@ -345,3 +345,29 @@ fn a_count_window_keeps_its_totals_while_it_shrinks() {
         assert_eq!((counts.calls, counts.failures, counts.slow), (1, 0, 0));
     });
 }
+
+/// Calls that one thread begins and another one ends or drops: each settles once, wherever that happens.
+#[test]
+fn a_ticket_settles_once_wherever_it_ends() {
+    explore(3, || {
+        let slots = Bulkhead::builder("loom").limit(3).build().unwrap();
+        let guard = slots.clone().layer();
+        let run = |call: cofferdam::Call<_, Bulkhead, cofferdam::ByResult>| {
+            thread::spawn(move || {
+                let mut call = std::pin::pin!(call);
+                let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+                let _ = std::future::Future::poll(call.as_mut(), &mut cx);
+            })
+        };
+        let ends = run(guard.call(&(), || Box::pin(async { Ok::<(), ()>(()) }) as Boxed));
+        let dropped = run(guard.call(&(), || Box::pin(std::future::pending::<Result<(), ()>>()) as Boxed));
+        let own = guard.call(&(), || Box::pin(std::future::pending::<Result<(), ()>>()) as Boxed);
+        assert!(slots.in_flight() >= 1);
+        drop(own);
+        ends.join().unwrap();
+        dropped.join().unwrap();
+        assert_eq!(slots.in_flight(), 0);
+    });
+}
+
+type Boxed = std::pin::Pin<Box<dyn Future<Output = Result<(), ()>> + Send>>;
