@@ -51,6 +51,7 @@
 //! |---|---|---|
 //! | `http` | yes | the HTTP protocol: `.http()` on layers |
 //! | `grpc` | no | the gRPC protocol: `.grpc()` on layers; with it comes `http` |
+//! | `tracing` | no | [`Tracing`], an observer that writes events to `tracing` |
 //! | `test-util` | no | the crate's clock is tokio's, so tests on a paused clock work; not for production |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
@@ -62,6 +63,7 @@ pub mod grpc;
 pub mod http;
 mod kernel;
 mod policy;
+mod watch;
 
 pub use flow::{
     fallback::{self, Cause, Failed, Fallback, FallbackLayer},
@@ -82,6 +84,8 @@ pub use policy::{
     breaker::{self, CircuitBreaker, State as BreakerState},
     bulkhead::{self, Bulkhead},
 };
+#[cfg(feature = "tracing")]
+pub use watch::Tracing;
 
 /// Any error, as tower spells it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -353,8 +353,10 @@ fn plain_layers<P: Property>() {
     });
 }
 
+type OfOneKey<Request> = Keyed<(CircuitBreaker, Bulkhead), ByValue<fn(&Request) -> u32>>;
+
 /// All requests have one key, whose policies are watched.
-fn keyed<Request>(request: &Request) -> (Keyed<(CircuitBreaker, Bulkhead), ByValue<fn(&Request) -> u32>>, Watch) {
+fn keyed<Request>(request: &Request) -> (OfOneKey<Request>, Watch) {
     let key: fn(&Request) -> u32 = |_| 7;
     let keyed = Keyed::builder((breaker(), bulkhead())).by(key).build().unwrap();
     let now = cofferdam::Instant::now();

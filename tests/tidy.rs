@@ -59,10 +59,11 @@ fn nothing_is_spawned_or_left_unfinished() {
 
 #[test]
 fn imports_point_one_way() {
-    let forbidden: [(&str, &[&str]); 5] = [
-        ("src/kernel", &["crate::policy", "crate::flow", "crate::http", "crate::grpc"]),
+    let forbidden: [(&str, &[&str]); 6] = [
+        ("src/kernel", &["crate::policy", "crate::flow", "crate::watch", "crate::http", "crate::grpc"]),
         ("src/policy", &["crate::flow", "crate::http", "crate::grpc"]),
         ("src/flow", &["crate::policy", "crate::http", "crate::grpc"]),
+        ("src/watch", &["crate::policy", "crate::flow", "crate::http", "crate::grpc"]),
         ("src/http", &["crate::policy", "crate::grpc"]),
         ("src/grpc", &["crate::policy"]),
     ];

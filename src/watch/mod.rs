@@ -1,0 +1,7 @@
+//! Patterns that see what happened, and decide nothing.
+
+#[cfg(feature = "tracing")]
+mod tracing;
+
+#[cfg(feature = "tracing")]
+pub use self::tracing::Tracing;

@@ -1,0 +1,43 @@
+use ::tracing::{debug, error, info, trace, warn};
+
+use crate::kernel::{Event, Observer, What};
+
+/// Writes events to [`tracing`](::tracing), under the target `cofferdam`.
+///
+/// | event | level | fields besides `by` |
+/// |---|---|---|
+/// | a breaker opens, or is forced open | warn | `from`, `to` |
+/// | any other change of state | info | `from`, `to` |
+/// | a limit changes | info | `from`, `to` |
+/// | a call is rejected | debug | `why`, `retry_after` |
+/// | a call ends | trace | `outcome`, `latency` |
+/// | an observer panics | error | |
+///
+/// ```
+/// use cofferdam::{Tracing, observe};
+///
+/// observe(Tracing).forever();
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tracing;
+
+impl Observer for Tracing {
+    fn observe(&self, event: &Event) {
+        let by = event.by.as_str();
+        match event.what {
+            What::StateChanged { from, to: to @ ("open" | "forced-open"), .. } => {
+                warn!(target: "cofferdam", by, from, to, "calls are rejected");
+            }
+            What::StateChanged { from, to, .. } => info!(target: "cofferdam", by, from, to, "the state has changed"),
+            What::LimitChanged { from, to, .. } => info!(target: "cofferdam", by, from, to, "the limit has changed"),
+            What::Rejected(rejected) => {
+                let (why, retry_after) = (rejected.why().as_str(), rejected.retry_after());
+                debug!(target: "cofferdam", by, why, ?retry_after, "a call was rejected");
+            }
+            What::Ended { outcome, latency } => {
+                trace!(target: "cofferdam", by, ?outcome, ?latency, "a call has ended");
+            }
+            What::ObserverPanicked => error!(target: "cofferdam", by, "an observer has panicked"),
+        }
+    }
+}
