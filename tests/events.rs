@@ -18,8 +18,8 @@ use std::{
 };
 
 use cofferdam::{
-    BoxError, BreakerState, Bulkhead, CircuitBreaker, Event, Outcome, Policy, Subscription, Timeout, What, Why, guard,
-    observe, observer_panics,
+    BoxError, BreakerState, Bulkhead, CircuitBreaker, Event, Outcome, Policy, Subscription, What, Why, guard, observe,
+    observer_panics,
 };
 use support::{poll, settled};
 use tower::{Layer, ServiceExt, service_fn};
@@ -277,7 +277,7 @@ async fn a_call_that_waits_in_vain_and_one_whose_time_is_up_are_told() {
     assert!(guard.call(&(), || ready(Ok::<_, ()>(()))).await.is_err());
     assert_eq!(heard.calls(), [Err(Why::Waited)]);
 
-    let timeout = Timeout::builder(name).attempt(Duration::from_millis(10)).build().unwrap();
+    let timeout = cofferdam::Timeout::builder(name).attempt(Duration::from_millis(10)).build().unwrap();
     let service = timeout.layer(service_fn(|()| pending::<Result<(), BoxError>>()));
     service.oneshot(()).await.unwrap_err();
     assert_eq!(heard.calls(), [Err(Why::TimedOut)]);

@@ -219,7 +219,7 @@ async fn each_key_may_have_a_line_of_its_own() {
 /// Ten shards, one of which is dead: one breaker over all of them rejects the healthy ones too.
 #[test]
 fn defect_64_one_dead_shard_takes_no_other_with_it() {
-    fn served(policy: impl Policy<Kind = cofferdam::Immediate> + Admit<u64>) -> usize {
+    fn served(policy: impl Admit<u64, Kind = cofferdam::Immediate>) -> usize {
         let guard = guard(policy);
         let answer = |call: u64| if call % 10 == 7 { Err(()) } else { Ok(()) };
         (0..10_000).filter(|call| settled(guard.call(call, || ready(answer(*call)))).is_ok()).count()

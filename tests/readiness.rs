@@ -10,7 +10,6 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
-    time::Duration,
 };
 
 use cofferdam::{BoxError, Bulkhead, CircuitBreaker, Immediate, Policy, Rejected, Run, Why, guard};
@@ -191,7 +190,7 @@ async fn defect_10_the_first_call_after_an_outage_drives_the_service_to_readines
     }
     assert_eq!(asked.load(Ordering::SeqCst), 0, "an open breaker leaves the service alone");
     // No traffic at all while the dependency comes back.
-    tokio::time::advance(Duration::from_secs(60)).await;
+    tokio::time::advance(std::time::Duration::from_secs(60)).await;
     support::within("the call", service.oneshot(())).await.unwrap();
     assert_eq!(asked.load(Ordering::SeqCst), 3);
 }

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use cofferdam::{Bulkhead, CircuitBreaker, Policy, Tracing, guard, observe};
+use cofferdam::{Bulkhead, CircuitBreaker, Tracing, guard, observe};
 use tracing::{
     Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
