@@ -101,6 +101,25 @@ async fn a_wait_ends_with_its_time_and_not_before() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_waits_no_longer_than_its_request_is_of_use() {
+    let slots = Bulkhead::builder("line").limit(1).queue(2).max_wait(ms(100)).deadline().build().unwrap();
+    let guard = guard(slots.clone());
+    let asks = |millis| support::Ask { deadline: Some(cofferdam::Deadline::after(ms(millis))), ..Default::default() };
+    let (now, soon, late) = (asks(0), asks(30), asks(500));
+    let mut running = Box::pin(guard.call(&late, std::future::pending::<Result<(), ()>>));
+    assert!(poll(running.as_mut()).is_pending());
+
+    let why = |answer: Result<(), Refused<()>>| answer.unwrap_err().rejected().unwrap().why();
+    let begun = Instant::now();
+    assert_eq!(why(guard.call(&now, || std::future::ready(Ok(()))).await), Why::Expired);
+    assert_eq!(since(begun), ms(0));
+    assert_eq!(why(guard.call(&soon, || std::future::ready(Ok(()))).await), Why::Expired);
+    assert!((ms(30)..=ms(31)).contains(&since(begun)), "{:?}", since(begun));
+    assert_eq!(why(guard.call(&late, || std::future::ready(Ok(()))).await), Why::Waited);
+    assert!((ms(130)..=ms(132)).contains(&since(begun)), "{:?}", since(begun));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_turn_wakes_the_one_whose_turn_it_is_and_once() {
     let slots = queued(1, 2);
     let guard = guard(slots.clone());
