@@ -100,6 +100,18 @@ fn any_group_with_a_breaker_in_it_wakes() {
     }
 }
 
+/// Its time is over, so a task goes on to the service behind and waits there; then the probe of another one fails.
+#[tokio::test(start_paused = true)]
+#[cfg(feature = "test-util")]
+async fn a_breaker_that_opens_again_wakes_as_one_that_opens() {
+    let breaker = CircuitBreaker::builder("readiness").probes(1).build().unwrap();
+    open(&breaker);
+    tokio::time::advance(std::time::Duration::from_secs(60)).await;
+    wakes_when("opened again", breaker.clone(), || {
+        let _ = settled(breaker.clone().layer().call(&(), || ready(Err::<(), _>(()))));
+    });
+}
+
 #[test]
 fn a_service_that_is_dropped_while_it_waits_leaves_nothing_behind() {
     let breaker = breaker();

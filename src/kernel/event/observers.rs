@@ -13,8 +13,9 @@ use super::{Event, What};
 /// Hears of events.
 ///
 /// It is called on the thread that made the event happen, under no lock, so it may use any policy, the one that it hears of
-/// included. It should be quick: a call waits for it. If it panics, nobody is harmed: the panic is counted in
-/// [`observer_panics`], and the other observers are told.
+/// included; what it does with one makes events of its own, so one that calls whenever it hears of a call never ends. It
+/// should be quick: a call waits for it. If it panics, nobody is harmed: the panic is counted in [`observer_panics`], and
+/// the other observers are told.
 pub trait Observer: Send + Sync + 'static {
     /// Something has happened.
     fn observe(&self, event: &Event);
@@ -62,8 +63,8 @@ pub fn observer_panics() -> u64 {
 
 /// An observer, for as long as it is to hear.
 ///
-/// When the drop has returned, it hears nothing any more: what other threads are telling it at that moment is waited for. It
-/// may be dropped by the observer itself.
+/// When the drop has returned, it hears nothing any more: what other threads are telling it at that moment is waited for, so
+/// hold no lock meanwhile that the observer takes. It may be dropped by the observer itself.
 ///
 /// ```
 /// use cofferdam::{Event, observe};
@@ -87,8 +88,8 @@ impl Drop for Subscription {
     fn drop(&mut self) {
         self.entry.active.store(false, Ordering::SeqCst);
         change(|all| all.retain(|entry| !Arc::ptr_eq(entry, &self.entry)));
-        let own =
-            TELLING.with_borrow(|telling| telling.iter().filter(|entry| **entry == &raw const *self.entry).count());
+        let is_own = |entry: &&*const Entry| **entry == Arc::as_ptr(&self.entry);
+        let own = TELLING.try_with(|telling| telling.borrow().iter().filter(is_own).count()).unwrap_or(0);
         while self.entry.running.load(Ordering::SeqCst) > own {
             thread::yield_now();
         }
@@ -121,11 +122,13 @@ pub(super) fn anybody() -> bool {
 
 pub(super) fn dispatch(event: &Event) {
     let all = Arc::clone(&OBSERVERS.read().unwrap_or_else(PoisonError::into_inner));
-    let (told, panicked): (Vec<_>, Vec<_>) = all.iter().partition(|entry| entry.tell(event));
-    for _ in panicked {
+    // Empty most of the time, and then it costs nothing.
+    let panicked: Vec<_> = all.iter().filter(|entry| !entry.tell(event)).collect();
+    for _ in &panicked {
         PANICS.fetch_add(1, Ordering::Relaxed);
         let event = Event { what: What::ObserverPanicked, ..*event };
-        for entry in &told {
+        let is_well = |entry: &&Arc<Entry>| !panicked.iter().any(|panicked| Arc::ptr_eq(panicked, entry));
+        for entry in all.iter().filter(is_well) {
             // Whoever panics over a panic is counted, and nobody is told of that.
             PANICS.fetch_add(u64::from(!entry.tell(&event)), Ordering::Relaxed);
         }
@@ -136,9 +139,16 @@ impl Entry {
     /// Returns whether the observer did not panic.
     fn tell(self: &Arc<Self>, event: &Event) -> bool {
         self.running.fetch_add(1, Ordering::SeqCst);
-        TELLING.with_borrow_mut(|telling| telling.push(Arc::as_ptr(self)));
+        // A thread on its way out keeps no such list any more.
+        let _ = TELLING.try_with(|telling| telling.borrow_mut().push(Arc::as_ptr(self)));
         let _told = Told(self);
-        !self.active.load(Ordering::SeqCst) || catch_unwind(AssertUnwindSafe(|| self.observer.observe(event))).is_ok()
+        if !self.active.load(Ordering::SeqCst) {
+            return true;
+        }
+        let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.observer.observe(event))) else { return true };
+        // What it panicked with may panic too when it is dropped, and so on: once is enough.
+        catch_unwind(AssertUnwindSafe(|| drop(payload))).unwrap_or_else(std::mem::forget);
+        false
     }
 }
 
@@ -147,7 +157,7 @@ struct Told<'a>(&'a Entry);
 
 impl Drop for Told<'_> {
     fn drop(&mut self) {
-        TELLING.with_borrow_mut(Vec::pop);
+        let _ = TELLING.try_with(|telling| telling.borrow_mut().pop());
         self.0.running.fetch_sub(1, Ordering::SeqCst);
     }
 }

@@ -41,10 +41,10 @@
 //! no memory, however long it is. (Two of `n` keys share a policy with a chance of about `n²/2⁶⁵`: one in 370 billion at
 //! the default capacity.) The first 64 bytes are kept as a label for operators.
 //!
-//! **When there is no room**, an idle key makes it: one with no call in flight that was not used lately. If all that were
-//! looked at are busy, the newcomer shares one policy with all that find no room, or is rejected with
-//! [`Why::Crowded`](crate::Why::Crowded): see [`WhenFull`]. A key that is forgotten begins afresh when it comes back, so an
-//! open breaker that nobody calls may be forgotten.
+//! **When there is no room**, an idle key makes it: one with no call in flight, and rather one that was not used lately. If all
+//! are busy, of the two thousand or so that are looked at, the newcomer shares one policy with all that find no room, or is
+//! rejected with [`Why::Crowded`](crate::Why::Crowded): see [`WhenFull`]. A key that is forgotten begins afresh when it comes
+//! back, so an open breaker that nobody calls may be forgotten.
 //!
 //! **Clones** share the keys. **In a stack** it stands where the policy in it would. It takes a short lock on one of 16 parts
 //! of the table per call.

@@ -75,7 +75,8 @@ impl<P: Policy + Fresh, K> Keyed<P, K> {
     ///
     /// # Errors
     ///
-    /// The first that `change` returns. If that is for the template, nothing else is changed.
+    /// The first that `change` returns. If that is for the template, nothing else is changed; if it is for a key, all others
+    /// are.
     pub fn configure<E>(&self, change: impl Fn(&P) -> Result<(), E>) -> Result<(), E> {
         change(&self.shared.template)?;
         self.shared.table.renew();

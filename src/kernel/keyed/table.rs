@@ -170,17 +170,20 @@ impl<P> Table<P> {
 }
 
 impl<P> Shard<P> {
-    /// Takes out a key that is idle and was not used since the hand came by.
+    /// Takes out a key that is idle: rather one that was not used since the hand came by.
     fn evict(&mut self) -> Option<Entry<P>> {
-        for _ in 0..LOOKED_AT.min(2 * self.entries.len()) {
+        let mut used = None;
+        for _ in 0..LOOKED_AT.min(self.entries.len()) {
             self.hand = (self.hand + 1) % self.entries.len();
             let entry = &mut self.entries[self.hand];
-            let is_idle = Arc::strong_count(&entry.policy) == 1;
-            if is_idle && !std::mem::take(&mut entry.used) {
-                return Some(self.take(self.hand));
+            if Arc::strong_count(&entry.policy) == 1 {
+                if !std::mem::take(&mut entry.used) {
+                    return Some(self.take(self.hand));
+                }
+                used = used.or(Some(self.hand));
             }
         }
-        None
+        used.map(|at| self.take(at))
     }
 
     fn take(&mut self, at: usize) -> Entry<P> {

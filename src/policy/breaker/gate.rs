@@ -52,7 +52,7 @@ impl Sign {
     }
 
     /// Whether calls are rejected without asking the machine.
-    pub(super) fn is_barred(self) -> bool {
+    fn is_barred(self) -> bool {
         matches!(self.kind(), kind::OPEN | kind::PROBING | kind::BARRED)
     }
 
@@ -116,6 +116,12 @@ impl Published {
         self.from.store(from.map_or(0, Instant::as_nanos), Ordering::Relaxed);
         self.until.store(until.map_or(0, Instant::as_nanos), Ordering::Relaxed);
         self.word.store(generation << LOW_BITS | kind, Ordering::Release);
+    }
+
+    /// The generation in which calls are rejected without asking the machine, and until when, if they are.
+    pub(super) fn bar(&self) -> Option<(u64, Instant)> {
+        let sign = self.read();
+        sign.is_barred().then(|| (sign.0, self.until()))
     }
 
     pub(super) fn until(&self) -> Instant {

@@ -111,15 +111,17 @@ impl CircuitBreaker {
 
     /// Asks or changes the machine, and lets everybody know: every thread under the lock, and whoever listens after it.
     pub(super) fn with_core<R>(&self, change: impl FnOnce(&mut Core) -> R) -> R {
-        let (was_barred, result) = {
+        let (shuts, result) = {
             let mut core = lock(&self.shared.core);
-            let (before, was_barred) = (core.machine.state(), self.shared.gate.read().is_barred());
+            let (before, bar) = (core.machine.state(), self.shared.gate.bar());
             let result = change(&mut core);
             self.shared.gate.publish(core.machine.generation(), core.machine.gate(&core.settings));
             self.shared.changes.change(|| (before, core.machine.state()));
-            (was_barred, result)
+            // Another bar than before, even where there was one: calls may have been let through when its time was over.
+            let bar_now = self.shared.gate.bar();
+            (bar_now.is_some() && bar_now != bar, result)
         };
-        if !was_barred && self.shared.gate.read().is_barred() {
+        if shuts {
             self.shared.shut.ring();
         }
         self.shared.changes.hand_out(|from, to| {
