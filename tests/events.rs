@@ -217,6 +217,49 @@ async fn fails_when(told: Arc<AtomicBool>) -> Result<(), ()> {
 }
 
 #[test]
+fn an_observer_that_calls_whenever_it_hears_of_a_call_comes_to_an_end() {
+    watched(|| {
+        let name = "events-recursion";
+        let breaker = breaker(name);
+        let (guard, times) = (breaker.layer(), Arc::new(AtomicU64::new(0)));
+        let (calls, counts) = (guard.clone(), times.clone());
+        let _observing = observe(move |event: &Event| {
+            if event.by.as_str() == name {
+                counts.fetch_add(1, Ordering::SeqCst);
+                settled(calls.call(&(), || ready(Ok::<_, ()>(())))).unwrap();
+            }
+        });
+        settled(guard.call(&(), || ready(Ok::<_, ()>(())))).unwrap();
+        assert_eq!(times.load(Ordering::SeqCst), 8);
+    });
+}
+
+#[test]
+fn two_observers_may_drop_each_others_subscriptions() {
+    watched(|| {
+        for _ in 0..200 {
+            let slots: [Arc<Mutex<Option<Subscription>>>; 2] = Default::default();
+            let names = ["events-cross-0", "events-cross-1"];
+            for own in 0..2 {
+                let other = slots[1 - own].clone();
+                let subscription = observe(move |event: &Event| {
+                    if event.by.as_str() == names[own] {
+                        let subscription = other.lock().unwrap().take();
+                        drop(subscription);
+                    }
+                });
+                *slots[own].lock().unwrap() = Some(subscription);
+            }
+            thread::scope(|scope| {
+                for name in names {
+                    scope.spawn(move || breaker(name).force_open());
+                }
+            });
+        }
+    });
+}
+
+#[test]
 fn defect_46_an_opening_is_told_once() {
     let name = "events-46";
     let breaker = breaker(name);

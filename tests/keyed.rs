@@ -108,6 +108,19 @@ fn those_who_find_no_room_share_one_policy() {
     drop(held);
 }
 
+/// A table of idle keys is not full, however lately they were used.
+#[test]
+fn an_idle_key_makes_room_however_lately_it_was_used() {
+    let keyed = by_number(10_000, WhenFull::Reject);
+    for key in (0..10_000).chain(0..10_000) {
+        end(&keyed, keyed.admit(&key, now()).unwrap(), Outcome::Success);
+    }
+    for key in 10_000..10_500 {
+        end(&keyed, keyed.admit(&key, now()).unwrap(), Outcome::Success);
+    }
+    assert_eq!((keyed.len(), keyed.overflowed()), (10_000, 0));
+}
+
 #[test]
 fn a_key_that_is_used_outlives_those_that_are_seen_once() {
     let keyed = Keyed::builder(CircuitBreaker::builder("tenants").build().unwrap())

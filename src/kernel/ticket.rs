@@ -38,7 +38,7 @@ impl<P: Policy> Ticket<P> {
         self.end(reading);
     }
 
-    #[inline]
+    #[inline(always)] // or a guard's future is written to memory and read again
     fn end(&mut self, reading: Reading) {
         if let Some(token) = self.token.take() {
             let ended = Ended {

@@ -1,5 +1,5 @@
 use std::{
-    cell::RefCell,
+    cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, LazyLock, PoisonError, RwLock,
@@ -13,9 +13,9 @@ use super::{Event, What};
 /// Hears of events.
 ///
 /// It is called on the thread that made the event happen, under no lock, so it may use any policy, the one that it hears of
-/// included; what it does with one makes events of its own, so one that calls whenever it hears of a call never ends. It
-/// should be quick: a call waits for it. If it panics, nobody is harmed: the panic is counted in [`observer_panics`], and
-/// the other observers are told.
+/// included; what it does with one makes events of its own, which are told eight deep and no deeper. It should be quick: a
+/// call waits for it. If it panics, nobody is harmed: the panic is counted in [`observer_panics`], and the other observers
+/// are told.
 pub trait Observer: Send + Sync + 'static {
     /// Something has happened.
     fn observe(&self, event: &Event);
@@ -40,8 +40,15 @@ struct Entry {
 }
 
 thread_local! {
-    /// Whom this thread is telling something at this moment.
-    static TELLING: RefCell<Vec<*const Entry>> = const { RefCell::new(Vec::new()) };
+    /// How many observers this thread is telling something at this moment, one from within the other.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+}
+
+/// An observer that makes a call whenever it hears of one is not told of the calls that it makes beyond that.
+const DEEPEST: usize = 8;
+
+fn depth() -> usize {
+    DEPTH.get()
 }
 
 /// Tells this observer of every event in the process, until the subscription is dropped.
@@ -64,7 +71,7 @@ pub fn observer_panics() -> u64 {
 /// An observer, for as long as it is to hear.
 ///
 /// When the drop has returned, it hears nothing any more: what other threads are telling it at that moment is waited for, so
-/// hold no lock meanwhile that the observer takes. It may be dropped by the observer itself.
+/// hold no lock meanwhile that the observer takes. It may be dropped by an observer, which waits for nobody.
 ///
 /// ```
 /// use cofferdam::{Event, observe};
@@ -88,9 +95,8 @@ impl Drop for Subscription {
     fn drop(&mut self) {
         self.entry.active.store(false, Ordering::SeqCst);
         change(|all| all.retain(|entry| !Arc::ptr_eq(entry, &self.entry)));
-        let is_own = |entry: &&*const Entry| **entry == Arc::as_ptr(&self.entry);
-        let own = TELLING.try_with(|telling| telling.borrow().iter().filter(is_own).count()).unwrap_or(0);
-        while self.entry.running.load(Ordering::SeqCst) > own {
+        // An observer waits for nobody: two that drop each other's subscriptions would wait for ever.
+        while depth() == 0 && self.entry.running.load(Ordering::SeqCst) > 0 {
             thread::yield_now();
         }
     }
@@ -121,6 +127,9 @@ pub(super) fn anybody() -> bool {
 }
 
 pub(super) fn dispatch(event: &Event) {
+    if depth() >= DEEPEST {
+        return;
+    }
     let all = Arc::clone(&OBSERVERS.read().unwrap_or_else(PoisonError::into_inner));
     // Empty most of the time, and then it costs nothing.
     let panicked: Vec<_> = all.iter().filter(|entry| !entry.tell(event)).collect();
@@ -139,8 +148,7 @@ impl Entry {
     /// Returns whether the observer did not panic.
     fn tell(self: &Arc<Self>, event: &Event) -> bool {
         self.running.fetch_add(1, Ordering::SeqCst);
-        // A thread on its way out keeps no such list any more.
-        let _ = TELLING.try_with(|telling| telling.borrow_mut().push(Arc::as_ptr(self)));
+        DEPTH.set(depth() + 1);
         let _told = Told(self);
         if !self.active.load(Ordering::SeqCst) {
             return true;
@@ -157,7 +165,7 @@ struct Told<'a>(&'a Entry);
 
 impl Drop for Told<'_> {
     fn drop(&mut self) {
-        let _ = TELLING.try_with(|telling| telling.borrow_mut().pop());
+        DEPTH.set(depth() - 1);
         self.0.running.fetch_sub(1, Ordering::SeqCst);
     }
 }

@@ -40,10 +40,15 @@ pub struct KeySnapshot<P> {
 }
 
 /// The admission of a call by the policy of its key.
-#[derive(Debug)]
 pub struct KeyedToken<P: Policy> {
     policy: Arc<P>,
     token: P::Token,
+}
+
+impl<P: Policy<Token: fmt::Debug>> fmt::Debug for KeyedToken<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KeyedToken").field(&self.token).finish()
+    }
 }
 
 impl<P: Policy + Fresh> Keyed<P, ()> {

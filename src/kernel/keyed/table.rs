@@ -88,11 +88,11 @@ impl<P> Table<P> {
 
     /// Evicts one key, if there are too many. Returns whether it did.
     fn shrink(&self, hash: u64) -> bool {
-        let is_smaller = self.len() > self.capacity() && self.evict_anywhere(hash);
-        if is_smaller {
+        let evicted = if self.len() > self.capacity() { self.evict_anywhere(hash) } else { None };
+        if evicted.is_some() {
             self.count.fetch_sub(1, Ordering::AcqRel);
         }
-        is_smaller
+        evicted.is_some()
     }
 
     /// Holding a policy makes its key busy, and that changes under the lock only: so an idle one stays idle while it is looked
@@ -109,24 +109,31 @@ impl<P> Table<P> {
     pub(super) fn put(&self, hash: u64, label: Box<str>, policy: P, version: u64) -> Put<P> {
         let policy = Arc::new(policy);
         while self.shrink(hash) {}
-        let has_room = self.reserve() || self.len() <= self.capacity() && self.evict_anywhere(hash);
-        if !has_room {
-            return self.find(hash).map_or(Put::Full, Put::There);
+        // Its place is ours. It is dropped at the end: what it does then is its own, and by then all is counted.
+        let mut evicted = None;
+        if !self.reserve() {
+            evicted = if self.len() <= self.capacity() { self.evict_anywhere(hash) } else { None };
+            if evicted.is_none() {
+                return self.find(hash).map_or(Put::Full, Put::There);
+            }
         }
         let put = {
             let shard = &mut *lock(self.shard(hash));
             if let Some(at) = shard.index.get(&hash) {
-                Put::There(Arc::clone(&shard.entries[*at].policy))
+                Some(Put::There(Arc::clone(&shard.entries[*at].policy)))
             } else if self.version() != version {
-                Put::Stale
+                Some(Put::Stale)
             } else {
                 shard.index.insert(hash, shard.entries.len());
                 shard.entries.push(Entry { hash, label, policy: Arc::clone(&policy), used: false });
-                return Put::There(policy);
+                None
             }
         };
-        self.count.fetch_sub(1, Ordering::AcqRel);
-        put
+        if put.is_some() {
+            self.count.fetch_sub(1, Ordering::AcqRel);
+        }
+        drop(evicted);
+        put.unwrap_or(Put::There(policy))
     }
 
     /// All policies with their labels, and whether somebody held them at that moment.
@@ -159,13 +166,9 @@ impl<P> Table<P> {
     }
 
     /// Makes room for one by evicting another, in this key's shard if it can be. Its place is still counted.
-    fn evict_anywhere(&self, hash: u64) -> bool {
+    fn evict_anywhere(&self, hash: u64) -> Option<Entry<P>> {
         let first = Self::number(hash);
-        (0..SHARDS).any(|next| {
-            // What is taken out is dropped under no lock: what it does then is its own.
-            let evicted = lock(&self.shards[(first + next) % SHARDS].0).evict();
-            evicted.is_some()
-        })
+        (0..SHARDS).find_map(|next| lock(&self.shards[(first + next) % SHARDS].0).evict())
     }
 }
 
