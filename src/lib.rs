@@ -32,9 +32,14 @@
 //! | no call to last longer than it is worth | [`Timeout`], [`Deadline`] | [`timeout`] |
 //! | to know what a request is worth | [`Context`], [`Criticality`] | [`context`] |
 //! | an answer all the same | [`Fallback`] | [`fallback`] |
+//! | calls to wait for a slot for a while | [`Bulkhead`] with a [queue](bulkhead::Builder::queue) | [`bulkhead`], [`waiting`] |
+//! | a policy per tenant, shard or route | [`Keyed`] | [`keyed`] |
 //! | to try a policy without rejecting anything | [`Shadow`] | |
 //! | several policies as one | a tuple, or [`Policy::and`] | |
 //! | a policy of your own | [`Policy`], [`Admit`] | |
+//! | to hear what happens | [`observe`], [`CircuitBreaker::subscribe`] | |
+//! | to steer policies by name, in text | [`Control`] | |
+//! | what travels with a request | [`Context`]: [`Deadline`], [`Criticality`], [`Attempt`], [`TaskKey`] | [`context`] |
 //! | any future under a policy, without a service | [`Guard::call`] | |
 //! | services that answer with HTTP responses | [`.http()`](Guard::http) | [`mod@http`] |
 //! | services that speak gRPC | `.grpc()`, feature `grpc` | `grpc` |
