@@ -30,7 +30,6 @@
 //! | to stop calling what does not work | [`CircuitBreaker`] | [`breaker`] |
 //! | at most so many calls at a time | [`Bulkhead`] | [`bulkhead`] |
 //! | no call to last longer than it is worth | [`Timeout`], [`Deadline`] | [`timeout`] |
-//! | to know what a request is worth | [`Context`], [`Criticality`] | [`context`] |
 //! | an answer all the same | [`Fallback`] | [`fallback`] |
 //! | calls to wait for a slot for a while | [`Bulkhead`] with a [queue](bulkhead::Builder::queue) | [`bulkhead`], [`waiting`] |
 //! | a policy per tenant, shard or route | [`Keyed`] | [`keyed`] |
