@@ -3,7 +3,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cofferdam::{Admit, BreakerState, Bulkhead, CircuitBreaker, Control, Instant, Invalid, Keyed, waiting::Order};
+use cofferdam::{
+    Admit, BreakerState, Bulkhead, CircuitBreaker, Control, Instant, Invalid, Keyed, keyed::WhenFull, waiting::Order,
+};
 use proptest::prelude::*;
 
 fn breaker() -> CircuitBreaker {
@@ -20,6 +22,7 @@ fn all() -> Vec<Arc<dyn Control>> {
         Arc::new(queued().order(Order::Fifo).max_wait(Duration::from_micros(1500)).build().unwrap()),
         Arc::new(queued().build().unwrap().weighted(|weight: &u32| *weight)),
         Arc::new(Keyed::builder(breaker()).by(|tenant: &u32| *tenant).build().unwrap()),
+        Arc::new(Keyed::builder(breaker()).by(|tenant: &u32| *tenant).when_full(WhenFull::Reject).build().unwrap()),
     ]
 }
 
@@ -159,7 +162,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_text_does_harm(name in ".{0,20}", text in ".{0,80}", which in 0..7_usize, setting in 0..14_usize) {
+    fn no_text_does_harm(name in ".{0,20}", text in ".{0,80}", which in 0..8_usize, setting in 0..14_usize) {
         let control = &all()[which];
         let _ = control.configure(&name, &text);
         let _ = control.force(&text);

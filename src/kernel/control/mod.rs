@@ -4,7 +4,7 @@ mod field;
 mod text;
 
 pub(crate) use field::{Field, Fields};
-pub(crate) use text::{duration, none_or, number, pair};
+pub(crate) use text::Text;
 
 use super::{Invalid, Name};
 

@@ -2,26 +2,101 @@
 
 use std::{str::FromStr, time::Duration};
 
-use crate::kernel::Invalid;
+use crate::kernel::{Invalid, waiting::Order};
 
-/// A number, if it is one.
-pub(crate) fn number<T: FromStr>(field: &'static str, text: &str) -> Result<T, Invalid> {
-    text.parse().map_err(|_| Invalid::new(field, text, "a number in range"))
+/// A value that operators can write and read.
+pub(crate) trait Text: Sized {
+    fn to_text(&self) -> String;
+
+    /// The value, or that the setting of that name cannot be this.
+    fn from_text(setting: &'static str, text: &str) -> Result<Self, Invalid>;
+}
+
+fn number<T: FromStr>(setting: &'static str, text: &str) -> Result<T, Invalid> {
+    text.parse().map_err(|_| Invalid::new(setting, text, "a number in range"))
+}
+
+impl Text for u32 {
+    fn to_text(&self) -> String {
+        self.to_string()
+    }
+
+    fn from_text(setting: &'static str, text: &str) -> Result<Self, Invalid> {
+        number(setting, text)
+    }
+}
+
+impl Text for usize {
+    fn to_text(&self) -> String {
+        self.to_string()
+    }
+
+    fn from_text(setting: &'static str, text: &str) -> Result<Self, Invalid> {
+        number(setting, text)
+    }
+}
+
+impl Text for f64 {
+    fn to_text(&self) -> String {
+        self.to_string()
+    }
+
+    fn from_text(setting: &'static str, text: &str) -> Result<Self, Invalid> {
+        number(setting, text)
+    }
+}
+
+/// Digits, with a point or without, and a unit.
+impl Text for Duration {
+    fn to_text(&self) -> String {
+        format!("{self:?}")
+    }
+
+    fn from_text(setting: &'static str, text: &str) -> Result<Self, Invalid> {
+        parse(text).ok_or_else(|| Invalid::new(setting, text, "a duration such as 250ms, 1.5s or 2m"))
+    }
 }
 
 /// `none`, or a value.
-pub(crate) fn none_or<T>(text: &str, value: impl FnOnce(&str) -> Result<T, Invalid>) -> Result<Option<T>, Invalid> {
-    if text == "none" { Ok(None) } else { value(text).map(Some) }
+impl<T: Text> Text for Option<T> {
+    fn to_text(&self) -> String {
+        self.as_ref().map_or_else(|| "none".to_owned(), T::to_text)
+    }
+
+    fn from_text(setting: &'static str, text: &str) -> Result<Self, Invalid> {
+        if text == "none" { Ok(None) } else { T::from_text(setting, text).map(Some) }
+    }
 }
 
-/// Two values with a space between them.
-pub(crate) fn pair<'t>(field: &'static str, text: &'t str, form: &'static str) -> Result<(&'t str, &'t str), Invalid> {
-    text.split_once(' ').map(|(first, second)| (first, second.trim())).ok_or_else(|| Invalid::new(field, text, form))
+/// A duration and a ratio, with a space between them.
+impl Text for (Duration, f64) {
+    fn to_text(&self) -> String {
+        format!("{:?} {}", self.0, self.1)
+    }
+
+    fn from_text(setting: &'static str, text: &str) -> Result<Self, Invalid> {
+        let (duration, ratio) = text
+            .split_once(' ')
+            .ok_or_else(|| Invalid::new(setting, text, "a duration and a ratio, such as `5s 0.9`"))?;
+        Ok((Duration::from_text(setting, duration)?, f64::from_text(setting, ratio.trim())?))
+    }
 }
 
-/// A duration: digits, with a point or without, and a unit.
-pub(crate) fn duration(field: &'static str, text: &str) -> Result<Duration, Invalid> {
-    parse(text).ok_or_else(|| Invalid::new(field, text, "a duration such as 250ms, 1.5s or 2m"))
+impl Text for Order {
+    fn to_text(&self) -> String {
+        match self {
+            Self::Fifo => "fifo".to_owned(),
+            Self::Adaptive { after } => format!("adaptive {after:?}"),
+        }
+    }
+
+    fn from_text(setting: &'static str, text: &str) -> Result<Self, Invalid> {
+        match text.split_once(' ') {
+            None if text == "fifo" => Ok(Self::Fifo),
+            Some(("adaptive", after)) => Ok(Self::Adaptive { after: Duration::from_text(setting, after.trim())? }),
+            _ => Err(Invalid::new(setting, text, "`fifo`, or `adaptive` and a duration, such as `adaptive 100ms`")),
+        }
+    }
 }
 
 fn parse(text: &str) -> Option<Duration> {

@@ -217,6 +217,8 @@ where
     }
 
     fn force(&self, state: &str) -> Result<(), Invalid> {
+        // There may be no keys, and still no such state.
+        self.shared.template.fresh().force(state)?;
         self.all().map(|policy| policy.force(state)).fold(Ok(()), Result::and)
     }
 

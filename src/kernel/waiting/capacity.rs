@@ -2,8 +2,8 @@
 ///
 /// It counts what is taken by itself, without the room: while nobody waits, whoever comes takes and gives back, and the room
 /// hears nothing of it. Every change that makes something free has to tell the room if anybody waits: see
-/// [`Room::advance`](super::Room::advance). The order in which it is written matters: first free it, then look whether anybody waits, and
-/// best of all do both in one atomic operation.
+/// [`Room::advance`](super::Room::advance). The order matters: first free it, then look whether anybody waits, and best of
+/// all do both in one atomic operation.
 ///
 /// The room calls these methods while it holds its lock: they count, and call nothing else, least of all the room. What
 /// `offer` promised is there to be taken, unless something else took it meanwhile.

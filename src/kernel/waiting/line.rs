@@ -124,7 +124,7 @@ impl<T> Line<T> {
     }
 
     /// How many have not been called, or did not come.
-    pub(crate) fn len(&self) -> usize {
+    pub(crate) fn idle(&self) -> usize {
         self.idle
     }
 

@@ -133,7 +133,7 @@ impl<C: Capacity> Room<C> {
     /// How many wait.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        lock(&self.line).len()
+        lock(&self.line).idle()
     }
 
     /// How many may wait, for how long at most, and in which order.

@@ -16,7 +16,8 @@ impl CircuitBreaker {
     }
 
     /// Follows its state: the receiver has the latest one, and can wait for the next. States that last for less time than
-    /// it takes to look may be missed; whoever needs each of them [observes](crate::observe) it.
+    /// it takes to look may be missed; whoever needs each of them [observes](crate::observe) it. What `borrow` returns is a
+    /// lock: the breaker cannot change while it is held, so copy the state out of it.
     ///
     /// ```
     /// use cofferdam::{BreakerState, CircuitBreaker};

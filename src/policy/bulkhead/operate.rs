@@ -4,64 +4,26 @@ use super::{Builder, Bulkhead, Line, NoQueue, Queue, Queued, Weighted};
 use crate::kernel::{
     Control, Invalid, Name, Setting,
     context::Bounds,
-    control::{Field, Fields, duration, number, pair},
-    waiting::Order,
+    control::{Field, Fields},
 };
 
-fn limit<Q>() -> Field<Builder<Q>> {
-    Field {
-        name: "limit",
-        read: |builder| Some(builder.limit.to_string()),
-        write: |builder, value| {
-            builder.limit = number("limit", value)?;
-            Ok(())
-        },
-    }
+fn limit<Q: 'static>() -> Field<Builder<Q>> {
+    Field::new("limit", |builder| &mut builder.limit)
 }
 
-fn with_a_queue<D>() -> [Field<Builder<Queued<D>>>; 4] {
-    [
-        limit(),
-        Field {
-            name: "queue",
-            read: |builder| Some(builder.queue.length.to_string()),
-            write: |builder, value| {
-                builder.queue.length = number("queue", value)?;
-                Ok(())
-            },
-        },
-        Field {
-            name: "max_wait",
-            read: |builder| Some(format!("{:?}", builder.queue.max_wait)),
-            write: |builder, value| {
-                builder.queue.max_wait = duration("max_wait", value)?;
-                Ok(())
-            },
-        },
-        Field {
-            name: "order",
-            read: |builder| {
-                Some(match builder.queue.order {
-                    Order::Fifo => "fifo".to_owned(),
-                    Order::Adaptive { after } => format!("adaptive {after:?}"),
-                })
-            },
-            write: |builder, value| {
-                builder.queue.order = order(value)?;
-                Ok(())
-            },
-        },
-    ]
+fn fields() -> Fields<Builder> {
+    Fields { names: "limit", all: vec![limit()] }
 }
 
-fn order(value: &str) -> Result<Order, Invalid> {
-    const FORM: &str = "`fifo`, or `adaptive` and a duration, such as `adaptive 100ms`";
-    if value == "fifo" {
-        return Ok(Order::Fifo);
-    }
-    match pair("order", value, FORM)? {
-        ("adaptive", after) => Ok(Order::Adaptive { after: duration("order", after)? }),
-        _ => Err(Invalid::new("order", value, FORM)),
+fn fields_with_a_queue<D: 'static>() -> Fields<Builder<Queued<D>>> {
+    Fields {
+        names: "limit, queue, max_wait or order",
+        all: vec![
+            limit(),
+            Field::new("queue", |builder| &mut builder.queue.length),
+            Field::new("max_wait", |builder| &mut builder.queue.max_wait),
+            Field::new("order", |builder| &mut builder.queue.order),
+        ],
     }
 }
 
@@ -85,17 +47,16 @@ impl Control for Bulkhead {
     }
 
     fn settings(&self) -> Vec<Setting> {
-        Fields { all: &[limit()], names: "limit" }.read(&Builder::of(self.name(), self.limit(), NoQueue))
+        fields().read(Builder::of(self.name(), self.limit(), NoQueue))
     }
 
     fn configure(&self, setting: &str, value: &str) -> Result<(), Invalid> {
-        let mut builder = Builder::of(self.name(), self.limit(), NoQueue);
-        Fields { all: &[limit()], names: "limit" }.write(&mut builder, setting, value)?;
-        Self::configure(self, |_| builder)
+        let changed = fields().write(Builder::of(self.name(), self.limit(), NoQueue), setting, value)?;
+        Self::configure(self, |_| changed)
     }
 }
 
-impl<D: Bounds + Clone + Send + Sync> Control for Bulkhead<Queue<D>> {
+impl<D: Bounds + Clone + Send + Sync + 'static> Control for Bulkhead<Queue<D>> {
     fn name(&self) -> Name {
         Self::name(self)
     }
@@ -109,17 +70,12 @@ impl<D: Bounds + Clone + Send + Sync> Control for Bulkhead<Queue<D>> {
     }
 
     fn settings(&self) -> Vec<Setting> {
-        Fields { all: &with_a_queue(), names: "" }.read(&self.settings())
+        fields_with_a_queue().read(self.settings())
     }
 
     fn configure(&self, setting: &str, value: &str) -> Result<(), Invalid> {
-        let mut builder = self.settings();
-        Fields { all: &with_a_queue(), names: "limit, queue, max_wait or order" }.write(
-            &mut builder,
-            setting,
-            value,
-        )?;
-        Self::configure(self, |_| builder)
+        let changed = fields_with_a_queue().write(self.settings(), setting, value)?;
+        Self::configure(self, |_| changed)
     }
 }
 
