@@ -6,9 +6,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header::CONTENT_TYPE};
 
 use super::{Code, status};
-use crate::{http::Wording, kernel::Rejected};
+use crate::{
+    http::Wording,
+    kernel::{Rejected, Why},
+};
 
-/// A response that is all head: `UNAVAILABLE`, or `DEADLINE_EXCEEDED` if time was up, with `grpc-retry-pushback-ms` where
+/// A response that is all head: `UNAVAILABLE`, `DEADLINE_EXCEEDED` if time was up, or `RESOURCE_EXHAUSTED` for a rate limit, with `grpc-retry-pushback-ms` where
 /// that is known, and a message that says what happened and not to whom: the names of dependencies stay inside.
 ///
 /// ```
@@ -59,5 +62,9 @@ pub(super) fn trailers(rejected: &Rejected) -> HeaderMap {
 }
 
 fn code_of(rejected: &Rejected) -> Code {
-    if rejected.why().is_timeout() { Code::DeadlineExceeded } else { Code::Unavailable }
+    match rejected.why() {
+        Why::RateLimited | Why::TooMuch => Code::ResourceExhausted,
+        why if why.is_timeout() => Code::DeadlineExceeded,
+        _ => Code::Unavailable,
+    }
 }

@@ -32,7 +32,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! **A rejection** is by default a 503, or a 504 if time was up, with `Retry-After` where that is known and a small
+//! **A rejection** is by default a 503, a 504 if time was up, or a 429 for a rate limit, with `Retry-After` where that is known and a small
 //! problem body (RFC 9457) that names no dependency. [`Rejected`](crate::Rejected) is in its extensions. The wording is
 //! a value that you can change: see [`Http::wording`]; whoever prefers errors and has one that carries a rejection says
 //! [`Http::errors`].

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
 use super::retry_after;
-use crate::kernel::{Carries, Rejected};
+use crate::kernel::{Carries, Rejected, Why};
 
 /// Words a rejection for a service with this error.
 pub trait Wording<E> {
@@ -22,7 +22,7 @@ pub trait Wording<E> {
     }
 }
 
-/// A 503, or a 504 if time was up, with `Retry-After` where that is known, and a problem body that says what happened and
+/// A 503, a 504 if time was up, or a 429 for a rate limit, with `Retry-After` where that is known, and a problem body that says what happened and
 /// not to whom: the names of dependencies stay inside.
 ///
 /// ```
@@ -68,7 +68,11 @@ pub struct WordWith<F>(pub(crate) F);
 impl<E> Wording<E> for Problem {
     fn word(&self, rejected: &Rejected) -> Result<Response<Bytes>, E> {
         let why = rejected.why();
-        let status = if why.is_timeout() { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::SERVICE_UNAVAILABLE };
+        let status = match why {
+            Why::RateLimited | Why::TooMuch => StatusCode::TOO_MANY_REQUESTS,
+            why if why.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        };
         let body = format!(
             r#"{{"type":"about:blank","title":"{}","status":{},"detail":"{why}"}}"#,
             status.canonical_reason().unwrap_or_default(),

@@ -135,11 +135,25 @@ pub(crate) fn coarse() -> Instant {
     now()
 }
 
-/// Reads the calendar, which only dates from outside are compared with.
+/// Reads the calendar, for what different machines have to agree on.
 #[allow(clippy::disallowed_methods)] // this is the one place
-#[cfg_attr(not(feature = "http"), allow(dead_code))]
 pub(crate) fn calendar() -> SystemTime {
     SystemTime::now()
+}
+
+/// The hours since 1970, by this process's own clock: it is compared with the calendar once. On a clock that tests can stop,
+/// the hours since the process began, so that every run is the same.
+pub(crate) fn hour() -> u64 {
+    const HOUR: u64 = 3_600_000_000_000;
+    /// What lies between the two, in nanoseconds.
+    static OFFSET: LazyLock<u64> = LazyLock::new(|| {
+        if cfg!(feature = "test-util") {
+            return 0;
+        }
+        let since_1970 = calendar().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        nanos(since_1970).saturating_sub(now().0)
+    });
+    coarse().0.saturating_add(*OFFSET) / HOUR
 }
 
 #[cfg(all(test, not(feature = "test-util")))]

@@ -27,6 +27,14 @@ pub enum Why {
     Waited,
     /// It waited in line, and its place went to another.
     Displaced,
+    /// There is more to do than can be done, and others matter more or came at a better time.
+    Shed,
+    /// The dependency rejects so much that this one is not sent.
+    Throttled,
+    /// The rate limit is reached.
+    RateLimited,
+    /// It asks for more at once than the rate limit ever allows.
+    TooMuch,
     /// The dependency took longer than its timeout.
     TimedOut,
     /// The request's deadline passed while the call ran.
@@ -50,6 +58,10 @@ impl Why {
             Self::Full => "no slot is free",
             Self::Waited => "no slot became free in time",
             Self::Displaced => "the place in line went to another",
+            Self::Shed => "there is too much to do",
+            Self::Throttled => "the dependency is overloaded",
+            Self::RateLimited => "the rate limit is reached",
+            Self::TooMuch => "it asks for more than the rate limit ever allows",
             Self::TimedOut => "the call timed out",
             Self::DeadlineExceeded => "the deadline passed",
             Self::Expired => "the deadline had passed before the call",

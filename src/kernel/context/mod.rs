@@ -46,6 +46,7 @@
 mod attempt;
 mod criticality;
 mod deadline;
+mod rank;
 mod source;
 mod task;
 mod timeout_text;
@@ -54,6 +55,7 @@ mod trust;
 pub use attempt::Attempt;
 pub use criticality::Criticality;
 pub use deadline::Deadline;
+pub use rank::{CarriedRank, Rank, RankSource};
 pub(crate) use source::Bounds;
 pub use source::{CarriedDeadline, DeadlineSource, NoDeadline};
 pub use task::TaskKey;

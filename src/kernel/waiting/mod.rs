@@ -33,6 +33,7 @@ mod in_line;
 mod line;
 mod place;
 mod room;
+mod slots;
 mod wakers;
 
 pub use capacity::Capacity;
@@ -40,3 +41,4 @@ pub(crate) use in_line::InLine;
 pub use line::Order;
 pub use place::{Place, Turned};
 pub use room::{Claim, Room};
+pub(crate) use slots::{LARGEST, Slots};

@@ -1,14 +1,11 @@
 use std::time::Duration;
 
-use super::{
-    Bulkhead, NoQueue, Queue,
-    state::{LARGEST, Slots},
-};
+use super::{Bulkhead, NoQueue, Queue};
 use crate::kernel::{
     Invalid, Name,
     context::{Bounds, CarriedDeadline, NoDeadline},
     sync::Arc,
-    waiting::{Order, Room},
+    waiting::{LARGEST, Order, Room, Slots},
 };
 
 /// Builds a [`Bulkhead`], or changes one: see [`Bulkhead::configure`].

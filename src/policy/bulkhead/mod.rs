@@ -82,7 +82,6 @@ mod config;
 mod operate;
 mod policy;
 mod queue;
-mod state;
 
 pub use config::{Builder, Queued};
 pub use policy::{Bulkhead, Weighted};

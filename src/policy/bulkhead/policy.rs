@@ -1,13 +1,12 @@
 use super::{
     Builder, Line, LineFor, NoQueue, Queue,
     config::{Queued, limit},
-    state::Slots,
 };
 use crate::kernel::{
     Admit, Ended, Fresh, Instant, Invalid, Name, Policy, Rejected, Timing, Why,
     context::Bounds,
     sync::Arc,
-    waiting::{Place, Turned},
+    waiting::{Place, Slots, Turned},
 };
 
 /// At most so many calls at a time; the rest are rejected at once, or wait for a while.

@@ -1,11 +1,10 @@
 //! With a line or without: in the type, so that a bulkhead without one pays nothing for it.
 
-use super::state::Slots;
 use crate::kernel::{
     Immediate, Kind, Name, Rejected, Waiting, Why,
     context::{Bounds, DeadlineSource, NoDeadline},
     sync::Arc,
-    waiting::{Claim, Place, Room, Turned},
+    waiting::{Claim, Place, Room, Slots, Turned},
 };
 
 /// No line: whoever finds no slot is rejected at once.

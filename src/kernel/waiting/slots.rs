@@ -1,31 +1,32 @@
+use super::Capacity;
 use crate::kernel::{
     event::Chain,
     sync::{Arc, AtomicU64, Ordering},
-    waiting::Capacity,
 };
 
+/// So many slots, counted in one word.
 #[derive(Debug)]
-pub(super) struct Slots {
+pub(crate) struct Slots {
     /// The limit, what is taken of it, and whether somebody waits, in one word: so no admission can overlook a change of any.
     word: AtomicU64,
     /// Changes of the limit.
-    pub(super) changes: Chain<u32>,
+    pub(crate) changes: Chain<u32>,
 }
 
 /// The largest limit: what is left of a word besides what is taken and the mark of those who wait.
-pub(super) const LARGEST: u32 = u32::MAX >> 1;
+pub(crate) const LARGEST: u32 = u32::MAX >> 1;
 
 const LIMIT_SHIFT: u32 = 33;
 const WAITED_FOR: u64 = 1 << 32;
 
 impl Slots {
-    pub(super) fn new(limit: u32) -> Self {
+    pub(crate) fn new(limit: u32) -> Self {
         Self { word: AtomicU64::new(u64::from(limit) << LIMIT_SHIFT), changes: Chain::new() }
     }
 
     /// Takes as many slots, or as many as there are if that is more than all: returns how many. While somebody waits, none.
     #[inline]
-    pub(super) fn take(&self, weight: u32) -> Option<u32> {
+    pub(crate) fn take(&self, weight: u32) -> Option<u32> {
         self.take_unless(WAITED_FOR, weight)
     }
 
@@ -49,11 +50,11 @@ impl Slots {
 
     /// Gives slots back. Returns whether somebody waits for them.
     #[inline]
-    pub(super) fn give_back(&self, weight: u32) -> bool {
+    pub(crate) fn give_back(&self, weight: u32) -> bool {
         self.word.fetch_sub(u64::from(weight), Ordering::AcqRel) & WAITED_FOR != 0
     }
 
-    pub(super) fn resize(&self, limit: u32) {
+    pub(crate) fn resize(&self, limit: u32) {
         const REST: u64 = (1 << LIMIT_SHIFT) - 1;
         let change = |now| Some(u64::from(limit) << LIMIT_SHIFT | now & REST);
         self.changes.change(|| {
@@ -63,7 +64,7 @@ impl Slots {
     }
 
     /// The limit, and how much of it is taken.
-    pub(super) fn read(&self) -> (u32, u32) {
+    pub(crate) fn read(&self) -> (u32, u32) {
         unpack(self.word.load(Ordering::Acquire))
     }
 }
