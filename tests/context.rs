@@ -362,6 +362,13 @@ fn what_came_by_another_way_is_held_to_the_same_bounds() {
         assert_eq!(request, within);
     }
 
+    // One without a deadline has the default one from then on
+    let patient = Trust::builder().default_deadline(SECOND).build().unwrap();
+    let mut silent = Letter::default();
+    patient.bound(&mut silent);
+    assert!(silent.deadline.is_some_and(|deadline| deadline <= Deadline::after(SECOND)));
+    assert!(silent.deadline.unwrap() > Deadline::at(Instant::now()));
+
     // But saying nothing is no way to matter more than is believed
     let mut silent = Letter::default();
     let batch = Trust::builder().highest_criticality(Criticality::SheddablePlus).build().unwrap();
@@ -391,11 +398,17 @@ fn a_source_of_deadlines_reads_what_the_request_carries() {
 #[test]
 fn what_cannot_be_believed_is_refused_by_name() {
     assert_eq!(Trust::builder().build(), Ok(Trust::default()));
-    let settings: [(context::Builder, &str, &str); 4] = [
+    let (minute, longest) = (Duration::from_secs(60), Trust::builder().longest_deadline(SECOND));
+    let settings: [(context::Builder, &str, &str); 9] = [
         (Trust::builder().longest_deadline(Duration::ZERO), "longest_deadline", "0ns"),
         (Trust::builder().longest_deadline(Duration::MAX), "longest_deadline", "18446744073709551615.999999999s"),
         (Trust::builder().most_attempts(0), "most_attempts", "0"),
         (Trust::builder().most_attempts(0).tasks(false), "most_attempts", "0"),
+        (Trust::builder().default_deadline(Duration::ZERO), "default_deadline", "0ns"),
+        (Trust::builder().default_deadline(Duration::MAX), "default_deadline", "18446744073709551615.999999999s"),
+        (longest.default_deadline(minute), "default_deadline", "60s"),
+        (Trust::builder().longest_task(15), "longest_task", "15"),
+        (Trust::builder().longest_task(4097), "longest_task", "4097"),
     ];
     for (builder, field, value) in settings {
         let invalid = builder.build().unwrap_err();

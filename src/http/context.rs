@@ -1,38 +1,124 @@
-use http::Request;
+//! The context of an HTTP request is in its extensions.
 
-use crate::kernel::{Attempt, Context, Criticality, Deadline, TaskKey};
+use http::{Extensions, Request};
 
-/// The context of an HTTP request is in its extensions, each value under its own type.
-impl<B> Context for Request<B> {
+use crate::kernel::{
+    Attempt, Context, Criticality, Deadline, TaskKey,
+    context::{Carried, take_over},
+};
+
+/// Whoever a request is made for. It stays with the request, so that what is set afterwards is held to it as well.
+#[derive(Clone, Copy)]
+struct Caller(Carried);
+
+/// Whoever that request is made for, if that was said.
+fn caller(extensions: &Extensions) -> Option<&Carried> {
+    extensions.get().map(|Caller(caller)| caller)
+}
+
+/// Each value under its own type. What a request is made [on behalf of](Context::on_behalf_of) stays with it: whatever is
+/// set later, and by whichever layer, it is never read as more.
+///
+/// Besides requests of `http`, others have extensions too, such as those of Tonic.
+///
+/// ```
+/// use cofferdam::{Context, Criticality};
+/// use http::Extensions;
+///
+/// let (mut incoming, mut outgoing) = (Extensions::new(), Extensions::new());
+/// incoming.set_criticality(Criticality::SheddablePlus);
+/// outgoing.on_behalf_of(&incoming);
+/// outgoing.set_criticality(Criticality::CriticalPlus);
+/// assert_eq!(outgoing.criticality(), Some(Criticality::SheddablePlus));
+/// ```
+impl Context for Extensions {
     fn deadline(&self) -> Option<Deadline> {
-        self.extensions().get().copied()
+        let own = self.get().copied();
+        // None is not the earliest.
+        own.into_iter().chain(caller(self).and_then(Context::deadline)).min()
     }
 
     fn set_deadline(&mut self, deadline: Deadline) {
-        self.extensions_mut().insert(deadline);
+        self.insert(deadline);
     }
 
     fn criticality(&self) -> Option<Criticality> {
-        self.extensions().get().copied()
+        let own = self.get().copied();
+        match caller(self) {
+            Some(caller) => own.map(|own: Criticality| own.min(caller.criticality().unwrap_or_default())),
+            None => own,
+        }
     }
 
     fn set_criticality(&mut self, criticality: Criticality) {
-        self.extensions_mut().insert(criticality);
+        self.insert(criticality);
     }
 
     fn attempt(&self) -> Attempt {
-        self.extensions().get().copied().unwrap_or_default()
+        self.get().copied().unwrap_or_default()
     }
 
     fn set_attempt(&mut self, attempt: Attempt) {
-        self.extensions_mut().insert(attempt);
+        self.insert(attempt);
     }
 
     fn task(&self) -> Option<TaskKey> {
-        self.extensions().get().copied()
+        caller(self).and_then(Context::task).or_else(|| self.get().copied())
     }
 
     fn set_task(&mut self, task: TaskKey) {
-        self.extensions_mut().insert(task);
+        self.insert(task);
+    }
+
+    fn on_behalf_of<C: Context + ?Sized>(&mut self, caller: &C) {
+        let mut bound = Carried::of(caller);
+        if let Some(Caller(earlier)) = self.get() {
+            bound.on_behalf_of(earlier);
+        }
+        // Of two callers, the later one's task holds, as for any request.
+        if let Some(task) = caller.task() {
+            bound.set_task(task);
+        }
+        take_over(self, caller);
+        self.insert(Caller(bound));
+    }
+}
+
+/// What its extensions say.
+impl<B> Context for Request<B> {
+    fn deadline(&self) -> Option<Deadline> {
+        self.extensions().deadline()
+    }
+
+    fn set_deadline(&mut self, deadline: Deadline) {
+        self.extensions_mut().set_deadline(deadline);
+    }
+
+    fn criticality(&self) -> Option<Criticality> {
+        self.extensions().criticality()
+    }
+
+    fn set_criticality(&mut self, criticality: Criticality) {
+        self.extensions_mut().set_criticality(criticality);
+    }
+
+    fn attempt(&self) -> Attempt {
+        self.extensions().attempt()
+    }
+
+    fn set_attempt(&mut self, attempt: Attempt) {
+        self.extensions_mut().set_attempt(attempt);
+    }
+
+    fn task(&self) -> Option<TaskKey> {
+        self.extensions().task()
+    }
+
+    fn set_task(&mut self, task: TaskKey) {
+        self.extensions_mut().set_task(task);
+    }
+
+    fn on_behalf_of<C: Context + ?Sized>(&mut self, caller: &C) {
+        self.extensions_mut().on_behalf_of(caller);
     }
 }

@@ -46,7 +46,7 @@ impl Criticality {
     }
 
     /// Reads a spelling.
-    pub(super) fn read(text: &str) -> Option<Self> {
+    pub(crate) fn read(text: &str) -> Option<Self> {
         let same = |(one, other): (u8, u8)| one.eq_ignore_ascii_case(&other) || (one, other) == (b'-', b'_');
         let spells = |class: &Self| {
             let name = class.as_str();

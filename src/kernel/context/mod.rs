@@ -38,12 +38,16 @@
 //! # Ok::<(), cofferdam::Invalid>(())
 //! ```
 //!
+//! [`Carried`] is what is left of a request for those who have to pass it on later. What reads and writes headers is in
+//! `http::hops`.
+//!
 //! **Nothing here rejects.** What is unreadable is as good as not said; what is too much is clamped. Patterns that look at
 //! a context reject by themselves: [`Timeout`](crate::Timeout) a request whose deadline has passed.
 //!
 //! **Everything is a small value** that is copied with the request. Nothing is shared.
 
 mod attempt;
+mod carried;
 mod criticality;
 mod deadline;
 mod rank;
@@ -53,6 +57,7 @@ mod timeout_text;
 mod trust;
 
 pub use attempt::Attempt;
+pub use carried::Carried;
 pub use criticality::Criticality;
 pub use deadline::Deadline;
 pub use rank::{CarriedRank, Rank, RankSource};
@@ -60,6 +65,10 @@ pub(crate) use source::Bounds;
 pub use source::{CarriedDeadline, DeadlineSource, NoDeadline};
 pub use task::TaskKey;
 pub use timeout_text::TimeoutText;
+#[cfg(feature = "http")]
+pub(crate) use timeout_text::{read as read_timeout, read_millis};
+#[cfg(feature = "http")]
+pub(crate) use trust::LONGEST_TEXT;
 pub use trust::{Builder, Trust};
 
 /// Requests that carry a context from hop to hop.
@@ -147,20 +156,27 @@ pub trait Context {
     /// The earlier deadline holds. The request matters as much as it says itself, but never more than its caller, and
     /// as much as its caller if it says nothing. Its task is its caller's. Its attempt stays its own: what the caller
     /// tries a second time may be asked of others for the first.
+    ///
+    /// An HTTP request remembers it: what is set afterwards is not read as more than the caller's either.
     fn on_behalf_of<C: Context + ?Sized>(&mut self, caller: &C)
     where
         Self: Sized,
     {
-        if let Some(deadline) = caller.deadline() {
-            self.set_deadline(self.deadline().map_or(deadline, |own| own.earlier(deadline)));
-        }
-        match (self.criticality(), caller.criticality()) {
-            (None, None) => {}
-            (None, Some(callers)) => self.set_criticality(callers),
-            (Some(own), callers) => self.set_criticality(own.min(callers.unwrap_or_default())),
-        }
-        if let Some(task) = caller.task() {
-            self.set_task(task);
-        }
+        take_over(self, caller);
+    }
+}
+
+/// Gives `own` what holds for everything that is done for `caller`.
+pub(crate) fn take_over(own: &mut impl Context, caller: &(impl Context + ?Sized)) {
+    if let Some(deadline) = caller.deadline() {
+        own.set_deadline(own.deadline().map_or(deadline, |own| own.earlier(deadline)));
+    }
+    match (own.criticality(), caller.criticality()) {
+        (None, None) => {}
+        (None, Some(callers)) => own.set_criticality(callers),
+        (Some(class), callers) => own.set_criticality(class.min(callers.unwrap_or_default())),
+    }
+    if let Some(task) = caller.task() {
+        own.set_task(task);
     }
 }

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// The length of a key as text.
 const DIGITS: usize = 16;
@@ -56,6 +56,17 @@ impl TaskKey {
         self.0
     }
 
+    /// The key as text: sixteen lower-case hexadecimal digits.
+    pub(crate) fn digits(self) -> [u8; DIGITS] {
+        let mut rest = self.0;
+        let mut digits = [0; DIGITS];
+        for digit in digits.iter_mut().rev() {
+            *digit = b"0123456789abcdef"[(rest % 16) as usize];
+            rest /= 16;
+        }
+        digits
+    }
+
     /// Where the task stands among all others during that epoch: the lower goes first, the higher is shed first.
     ///
     /// Places are spread evenly over all numbers, and no two keys share one. Another epoch is another order, so that
@@ -75,7 +86,7 @@ impl fmt::Debug for TaskKey {
 /// Sixteen lower-case hexadecimal digits, which [`TaskKey::of`] reads again.
 impl fmt::Display for TaskKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:0DIGITS$x}", self.0)
+        self.digits().into_iter().try_for_each(|digit| f.write_char(digit.into()))
     }
 }
 

@@ -83,7 +83,7 @@ impl fmt::Display for TimeoutText {
 }
 
 /// Reads that form, and nothing that is only similar to it.
-pub(super) fn read(text: &str) -> Option<Duration> {
+pub(crate) fn read(text: &str) -> Option<Duration> {
     let (unit, digits) = text.as_bytes().split_last()?;
     let (_, nanos) = UNITS.into_iter().find(|(letter, _)| letter == unit)?;
     let number = number(digits, DIGITS)?;
@@ -92,7 +92,15 @@ pub(super) fn read(text: &str) -> Option<Duration> {
     Some(Duration::new(seconds as u64, rest as u32)) // eight digits of hours are far below either's end
 }
 
-/// Reads digits, and at most so many, of which a `u64` has room for 19.
+/// Reads milliseconds.
+pub(crate) fn read_millis(text: &str) -> Option<Duration> {
+    number(text.as_bytes(), MOST_DIGITS).map(Duration::from_millis)
+}
+
+/// As many digits as a `u64` has room for.
+pub(super) const MOST_DIGITS: usize = 19;
+
+/// Reads digits, and at most so many.
 pub(super) fn number(digits: &[u8], most: usize) -> Option<u64> {
     if digits.is_empty() || digits.len() > most || !digits.iter().all(u8::is_ascii_digit) {
         return None;

@@ -2,28 +2,28 @@ use std::time::Duration;
 
 use super::{
     Attempt, Context, Criticality, Deadline, TaskKey,
-    timeout_text::{number, read},
+    timeout_text::{MOST_DIGITS, number, read, read_millis},
 };
 use crate::kernel::Invalid;
 
-/// As many digits as a `u64` has room for.
-const DIGITS: usize = 19;
-/// In bytes. A name that is longer is no name.
-const LONGEST_TASK: usize = 256;
+/// In bytes: of a name, and so of anything that is read at all.
+pub(crate) const LONGEST_TEXT: usize = 4096;
 
 /// How far a service believes what a request from outside says of itself.
 ///
 /// Each function takes a text as it came, in a header or in metadata, and gives a value within bounds, or nothing.
 /// Texts that are not exactly of the right form are as good as not there: signs, blanks, anything but ASCII digits
-/// where digits belong. A value beyond what is believed is clamped. No text panics, allocates, or takes longer than its
-/// first few hundred bytes.
+/// where digits belong. A value beyond what is believed is clamped. No text panics, allocates, or is read when it is longer
+/// than the longest name of a task.
 ///
 /// | setting | default | range |
 /// |---|---|---|
 /// | [`longest_deadline`](Builder::longest_deadline) | 1 hour | above zero, at most 100 years |
+/// | [`default_deadline`](Builder::default_deadline) | none | above zero, at most the longest |
 /// | [`highest_criticality`](Builder::highest_criticality) | `CRITICAL` | |
 /// | [`most_attempts`](Builder::most_attempts) | 16 | at least 1 |
 /// | [`tasks`](Builder::tasks) | believed | |
+/// | [`longest_task`](Builder::longest_task) | 256 bytes | 16 to 4096 |
 ///
 /// ```
 /// use std::time::Duration;
@@ -42,18 +42,22 @@ const LONGEST_TASK: usize = 256;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trust {
     longest_deadline: Duration,
+    default_deadline: Option<Duration>,
     highest_criticality: Criticality,
     most_attempts: Attempt,
     tasks: bool,
+    longest_task: usize,
 }
 
 impl Default for Trust {
     fn default() -> Self {
         Self {
             longest_deadline: Duration::from_secs(60 * 60),
+            default_deadline: None,
             highest_criticality: Criticality::Critical,
             most_attempts: Attempt::FIRST.plus(15),
             tasks: true,
+            longest_task: 256,
         }
     }
 }
@@ -61,8 +65,8 @@ impl Default for Trust {
 impl Trust {
     /// Starts from the defaults.
     pub fn builder() -> Builder {
-        let Self { longest_deadline, highest_criticality, most_attempts, tasks } = Self::default();
-        Builder { longest_deadline, highest_criticality, most_attempts: most_attempts.number(), tasks }
+        let trust = Self::default();
+        Builder { trust, most_attempts: trust.most_attempts.number() }
     }
 
     /// The deadline that long from now: `text` is in the form of `grpc-timeout`, so one to eight digits and one of the
@@ -78,7 +82,7 @@ impl Trust {
     /// `x-envoy-expected-rq-timeout-ms`.
     #[must_use]
     pub fn deadline_in_millis(&self, text: &str) -> Option<Deadline> {
-        number(text.as_bytes(), DIGITS).map(|millis| self.deadline_after(Duration::from_millis(millis)))
+        read_millis(text).map(|timeout| self.deadline_after(timeout))
     }
 
     /// The class of that name, or the highest that is believed: see [`Criticality`] for the spelling.
@@ -91,36 +95,40 @@ impl Trust {
     /// `x-envoy-attempt-count`.
     #[must_use]
     pub fn attempt(&self, text: &str) -> Option<Attempt> {
-        let number = number(text.as_bytes(), DIGITS)?;
+        let number = number(text.as_bytes(), MOST_DIGITS)?;
         Attempt::new(u32::try_from(number).unwrap_or(u32::MAX)).map(|said| said.min(self.most_attempts))
     }
 
     /// The attempt after that many: `text` is one to nineteen digits, as in gRPC's `grpc-previous-rpc-attempts`.
     #[must_use]
     pub fn attempt_after(&self, text: &str) -> Option<Attempt> {
-        let previous = number(text.as_bytes(), DIGITS)?;
+        let previous = number(text.as_bytes(), MOST_DIGITS)?;
         let said = Attempt::FIRST.plus(u32::try_from(previous).unwrap_or(u32::MAX));
         Some(said.min(self.most_attempts))
     }
 
-    /// The [key](TaskKey::of) of the task of that name. A name is 1 to 256 bytes.
+    /// The [key](TaskKey::of) of the task of that name. A name has at least one byte.
     ///
     /// One that is longer is ignored rather than cut: long names often begin all alike, and then all tasks would be one.
     #[must_use]
     pub fn task(&self, text: &str) -> Option<TaskKey> {
-        (self.tasks && (1..=LONGEST_TASK).contains(&text.len())).then(|| TaskKey::of(text))
+        (self.tasks && (1..=self.longest_task).contains(&text.len())).then(|| TaskKey::of(text))
     }
 
     /// Holds what a request carries already, by whatever way it came, to the same bounds.
     ///
     /// A request that says nothing of how much it matters matters by default; if that is more than is believed, it is
-    /// told so too. Its task is left as it is.
+    /// told so too. One without a deadline is given the default one, if there is one. Its task is left as it is.
     pub fn bound<Request: Context>(&self, request: &mut Request) {
-        if let Some(deadline) = request.deadline() {
-            let longest = Deadline::after(self.longest_deadline);
-            if longest < deadline {
-                request.set_deadline(longest);
+        match (request.deadline(), self.default_deadline) {
+            (Some(deadline), _) => {
+                let longest = Deadline::after(self.longest_deadline);
+                if longest < deadline {
+                    request.set_deadline(longest);
+                }
             }
+            (None, Some(default)) => request.set_deadline(Deadline::after(default)),
+            (None, None) => {}
         }
         if request.criticality().unwrap_or_default() > self.highest_criticality {
             request.set_criticality(self.highest_criticality);
@@ -139,10 +147,9 @@ impl Trust {
 #[derive(Clone, Copy, Debug)]
 #[must_use = "a builder does nothing until it builds"]
 pub struct Builder {
-    longest_deadline: Duration,
-    highest_criticality: Criticality,
+    /// Not checked yet.
+    trust: Trust,
     most_attempts: u32,
-    tasks: bool,
 }
 
 impl Builder {
@@ -150,7 +157,15 @@ impl Builder {
     ///
     /// Default: one hour. Range: above zero, at most 100 years.
     pub fn longest_deadline(mut self, longest: Duration) -> Self {
-        self.longest_deadline = longest;
+        self.trust.longest_deadline = longest;
+        self
+    }
+
+    /// The deadline of a request that names none, from when it is looked at by [`Trust::bound`].
+    ///
+    /// Default: none. Range: above zero, at most [`longest_deadline`](Self::longest_deadline).
+    pub fn default_deadline(mut self, default: impl Into<Option<Duration>>) -> Self {
+        self.trust.default_deadline = default.into();
         self
     }
 
@@ -159,7 +174,7 @@ impl Builder {
     /// Default: [`Criticality::Critical`], so that nobody who merely says so goes before all others. Below
     /// that, requests that say nothing are held to it by [`Trust::bound`].
     pub fn highest_criticality(mut self, highest: Criticality) -> Self {
-        self.highest_criticality = highest;
+        self.trust.highest_criticality = highest;
         self
     }
 
@@ -176,7 +191,15 @@ impl Builder {
     ///
     /// Default: they are.
     pub fn tasks(mut self, believed: bool) -> Self {
-        self.tasks = believed;
+        self.trust.tasks = believed;
+        self
+    }
+
+    /// How long the name of a task may be, in bytes. One that is longer is ignored.
+    ///
+    /// Default: 256. Range: 16, which is the length of a [key](TaskKey) as text, to 4096.
+    pub fn longest_task(mut self, bytes: usize) -> Self {
+        self.trust.longest_task = bytes;
         self
     }
 
@@ -186,12 +209,17 @@ impl Builder {
     ///
     /// [`Invalid`] names the setting, its value and what it may be.
     pub fn build(self) -> Result<Trust, Invalid> {
-        let attempts = Attempt::new(self.most_attempts);
-        Ok(Trust {
-            longest_deadline: Invalid::unless_duration("longest_deadline", self.longest_deadline)?,
-            highest_criticality: self.highest_criticality,
-            most_attempts: attempts.ok_or_else(|| Invalid::new("most_attempts", self.most_attempts, "at least 1"))?,
-            tasks: self.tasks,
-        })
+        let Trust { longest_deadline, default_deadline, longest_task, .. } = self.trust;
+        Invalid::unless_duration("longest_deadline", longest_deadline)?;
+        if let Some(default) = default_deadline.filter(|default| default.is_zero() || *default > longest_deadline) {
+            let allowed = "above zero, at most `longest_deadline`";
+            return Err(Invalid::new("default_deadline", format_args!("{default:?}"), allowed));
+        }
+        if !(16..=LONGEST_TEXT).contains(&longest_task) {
+            return Err(Invalid::new("longest_task", longest_task, "16 to 4096"));
+        }
+        let most_attempts = Attempt::new(self.most_attempts)
+            .ok_or_else(|| Invalid::new("most_attempts", self.most_attempts, "at least 1"))?;
+        Ok(Trust { most_attempts, ..self.trust })
     }
 }

@@ -1,0 +1,67 @@
+use super::{Context, Criticality, Deadline, TaskKey};
+
+/// What a request hands on to whatever is done for it, apart from the request itself: its deadline, its criticality and its
+/// task.
+///
+/// The request is often gone by the time something is asked of others for it: its body has been read, or the work goes on
+/// in another task. This is the rest of it, in a value that is copied. The number of the attempt is not in it, as a first
+/// attempt here may be made for a second one elsewhere.
+///
+/// ```
+/// use std::time::Duration;
+/// use cofferdam::{Context, Criticality, Deadline, context::Carried};
+/// # #[cfg(feature = "http")] {
+///
+/// let mut request = http::Request::new("body");
+/// request.set_criticality(Criticality::Sheddable);
+/// request.set_deadline(Deadline::after(Duration::from_secs(1)));
+///
+/// let caller = Carried::of(&request);
+/// drop(request);
+///
+/// let mut outgoing = http::Request::new(());
+/// outgoing.on_behalf_of(&caller);
+/// assert_eq!(outgoing.criticality(), Some(Criticality::Sheddable));
+/// assert_eq!(outgoing.deadline(), caller.deadline());
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    deadline: Option<Deadline>,
+    criticality: Option<Criticality>,
+    task: Option<TaskKey>,
+}
+
+impl Carried {
+    /// What that request carries.
+    #[must_use]
+    pub fn of<C: Context + ?Sized>(request: &C) -> Self {
+        Self { deadline: request.deadline(), criticality: request.criticality(), task: request.task() }
+    }
+}
+
+impl Context for Carried {
+    fn deadline(&self) -> Option<Deadline> {
+        self.deadline
+    }
+
+    fn set_deadline(&mut self, deadline: Deadline) {
+        self.deadline = Some(deadline);
+    }
+
+    fn criticality(&self) -> Option<Criticality> {
+        self.criticality
+    }
+
+    fn set_criticality(&mut self, criticality: Criticality) {
+        self.criticality = Some(criticality);
+    }
+
+    fn task(&self) -> Option<TaskKey> {
+        self.task
+    }
+
+    fn set_task(&mut self, task: TaskKey) {
+        self.task = Some(task);
+    }
+}
