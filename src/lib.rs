@@ -39,6 +39,7 @@
 //! | to hear what happens | [`observe`], [`CircuitBreaker::subscribe`] | |
 //! | to steer policies by name, in text | [`Control`] | |
 //! | what travels with a request | [`Context`]: [`Deadline`], [`Criticality`], [`Attempt`], [`TaskKey`] | [`context`] |
+//! | it to travel on, from service to service | [`ContextHeaders`] | [`hops`] |
 //! | any future under a policy, without a service | [`Guard::call`] | |
 //! | services that answer with HTTP responses | [`.http()`](Guard::http) | [`mod@http`] |
 //! | services that speak gRPC | `.grpc()`, feature `grpc` | `grpc` |
@@ -76,7 +77,11 @@ pub use flow::{
 #[cfg(feature = "grpc")]
 pub use grpc::Grpc;
 #[cfg(feature = "http")]
-pub use http::{Http, rejection};
+pub use http::{
+    Http,
+    hops::{self, ContextHeaders},
+    rejection,
+};
 pub use kernel::{
     Admit, Attempt, Bell, ByResult, Call, Carries, Classify, ClassifyWith, Context, Control, Criticality, Deadline,
     Degraded, Ended, Event, Fresh, Guard, Guarded, GuardedFuture, Immediate, Instant, Invalid, Keyed, Kind, Listening,

@@ -372,7 +372,7 @@ fn by_result(answer: Result<&u32, &BoxError>) -> cofferdam::Outcome {
 #[cfg(feature = "http")]
 fn web_layers<P: Property>() {
     use bytes::Bytes;
-    use cofferdam::Http;
+    use cofferdam::{ContextHeaders, Http, context};
     use http::{Request, Response};
     use http_body_util::Full;
     use support::{Broken, Web};
@@ -407,6 +407,10 @@ fn web_layers<P: Property>() {
         "http queue, fused",
         with_breaker_and_queue(|breaker, slots| guard((breaker, slots)).http()),
     );
+    run::<P, Web, _>("http inbound", || {
+        (ContextHeaders::default().inbound(context::Trust::default()), Watch::nothing())
+    });
+    run::<P, Web, _>("http outbound", || (ContextHeaders::default().outbound(), Watch::nothing()));
     run::<P, Web, _>("http timeout", || (timeout().build().unwrap(), Watch::nothing()));
     run::<P, Web, _>("http deadline", || {
         (timeout().between_frames(HOUR).deadline().build().unwrap(), Watch::nothing())

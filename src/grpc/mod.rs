@@ -52,11 +52,15 @@
 //!
 //! **A timeout** that fires after the answer has begun ends it with trailers that say `DEADLINE_EXCEEDED`.
 //!
+//! **What a call is worth** travels in its metadata, with the time that is left in `grpc-timeout`: see
+//! [`ContextHeaders::grpc`](crate::ContextHeaders::grpc).
+//!
 //! **Clones** of a guarded service share the policy, as everywhere. **In a stack** it stands where any guard stands, and
 //! further in than what translates gRPC-Web, which moves the status into the body, where it is not looked for.
 
 mod code;
 mod flow;
+mod hops;
 mod protocol;
 mod status;
 mod wording;

@@ -38,11 +38,13 @@
 //! [`Http::errors`].
 //!
 //! **A request's context** is in its extensions: a [`Deadline`](crate::Deadline), a [`Criticality`](crate::Criticality),
-//! an [`Attempt`](crate::Attempt) and a [`TaskKey`](crate::TaskKey): see [`context`](crate::context).
+//! an [`Attempt`](crate::Attempt) and a [`TaskKey`](crate::TaskKey): see [`context`](crate::context). Between services it
+//! travels in headers: see [`hops`].
 
 mod answer;
 mod context;
 mod fallback;
+pub mod hops;
 mod paced;
 mod protocol;
 pub(crate) mod retry_after;
@@ -54,6 +56,7 @@ pub use answer::{ReadHead, rejection};
 #[cfg(feature = "grpc")]
 pub(crate) use answer::{read_answer, word};
 pub use fallback::HttpFallback;
+pub use hops::ContextHeaders;
 pub use paced::Paced;
 pub use protocol::{ByStatus, ClassifyHead, Http};
 pub(crate) use tracked::Rest;

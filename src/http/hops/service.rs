@@ -1,0 +1,151 @@
+use std::task::{Context as TaskContext, Poll};
+
+use http::Request;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::ContextHeaders;
+use crate::kernel::{
+    Context,
+    context::{Carried, Trust},
+};
+
+/// Which way requests go: [`Inbound`] or [`Outbound`], and no other.
+pub trait Direction: sealed::Sealed {
+    /// Moves the context of a request between its headers and its extensions.
+    fn pass<B>(&self, request: &mut Request<B>);
+}
+
+/// Requests come in: what their headers say is put into their extensions, as far as it is believed.
+#[derive(Clone, Debug)]
+pub struct Inbound {
+    pub(super) headers: ContextHeaders,
+    pub(super) trust: Trust,
+}
+
+/// Requests go out: what their extensions say is written to their headers.
+#[derive(Clone, Debug)]
+pub struct Outbound {
+    pub(super) headers: ContextHeaders,
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Inbound {}
+    impl Sealed for super::Outbound {}
+}
+
+impl Direction for Inbound {
+    #[inline]
+    fn pass<B>(&self, request: &mut Request<B>) {
+        let said = self.headers.take(request.headers_mut(), &self.trust);
+        lower(request, said);
+        self.trust.bound(request);
+    }
+}
+
+impl Direction for Outbound {
+    #[inline]
+    fn pass<B>(&self, request: &mut Request<B>) {
+        let carried = Carried::of(request);
+        self.headers.write(&carried, request.headers_mut());
+    }
+}
+
+/// Holds a request to what was said of it. What is known of it already is known better than from outside, so it is only
+/// ever lowered, and keeps its task.
+fn lower<B>(request: &mut Request<B>, said: Carried) {
+    if let Some(deadline) = said.deadline() {
+        request.set_deadline(request.deadline().map_or(deadline, |known| known.earlier(deadline)));
+    }
+    if let Some(class) = said.criticality() {
+        request.set_criticality(request.criticality().map_or(class, |known| known.min(class)));
+    }
+    if let (Some(task), None) = (said.task(), request.task()) {
+        request.set_task(task);
+    }
+}
+
+/// The layer of a [`Hop`]: [`ContextHeaders::inbound`] and [`ContextHeaders::outbound`] make it.
+///
+/// ```
+/// use cofferdam::{ContextHeaders, context::Trust};
+///
+/// let headers = ContextHeaders::default();
+/// let (server, client) = (headers.inbound(Trust::default()), headers.outbound());
+/// # let _ = (server, client);
+/// ```
+#[derive(Clone, Debug)]
+pub struct HopLayer<D> {
+    direction: D,
+}
+
+impl<D> HopLayer<D> {
+    pub(super) fn new(direction: D) -> Self {
+        Self { direction }
+    }
+}
+
+impl<S, D: Clone> Layer<S> for HopLayer<D> {
+    type Service = Hop<S, D>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Hop { inner, direction: self.direction.clone() }
+    }
+}
+
+/// Moves the context of each request between its headers and its extensions, and leaves all else to the service inside: see
+/// the [module](super).
+///
+/// ```
+/// use cofferdam::{Context, ContextHeaders, Criticality, context::Trust};
+/// use http::Request;
+/// use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), BoxError> {
+/// let service = ServiceBuilder::new()
+///     .layer(ContextHeaders::default().inbound(Trust::default()))
+///     .service(service_fn(|request: Request<()>| async move { Ok::<_, BoxError>(request.criticality()) }));
+///
+/// let request = Request::get("/").header("x-request-criticality", "sheddable").body(())?;
+/// assert_eq!(service.oneshot(request).await?, Some(Criticality::Sheddable));
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Hop<S, D> {
+    inner: S,
+    direction: D,
+}
+
+impl<S, D> Hop<S, D> {
+    /// The service behind it.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Gives the service back.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, D, B> Service<Request<B>> for Hop<S, D>
+where
+    S: Service<Request<B>>,
+    D: Direction,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    #[inline]
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        self.direction.pass(&mut request);
+        self.inner.call(request)
+    }
+}
