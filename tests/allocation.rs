@@ -339,6 +339,39 @@ fn reading_and_writing_a_context_allocates_nothing() {
     }
 }
 
+/// What a hop needs besides the maps: nothing to read, and to write, the text of each header whose text is not always there.
+#[cfg(feature = "http")]
+#[test]
+fn a_hop_allocates_the_text_of_what_it_writes() {
+    use cofferdam::{Context as _, ContextHeaders, Criticality, Deadline, TaskKey, context::Carried, context::Trust};
+    use http::{HeaderMap, HeaderValue};
+
+    /// Allocations of writing this over what is there.
+    fn written(headers: &ContextHeaders, carried: &Carried, map: &mut HeaderMap) -> u64 {
+        for name in ["x-request-criticality", "x-request-timeout-ms", "x-request-task", "x-timeout"] {
+            map.insert(name, HeaderValue::from_static("unreadable"));
+        }
+        let before = ALLOCATIONS.get();
+        headers.write(carried, map);
+        ALLOCATIONS.get() - before
+    }
+
+    let (headers, mut map) = (ContextHeaders::builder().timeout("x-timeout").build().unwrap(), HeaderMap::new());
+    let mut carried = Carried::default();
+    carried.set_criticality(Criticality::Sheddable);
+    assert_eq!(written(&headers, &carried, &mut map), 0);
+    carried.set_task(TaskKey::random());
+    assert_eq!(written(&headers, &carried, &mut map), 1);
+    carried.set_deadline(Deadline::after(Duration::from_secs(60)));
+    assert_eq!(written(&headers, &carried, &mut map), 3);
+
+    let trust = Trust::default();
+    written(&headers, &carried, &mut map);
+    let before = ALLOCATIONS.get();
+    assert_eq!(headers.take(&mut map, &trust).task(), carried.task());
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+}
+
 #[cfg(feature = "grpc")]
 #[test]
 fn a_grpc_answer_allocates_nothing() {

@@ -8,8 +8,13 @@ use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, body::Body, routing::get};
 use bytes::Bytes;
-use cofferdam::{BreakerState, Bulkhead, CircuitBreaker, Outcome, Policy, Timeout, Why, guard, rejection};
-use http::{Request, Response, StatusCode};
+use cofferdam::{
+    BreakerState, Bulkhead, CircuitBreaker, Context, ContextHeaders, Criticality, Deadline, Outcome, Policy, TaskKey,
+    Timeout, Why,
+    context::{Carried, Trust},
+    guard, rejection,
+};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -233,5 +238,71 @@ async fn defect_218_an_early_answer_may_overtake_its_request() {
     assert_eq!((slots.in_flight(), own.in_flight()), (0, 0));
     for _ in 0..64 {
         upload.send(vec![0; 16 * 1024].into()).unwrap();
+    }
+}
+
+/// What a service was told.
+type Told = (Option<Criticality>, Option<Duration>, Option<TaskKey>);
+
+/// A service that works for that long, and then asks the next one, if there is one, in each request's name.
+async fn asking(works: Duration, next: Option<SocketAddr>) -> (SocketAddr, mpsc::UnboundedReceiver<Told>) {
+    let headers = ContextHeaders::default();
+    let (tell, told) = mpsc::unbounded_channel();
+    let client = ServiceBuilder::new().layer(headers.outbound()).service(client());
+    let handler = get(move |request: Request<Body>| {
+        let (tell, client, caller) = (tell.clone(), client.clone(), Carried::of(&request));
+        async move {
+            assert!(!request.headers().keys().any(|name| name.as_str().starts_with("x-request-")));
+            let left = caller.deadline().map(Deadline::remaining);
+            tell.send((caller.criticality(), left, caller.task())).unwrap();
+            tokio::time::sleep(works).await;
+            if let Some(next) = next {
+                let mut outgoing = to(next);
+                outgoing.on_behalf_of(&caller);
+                // This service thinks highly of itself.
+                outgoing.set_criticality(Criticality::CriticalPlus);
+                outgoing.headers_mut().insert("x-request-timeout-ms", HeaderValue::from_static("86400000"));
+                assert_eq!(client.oneshot(outgoing).await.unwrap().status(), StatusCode::OK);
+            }
+        }
+    });
+    let address = serve(Router::new().route("/", handler).layer(headers.inbound(Trust::default()))).await;
+    (address, told)
+}
+
+#[tokio::test]
+async fn defect_144_164_what_a_request_is_worth_reaches_the_end_of_a_call_tree_and_is_never_more() {
+    // Given three services in a row, of which two work for 20 ms
+    let work = Duration::from_millis(20);
+    let (last, mut third) = asking(Duration::ZERO, None).await;
+    let (middle, mut second) = asking(work, Some(last)).await;
+    let (first, mut first_told) = asking(work, Some(middle)).await;
+
+    // (what the first is told, and what then holds in all of them)
+    let task = Some(TaskKey::of("order 4711"));
+    let cases = [
+        (
+            [("x-request-criticality", "SHEDDABLE"), ("x-request-task", "order 4711")],
+            (Some(Criticality::Sheddable), task),
+        ),
+        ([("x-request-criticality", "CRITICAL_PLUS"), ("x-other", "")], (Some(Criticality::Critical), None)),
+    ];
+    for (said, (class, task)) in cases {
+        let mut request = to(first);
+        request.headers_mut().insert("x-request-timeout-ms", HeaderValue::from_static("5000"));
+        for (name, text) in said {
+            request.headers_mut().insert(name, HeaderValue::from_static(text));
+        }
+        let answer = within("an answer", client().request(request)).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+
+        let mut before = Duration::from_millis(5000) + work;
+        for told in [&mut first_told, &mut second, &mut third] {
+            let (told_class, left, told_task) = told.recv().await.unwrap();
+            assert_eq!((told_class, told_task), (class, task));
+            // Each has less time than the one before, by what that worked
+            assert!(left.unwrap() <= before - work, "{left:?} after {before:?}");
+            before = left.unwrap();
+        }
     }
 }

@@ -92,10 +92,11 @@
 //! inside; a call costs no task and no box, and besides what the maps of headers and extensions need, an allocation for each
 //! header that is written, other than that of criticality.
 
+mod config;
 mod headers;
 mod service;
 
-#[cfg(feature = "grpc")]
-pub(crate) use headers::Names;
-pub use headers::{Builder, ContextHeaders};
+pub use config::Builder;
+pub(crate) use config::Names;
+pub use headers::ContextHeaders;
 pub use service::{Direction, Hop, HopLayer, Inbound, Outbound};

@@ -66,7 +66,7 @@ pub use source::{CarriedDeadline, DeadlineSource, NoDeadline};
 pub use task::TaskKey;
 pub use timeout_text::TimeoutText;
 #[cfg(feature = "http")]
-pub(crate) use timeout_text::{read as read_timeout, read_millis};
+pub(crate) use timeout_text::{read as read_timeout, read_millis, write_number};
 #[cfg(feature = "http")]
 pub(crate) use trust::LONGEST_TEXT;
 pub use trust::{Builder, Trust};

@@ -53,13 +53,7 @@ impl TimeoutText {
 
         let mut text = [b'0'; LONGEST];
         text[DIGITS] = unit;
-        let mut start = DIGITS;
-        let mut rest = number as u32; // it is below `TOO_MUCH`
-        while start == DIGITS || rest > 0 {
-            start -= 1;
-            text[start] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
+        let start = write_number(number as u64, &mut text[..DIGITS]); // it is below `TOO_MUCH`
         Self { text, start: start as u8 }
     }
 
@@ -80,6 +74,17 @@ impl fmt::Display for TimeoutText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
+}
+
+/// Writes digits from the right, as far as there is room, and tells where they begin.
+pub(crate) fn write_number(number: u64, text: &mut [u8]) -> usize {
+    let (mut start, mut rest) = (text.len(), number);
+    while start > 0 && (rest > 0 || start == text.len()) {
+        start -= 1;
+        text[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    start
 }
 
 /// Reads that form, and nothing that is only similar to it.

@@ -1,0 +1,146 @@
+use http::HeaderName;
+
+use super::ContextHeaders;
+use crate::kernel::Invalid;
+
+/// Each of them, unless it is not used.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Names {
+    pub(crate) criticality: Option<HeaderName>,
+    pub(crate) timeout_ms: Option<HeaderName>,
+    pub(crate) timeout: Option<HeaderName>,
+    pub(crate) task: Option<HeaderName>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            criticality: Some(HeaderName::from_static("x-request-criticality")),
+            timeout_ms: Some(HeaderName::from_static("x-request-timeout-ms")),
+            timeout: None,
+            task: Some(HeaderName::from_static("x-request-task")),
+        }
+    }
+}
+
+/// Builds [`ContextHeaders`].
+///
+/// | setting | default |
+/// |---|---|
+/// | [`criticality`](Self::criticality) | `x-request-criticality` |
+/// | [`timeout_ms`](Self::timeout_ms) | `x-request-timeout-ms` |
+/// | [`timeout`](Self::timeout) | none |
+/// | [`task`](Self::task) | `x-request-task` |
+///
+/// Each is the name of a header, of which case does not matter, or `None`: then it is neither read nor written. No two may
+/// be the same, and none may be one that HTTP itself needs, such as `content-length`.
+///
+/// ```
+/// use cofferdam::ContextHeaders;
+///
+/// let headers = ContextHeaders::builder().criticality("X-Priority-Class").task(None).build()?;
+///
+/// let invalid = ContextHeaders::builder().task("x request").build().unwrap_err();
+/// assert_eq!(invalid.field(), "task");
+/// # let _ = headers; Ok::<(), cofferdam::Invalid>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until it builds"]
+pub struct Builder {
+    criticality: Option<String>,
+    timeout_ms: Option<String>,
+    timeout: Option<String>,
+    task: Option<String>,
+}
+
+/// What messages are delimited, routed and allowed by. They would be taken out of requests.
+const NEEDED: [&str; 12] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "host",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+];
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        let Names { criticality, timeout_ms, timeout, task } = Names::default();
+        let text = |name: Option<HeaderName>| name.map(|name| name.as_str().to_owned());
+        Self { criticality: text(criticality), timeout_ms: text(timeout_ms), timeout: text(timeout), task: text(task) }
+    }
+
+    /// The header that says how much the request matters.
+    ///
+    /// Default: `x-request-criticality`.
+    pub fn criticality<'n>(mut self, name: impl Into<Option<&'n str>>) -> Self {
+        self.criticality = name.into().map(str::to_owned);
+        self
+    }
+
+    /// The header that says how much time is left for it, in milliseconds.
+    ///
+    /// Default: `x-request-timeout-ms`.
+    pub fn timeout_ms<'n>(mut self, name: impl Into<Option<&'n str>>) -> Self {
+        self.timeout_ms = name.into().map(str::to_owned);
+        self
+    }
+
+    /// The header that says how much time is left for it, as digits and a unit: see
+    /// [`TimeoutText`](crate::context::TimeoutText).
+    ///
+    /// Default: none, and over gRPC `grpc-timeout`.
+    pub fn timeout<'n>(mut self, name: impl Into<Option<&'n str>>) -> Self {
+        self.timeout = name.into().map(str::to_owned);
+        self
+    }
+
+    /// The header that names the task that the request is part of, or is its key.
+    ///
+    /// Default: `x-request-task`.
+    pub fn task<'n>(mut self, name: impl Into<Option<&'n str>>) -> Self {
+        self.task = name.into().map(str::to_owned);
+        self
+    }
+
+    /// Builds it.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] names the setting, its value and what it may be.
+    pub fn build(self) -> Result<ContextHeaders, Invalid> {
+        let names = Names {
+            criticality: name("criticality", self.criticality)?,
+            timeout_ms: name("timeout_ms", self.timeout_ms)?,
+            timeout: name("timeout", self.timeout)?,
+            task: name("task", self.task)?,
+        };
+        let Names { criticality, timeout_ms, timeout, task } = &names;
+        let all = [("criticality", criticality), ("timeout_ms", timeout_ms), ("timeout", timeout), ("task", task)];
+        for (index, (field, name)) in all.into_iter().enumerate() {
+            if let Some(name) = name
+                && all[..index].iter().any(|(_, other)| other.as_ref() == Some(name))
+            {
+                return Err(Invalid::new(field, name, "the name of no other of these headers"));
+            }
+        }
+        Ok(names.into())
+    }
+}
+
+/// Checks one name by itself.
+fn name(field: &'static str, text: Option<String>) -> Result<Option<HeaderName>, Invalid> {
+    let Some(text) = text else { return Ok(None) };
+    let name = HeaderName::from_bytes(text.as_bytes())
+        .map_err(|_| Invalid::new(field, format_args!("{text:?}"), "the name of a header"))?;
+    if NEEDED.contains(&name.as_str()) {
+        return Err(Invalid::new(field, name, "a header that HTTP itself does not need"));
+    }
+    Ok(Some(name))
+}
