@@ -39,7 +39,7 @@
 //! | to hear what happens | [`observe`], [`CircuitBreaker::subscribe`] | |
 //! | to steer policies by name, in text | [`Control`] | |
 //! | what travels with a request | [`Context`]: [`Deadline`], [`Criticality`], [`Attempt`], [`TaskKey`] | [`context`] |
-//! | it to travel on, from service to service | [`ContextHeaders`] | [`hops`] |
+//! | that to travel from service to service | [`ContextHeaders`] | [`hops`] |
 //! | any future under a policy, without a service | [`Guard::call`] | |
 //! | services that answer with HTTP responses | [`.http()`](Guard::http) | [`mod@http`] |
 //! | services that speak gRPC | `.grpc()`, feature `grpc` | `grpc` |
@@ -54,7 +54,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `http` | yes | the HTTP protocol: `.http()` on layers |
+//! | `http` | yes | the HTTP protocol: `.http()` on layers; a request's context in headers |
 //! | `grpc` | no | the gRPC protocol: `.grpc()` on layers; with it comes `http` |
 //! | `tracing` | no | [`Tracing`], an observer that writes events to `tracing` |
 //! | `test-util` | no | the crate's clock is tokio's, so tests on a paused clock work; not for production |
