@@ -85,8 +85,9 @@
 //! layer of a client: inside retries, so that each attempt is told what is left by then, and inside the
 //! [`Timeout`](crate::Timeout), which shortens the deadline to its own.
 //!
-//! **Passing on** is for you to do, in a line: not all that a task does is done for the request that it began with. A proxy
-//! that sends on the request itself has nothing to do.
+//! **Passing on** is for you to do, in a line: not all that a task does is done for the request that it began with. A handler
+//! that does not get the request gets its extensions: Axum extracts `http::Extensions`, and Tonic's requests have them. A
+//! proxy that sends on the request itself has nothing to do.
 //!
 //! **Clones** share the names of the headers and have no other state. Readiness, answers and errors are those of the service
 //! inside; a call costs no task and no box, and besides what the maps of headers and extensions need, an allocation for each

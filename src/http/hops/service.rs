@@ -11,12 +11,30 @@ use crate::kernel::{
 };
 
 /// Which way requests go: [`Inbound`] or [`Outbound`], and no other.
+///
+/// ```
+/// use cofferdam::hops::{Direction, Hop, HopLayer};
+/// use tower::Layer;
+///
+/// fn around<S, D: Direction + Clone>(service: S, hop: &HopLayer<D>) -> Hop<S, D> {
+///     hop.layer(service)
+/// }
+/// ```
 pub trait Direction: sealed::Sealed {
     /// Moves the context of a request between its headers and its extensions.
     fn pass<B>(&self, request: &mut Request<B>);
 }
 
 /// Requests come in: what their headers say is put into their extensions, as far as it is believed.
+///
+/// ```
+/// use cofferdam::{ContextHeaders, context::Trust, hops::{HopLayer, Inbound}};
+///
+/// fn from_anybody() -> HopLayer<Inbound> {
+///     ContextHeaders::default().inbound(Trust::default())
+/// }
+/// # from_anybody();
+/// ```
 #[derive(Clone, Debug)]
 pub struct Inbound {
     pub(super) headers: ContextHeaders,
@@ -24,6 +42,15 @@ pub struct Inbound {
 }
 
 /// Requests go out: what their extensions say is written to their headers.
+///
+/// ```
+/// use cofferdam::{ContextHeaders, hops::{HopLayer, Outbound}};
+///
+/// fn to_dependencies() -> HopLayer<Outbound> {
+///     ContextHeaders::default().outbound()
+/// }
+/// # to_dependencies();
+/// ```
 #[derive(Clone, Debug)]
 pub struct Outbound {
     pub(super) headers: ContextHeaders,
