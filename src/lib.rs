@@ -93,6 +93,7 @@ pub use kernel::{
 pub use policy::{
     breaker::{self, CircuitBreaker, State as BreakerState},
     bulkhead::{self, Bulkhead},
+    limit::{self, AdaptiveLimit},
 };
 #[cfg(feature = "tracing")]
 pub use watch::Tracing;

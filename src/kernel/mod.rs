@@ -16,7 +16,7 @@ mod invalid;
 pub mod keyed;
 mod kind;
 
-mod lane;
+pub(crate) mod lane;
 mod name;
 mod oneshot;
 mod outcome;

@@ -55,12 +55,15 @@ impl Slots {
     }
 
     pub(crate) fn resize(&self, limit: u32) {
+        self.changes.change(|| (self.set_limit(limit), limit));
+    }
+
+    /// Changes the limit, of which nobody is told. Returns what it was.
+    pub(crate) fn set_limit(&self, limit: u32) -> u32 {
         const REST: u64 = (1 << LIMIT_SHIFT) - 1;
         let change = |now| Some(u64::from(limit) << LIMIT_SHIFT | now & REST);
-        self.changes.change(|| {
-            let (Ok(before) | Err(before)) = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, change);
-            (unpack(before).0, limit)
-        });
+        let (Ok(before) | Err(before)) = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, change);
+        unpack(before).0
     }
 
     /// The limit, and how much of it is taken.

@@ -1,0 +1,232 @@
+use std::time::Duration;
+
+use super::{Algorithm, Plan, Quiet, Sample, per_second};
+use crate::kernel::Instant;
+
+/// Stays just above the knee: where more calls in flight no longer mean more work done.
+///
+/// By Little's law a service that does `T` calls a second and takes `R` for each has `T * R` of them in flight. So with
+/// `R0`, what a call takes while nothing stands in line within the service, the limit is
+///
+/// ```text
+///   limit = T * min(1.6 * R0, D / 2)         T: calls that worked a second      D: how long callers wait
+/// ```
+///
+/// Below the knee `T` is what the limit lets through, so the limit grows by 1.6 each window. Above it `T` is the capacity,
+/// whatever the limit is, and the limit stays at 1.6 times what keeps the service busy: six tenths of `R0` are spent in its
+/// line, and who runs next is decided in ours.
+///
+/// - **Windows only raise it**, and only if the limit was in use.
+/// - **`R0` is measured, not remembered**: calls that begin while at most half the limit is in flight are taken by cohorts,
+///   and all of a cohort have to end, so that long calls count like short ones. Under overload there are none such; then the
+///   limit is lowered to half for one cohort, every five seconds, or at once when calls take far longer than they should. As
+///   1.6 times a half is less than one, an `R0` that was taken too high comes down by a fifth each time.
+/// - **Late calls cut it.** If more than a quarter of the calls since the last cut were late, it is halved, but not below what
+///   the rate at which calls end calls for.
+/// - **A dependency that turns calls away** has said how many it takes: the limit goes to what it worked on, and from there up
+///   one at a time.
+/// - **`D` bounds it**, so whatever else goes wrong, a call spends at most half of its time in the service.
+///
+/// This is BBR (bandwidth times round trip) with the mean of unhurried calls in place of the fastest, of which there is none
+/// that could be trusted where service times vary.
+///
+/// ```
+/// use cofferdam::limit::{AdaptiveLimit, Knee};
+///
+/// // It is what a limit has unless another is asked for.
+/// let limit: AdaptiveLimit<Knee> = AdaptiveLimit::builder("search").build()?;
+/// assert_eq!(limit.limit(), 20);
+/// # Ok::<(), cofferdam::Invalid>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Knee {
+    /// Calls that worked a second: smoothed, and in the last window.
+    throughput: f64,
+    last_throughput: f64,
+    /// `R0`, in seconds.
+    base: Option<f64>,
+    measured: Instant,
+    /// The limit still has to be found: nothing is to get in the way.
+    starting: bool,
+    probing_since: Option<Instant>,
+    next_probe: Instant,
+    turned_away: Option<Instant>,
+    /// Which probe it is, from which the time to the next one is varied.
+    probes: u32,
+}
+
+/// How much longer than unhurried calls may take.
+const GAIN: f64 = 1.6;
+/// The share of the limit up to which calls are unhurried. Times the gain it has to stay below one.
+const QUIET: f64 = 0.5;
+/// The share of their time that calls may spend in the service.
+const SHARE_OF_PATIENCE: f64 = 0.5;
+const LATE: f64 = 0.25;
+/// A limit that a cut does not go below: one call that runs and one that is next.
+const FLOOR: f64 = 2.0;
+/// A mean that is so much longer than it should be says that something has changed.
+const ODD: f64 = 1.5;
+/// A new base that differs by that factor is taken as it is.
+const ANOTHER: f64 = 1.7;
+/// As long as so much longer, a call that failed was given up, not refused.
+const SLOW: f64 = 3.5;
+/// The share of calls that a dependency turns away by which it says that there are too many.
+const TURNED_AWAY: f64 = 0.05;
+const BETWEEN_PROBES: Duration = Duration::from_secs(5);
+const BETWEEN_ODD_PROBES: Duration = Duration::from_millis(500);
+const AFTER_TURNED_AWAY: Duration = Duration::from_secs(2);
+/// Until then the limit goes up by small steps.
+const CAREFUL: Duration = Duration::from_secs(10);
+
+impl Default for Knee {
+    fn default() -> Self {
+        Self {
+            throughput: 0.0,
+            last_throughput: 0.0,
+            base: None,
+            measured: Instant::ORIGIN,
+            starting: false,
+            probing_since: None,
+            next_probe: Instant::ORIGIN,
+            turned_away: None,
+            probes: 0,
+        }
+    }
+}
+
+impl Algorithm for Knee {
+    fn begin(&mut self, limit: u32) -> Plan {
+        self.plan(limit.into(), Duration::MAX)
+    }
+
+    fn window(&mut self, sample: &Sample) -> Plan {
+        let throughput = sample.throughput();
+        let before = std::mem::replace(&mut self.last_throughput, throughput);
+        if self.probing_since.is_none() {
+            let near = throughput > self.throughput / 2.0 && throughput < self.throughput * 2.0;
+            self.throughput += if near { 0.2 } else { 1.0 } * (throughput - self.throughput);
+        }
+        let limit = f64::from(sample.limit);
+        if sample.late >= 2 && sample.late as f64 > LATE * sample.calls as f64 {
+            return self.cut(limit, sample);
+        }
+        if sample.overloaded >= 1 && sample.overloaded as f64 > TURNED_AWAY * sample.calls as f64 {
+            return self.turned_away(limit, sample);
+        }
+        let limit = if sample.in_use && self.probing_since.is_none() && sample.worked > 0 {
+            self.raise(limit, throughput, before, sample)
+        } else {
+            limit
+        };
+        self.plan(limit, sample.patience)
+    }
+
+    fn quiet(&mut self, quiet: &Quiet) -> Option<Plan> {
+        /// Fewer say too little.
+        const ENOUGH: u64 = 8;
+        let probed = self.probing_since.take();
+        if let Some(since) = probed {
+            self.next_probe = quiet.now.after(self.until_next_probe(quiet.now.since(since)));
+        }
+        let limit = f64::from(quiet.limit);
+        if quiet.worked < ENOUGH {
+            return Some(self.plan(limit, quiet.patience));
+        }
+        let latency = quiet.latency.as_secs_f64();
+        let base = match self.base {
+            None => latency,
+            Some(base) if probed.is_none() => base + 0.2 * (latency - base),
+            Some(base) if latency > base * ANOTHER || latency < base / ANOTHER => latency,
+            Some(base) => base + 0.5 * (latency - base),
+        };
+        (self.base, self.measured) = (Some(base), quiet.now);
+        let limit = if probed.is_some() {
+            let wanted = (self.throughput * self.target(quiet.patience)).ceil();
+            wanted.clamp((limit / 2.0).max(FLOOR), (2.0 * limit).max(FLOOR))
+        } else {
+            limit
+        };
+        Some(self.plan(limit, quiet.patience))
+    }
+}
+
+impl Knee {
+    /// How long calls are to take, in seconds.
+    fn target(&self, patience: Duration) -> f64 {
+        let bound = SHARE_OF_PATIENCE * patience.as_secs_f64();
+        self.base.map_or(bound, |base| bound.min(GAIN * base))
+    }
+
+    fn cut(&mut self, limit: f64, sample: &Sample) -> Plan {
+        let ended = per_second(sample.calls, sample.length);
+        let lowest = (self.target(sample.patience) * ended).ceil();
+        self.throughput = sample.throughput();
+        self.probing_since = None;
+        self.plan(limit.min((limit / 2.0).floor().max(lowest).max(FLOOR)), sample.patience).cut()
+    }
+
+    fn turned_away(&mut self, limit: f64, sample: &Sample) -> Plan {
+        self.turned_away = Some(sample.now);
+        self.probing_since = None;
+        // Those it worked on were in flight together, by Little's law; rounded, as it takes whole calls.
+        let worked_on = (sample.throughput() * sample.latency.as_secs_f64()).round();
+        self.plan(limit.min(worked_on.max(FLOOR)), sample.patience).cut()
+    }
+
+    fn raise(&mut self, limit: f64, throughput: f64, before: f64, sample: &Sample) -> f64 {
+        let latency = sample.latency.as_secs_f64();
+        if self.base.is_none() {
+            (self.base, self.starting) = (Some(latency), true);
+        }
+        let target = self.target(sample.patience);
+        // A window that happened to be good is not believed, unless the service clearly has room.
+        let has_room = latency < 0.8 * target;
+        let wanted = if has_room { throughput } else { throughput.min(before) } * target;
+        if wanted < 1.05 * limit {
+            self.starting = false;
+        }
+        self.look_for_a_probe(latency, sample.now);
+        let step = match self.turned_away.map(|when| sample.now.since(when)) {
+            Some(since) if since < AFTER_TURNED_AWAY => 0.0,
+            Some(since) if since < CAREFUL => (limit / 16.0).floor().max(1.0),
+            _ => limit,
+        };
+        limit.max(wanted.ceil().min(limit + step))
+    }
+
+    fn look_for_a_probe(&mut self, latency: f64, now: Instant) {
+        let base = self.base.unwrap_or(latency);
+        let age = now.since(self.measured);
+        let odd = latency > ODD * GAIN * base && age > BETWEEN_ODD_PROBES;
+        let stale = !self.starting && age > BETWEEN_PROBES && now >= self.next_probe;
+        if odd || stale {
+            self.probing_since = Some(now);
+        }
+    }
+
+    /// A probe costs a fifth of the capacity while it lasts: not more than a twentieth of the time. Varied by a quarter, so
+    /// that those who share a service do not probe it together for ever.
+    fn until_next_probe(&mut self, lasted: Duration) -> Duration {
+        self.probes = self.probes.wrapping_add(1);
+        let varied = f64::from(self.probes.wrapping_mul(0x9E37_79B9) >> 16) / f64::from(1 << 16);
+        BETWEEN_PROBES.max(lasted * 20).mul_f64(1.0 + varied / 4.0)
+    }
+
+    fn plan(&self, limit: f64, patience: Duration) -> Plan {
+        const MOST: f64 = (u32::MAX >> 1) as f64;
+        let limit = limit.clamp(1.0, MOST);
+        let base = Duration::try_from_secs_f64(self.base.unwrap_or_default()).unwrap_or_default();
+        let shortest = Duration::from_millis(50).max((base * 2).min(patience / 4));
+        let longest = Duration::from_millis(500).max((base * 8).min(patience));
+        let quiet = ((limit - 1.0) * QUIET).floor().max(1.0) as u32;
+        let cohort = (2.0 * limit).clamp(16.0, 64.0) as u32;
+        let plan = Plan::limit(limit as u32)
+            .measure(quiet, cohort)
+            .look_again(shortest, (4.0 * limit).clamp(8.0, 32.0) as u32, longest);
+        let plan = match self.base {
+            Some(_) => plan.slow(base.mul_f64(SLOW)),
+            None => plan,
+        };
+        if self.probing_since.is_some() { plan.probe() } else { plan }
+    }
+}

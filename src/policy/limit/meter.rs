@@ -1,0 +1,135 @@
+//! What is counted of calls, by whichever thread they end on.
+
+use crate::kernel::{
+    lane::{Lane, lane, lanes},
+    sync::{AtomicU32, AtomicU64, Ordering},
+};
+
+/// The counts of a window, striped: see [`lane`](crate::kernel::lane).
+#[derive(Debug)]
+pub(super) struct Meter {
+    lanes: Box<[Lane<Counts>]>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// Calls that began, for picking some of them. Two threads may lose one of each other's, and nothing comes of it.
+    turns: AtomicU32,
+    worked: AtomicU64,
+    /// Those that were timed, and their microseconds, in one word: neither can be read without the other.
+    timed: AtomicU64,
+    /// The least nanoseconds that one took, inverted, so that none is zero.
+    fastest: AtomicU64,
+    /// Of those that worked, those that began before the last cut.
+    earlier: AtomicU64,
+    late: AtomicU64,
+    failed: AtomicU64,
+    overloaded: AtomicU64,
+}
+
+/// The rest of the word counts microseconds: twelve days in all.
+const ONE_TIMED: u64 = 1 << 40;
+
+/// A call counts for at most that many microseconds: an hour.
+const LONGEST: u64 = 3_600_000_000;
+
+/// What was counted in a window.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counted {
+    pub(super) worked: u64,
+    pub(super) timed: u64,
+    pub(super) micros: u64,
+    /// In nanoseconds.
+    pub(super) fastest: Option<u64>,
+    pub(super) earlier: u64,
+    pub(super) late: u64,
+    pub(super) failed: u64,
+    pub(super) overloaded: u64,
+}
+
+impl Counted {
+    /// Calls that say something about the limit there is.
+    pub(super) fn calls(&self) -> u64 {
+        self.worked.saturating_sub(self.earlier) + self.failed + self.overloaded
+    }
+}
+
+impl Meter {
+    pub(super) fn new() -> Self {
+        Self { lanes: (0..lanes()).map(|_| Lane::default()).collect() }
+    }
+
+    #[inline]
+    fn here(&self) -> &Counts {
+        &self.lanes[lane(self.lanes.len())].0
+    }
+
+    /// Whether this call is one of those that are timed: one of every `mask + 1`.
+    #[inline]
+    pub(super) fn picks(&self, mask: u32) -> bool {
+        if mask == 0 {
+            return true;
+        }
+        let turns = &self.here().turns;
+        let turn = turns.load(Ordering::Relaxed);
+        turns.store(turn.wrapping_add(1), Ordering::Relaxed);
+        turn & mask == 0
+    }
+
+    #[inline]
+    pub(super) fn worked(&self) {
+        self.here().worked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn timed(&self, nanos: u64, succeeded: bool) {
+        let here = self.here();
+        here.timed.fetch_add(ONE_TIMED + (nanos / 1000).min(LONGEST), Ordering::Relaxed);
+        if succeeded && !nanos > here.fastest.load(Ordering::Relaxed) {
+            here.fastest.fetch_max(!nanos, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn earlier(&self) {
+        self.here().earlier.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn late(&self) {
+        self.here().late.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn failed(&self) {
+        self.here().failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn overloaded(&self) {
+        self.here().overloaded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What was counted so far.
+    pub(super) fn read(&self) -> Counted {
+        self.sum(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// What was counted, which then begins anew.
+    pub(super) fn take(&self) -> Counted {
+        self.sum(|count| count.swap(0, Ordering::Relaxed))
+    }
+
+    fn sum(&self, read: impl Fn(&AtomicU64) -> u64) -> Counted {
+        let mut sum = Counted::default();
+        let mut inverted = 0;
+        for Lane(lane) in &self.lanes {
+            let timed = read(&lane.timed);
+            sum.timed += timed / ONE_TIMED;
+            sum.micros += timed % ONE_TIMED;
+            sum.worked += read(&lane.worked);
+            sum.earlier += read(&lane.earlier);
+            sum.late += read(&lane.late);
+            sum.failed += read(&lane.failed);
+            sum.overloaded += read(&lane.overloaded);
+            inverted = inverted.max(read(&lane.fastest));
+        }
+        sum.fastest = (inverted > 0).then_some(!inverted);
+        sum
+    }
+}

@@ -1,0 +1,66 @@
+//! Adaptive concurrency limit: at most as many calls at a time as the dependency gets done.
+//!
+//! A fixed limit is right on the day it was measured. When the dependency gets slower, or gets more machines, or half of
+//! them are gone, it is wrong, and nobody changes it at night. Too high, and the dependency's own queue fills with calls
+//! whose callers have left; too low, and work that could be done is turned away.
+//!
+//! ```text
+//!   calls that
+//!   work a second      .-------------------  capacity
+//!           ^        /  |
+//!           |      /    |  beyond the knee, more calls at a time only wait longer
+//!           |    /      |
+//!           |  /        '-- the limit is kept here
+//!           '----------------------------> calls in flight
+//! ```
+//!
+//! ```
+//! use cofferdam::{Policy, Rejected, Why, limit::AdaptiveLimit};
+//! use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), BoxError> {
+//! let limit = AdaptiveLimit::builder("search").initial_limit(2).build()?;
+//! let service = ServiceBuilder::new()
+//!     .layer(limit.clone().layer())
+//!     .service(service_fn(|()| std::future::pending::<Result<(), BoxError>>()));
+//!
+//! let mut calls = [(); 2].map(|()| Box::pin(service.clone().oneshot(())));
+//! for call in &mut calls {
+//!     assert!(futures_util::poll!(call).is_pending());
+//! }
+//! let error = service.oneshot(()).await.unwrap_err();
+//! assert_eq!(Rejected::find(error.as_ref()).unwrap().why(), Why::Full);
+//! # Ok(()) }
+//! ```
+//!
+//! **There is nothing to set**, but one thing is worth telling it: how long callers wait, by
+//! [`patience`](Builder::patience) or by the [`deadline`](Builder::deadline) of requests. It knows by that when a call is
+//! late, whatever is usual.
+//!
+//! **What it learns from.** Windows of many calls, never a single one. Only calls that worked say how long work takes; those
+//! that failed fast, or were turned away, do not. Of many calls some are timed exactly, so that the clock costs nothing.
+//! Nobody has to call it: the thread whose call ends when a window is due looks at it, and the others go on.
+//!
+//! **When it rejects**, it does so at once and with [`Why::Full`](crate::Why::Full), a 503 over HTTP.
+//!
+//! **Which algorithm** decides is yours: [`Knee`] unless you say otherwise, or one of your own in ten lines: see
+//! [`Algorithm`].
+//!
+//! **Clones** of a limit, of its layer and of the services made from it share it. There should be one for each dependency
+//! and process: several that do not know of each other each give the dependency a full share.
+//!
+//! **In a stack** it stands where a [bulkhead](crate::bulkhead) would: at a server outermost but for what answers health
+//! checks, at a client next to the breaker and outside the timeout.
+
+mod algorithm;
+mod cohort;
+mod config;
+mod controller;
+mod meter;
+mod operate;
+mod patience;
+mod policy;
+
+pub use algorithm::{Algorithm, Knee, Plan, Quiet, Sample};
+pub use config::Builder;
+pub use policy::AdaptiveLimit;
