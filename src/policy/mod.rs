@@ -2,3 +2,5 @@
 
 pub mod breaker;
 pub mod bulkhead;
+#[cfg(feature = "rate-limit")]
+pub mod rate;
