@@ -71,7 +71,9 @@ proptest! {
         let mut at = 0;
         for (step, weight) in calls {
             at += step * 1_000_000;
+            let free = limit.free_at(start(at));
             let Err(rejected) = weighted.admit(&weight, start(at)) else { continue };
+            prop_assert!(weight > free, "there are {}", free);
             if weight > burst {
                 prop_assert_eq!((rejected.why(), rejected.retry_after()), (Why::TooMuch, None));
                 continue;

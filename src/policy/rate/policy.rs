@@ -174,10 +174,7 @@ impl<Q> RateLimit<Q> {
 
     #[inline]
     fn take(&self, weight: u32, now: Instant) -> Result<Permits, Rejected> {
-        match self.state.take(weight, now) {
-            Ok(permits) => Ok(permits),
-            Err(_) => self.state.take_or_reject(self.name, weight, now),
-        }
+        self.state.take_or_reject(self.name, weight, now)
     }
 
     #[inline]

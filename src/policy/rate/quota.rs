@@ -67,16 +67,20 @@ impl Quota {
     pub(super) fn take(&self, used: Used, weight: u32, now: Instant) -> Result<u64, Instant> {
         let Some(weight) = NonZeroU32::new(weight) else { return Ok(used.ahead) };
         let interval = self.interval_at(used.warmth);
+        let cold = interval != self.interval;
         // As long as it is cold, as much less at once; but what may pass at all passes when nothing else did.
-        let burst = if interval == self.interval { self.burst } else { (self.whole() / interval) as u32 };
+        let burst = if cold { (self.whole() / interval) as u32 } else { self.burst };
         let burst = NonZeroU32::new(burst).map_or(weight, |burst| burst.max(weight));
+        // What is left of the whole besides those permits counts as well: governor knows whole permits only.
+        let rest = if cold { self.whole().saturating_sub(interval.saturating_mul(burst.get().into())) } else { 0 };
+        let rest = rest.min(used.ahead);
         let period = Duration::from_nanos(interval);
         let Some(quota) = governor::Quota::with_period(period) else { return Err(Instant::NEVER) };
-        let ahead = Ahead(Cell::new(used.ahead));
+        let ahead = Ahead(Cell::new(used.ahead - rest));
         let limiter: RateLimiter<_, _, _, NoOpMiddleware<Moment>> =
             RateLimiter::new(quota.allow_burst(burst), ahead, Told(now));
         match limiter.check_n(weight) {
-            Ok(Ok(())) => Ok(limiter.into_state_store().0.get()),
+            Ok(Ok(())) => Ok(limiter.into_state_store().0.get() + rest),
             Ok(Err(not_until)) => Err(not_until.earliest_possible().0),
             Err(_) => Err(Instant::NEVER),
         }

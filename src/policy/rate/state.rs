@@ -187,15 +187,27 @@ impl State {
         }
     }
 
-    /// Takes permits, or says why not: with a closer look at the time, so that a tick of the clock turns nobody away.
-    #[cold]
+    /// Takes permits, or says why not.
+    #[inline]
     pub(super) fn take_or_reject(&self, name: Name, weight: u32, now: Instant) -> Result<Permits, Rejected> {
-        let now = clock::closer(now);
-        let until = match self.take(weight, now) {
-            Ok(permits) => return Ok(permits),
-            Err(Refusal::TooMuch) => return Err(Rejected::new(name, Why::TooMuch)),
-            Err(Refusal::InLine) => self.ready_for(weight, 0, now),
-            Err(Refusal::Until(until)) => until,
+        self.take(weight, now).or_else(|refusal| self.look_closer(refusal, name, weight, now))
+    }
+
+    /// Looks more closely at the time, so that a tick of the clock turns nobody away and the time to wait is exact.
+    #[cold]
+    fn look_closer(&self, refusal: Refusal, name: Name, weight: u32, told: Instant) -> Result<Permits, Rejected> {
+        let now = clock::closer(told);
+        let refusal = match refusal {
+            Refusal::Until(until) if until <= now => match self.take(weight, now) {
+                Ok(permits) => return Ok(permits),
+                Err(refusal) => refusal,
+            },
+            refusal => refusal,
+        };
+        let until = match refusal {
+            Refusal::TooMuch => return Err(Rejected::new(name, Why::TooMuch)),
+            Refusal::InLine => self.ready_for(weight, 0, now),
+            Refusal::Until(until) => until,
         };
         Err(Rejected::new(name, Why::RateLimited).with_retry_after(until.since(now)))
     }
