@@ -97,13 +97,16 @@ mod operate;
 mod policy;
 mod queue;
 mod quota;
+mod regime;
 mod state;
 mod value;
+mod weighted;
 
 pub use config::Builder;
-pub use policy::{RateLimit, Weighted};
+pub use policy::RateLimit;
 pub use queue::{Line, LineFor, NoQueue, Queue, Wanted};
 pub use state::Permits;
 pub use value::Rate;
+pub use weighted::Weighted;
 
 pub use crate::kernel::waiting::Queued;

@@ -3,12 +3,13 @@
 use super::{
     Rate,
     quota::{Quota, Used},
+    regime::{Regime, Slot},
     value::LONGEST,
 };
 use crate::kernel::{
     Instant, Name, Rejected, Why, clock,
     event::Chain,
-    sync::{Arc, AtomicU32, AtomicU64, Mutex, Ordering, lock},
+    sync::{Arc, AtomicU64, Mutex, Ordering, lock},
     waiting::Capacity,
 };
 
@@ -37,24 +38,6 @@ const UNTIL: u64 = WAITED_FOR - 1;
 /// The clock stands still for a limit after that: in 63 years. Permits then still come back within the word.
 const LAST: u64 = UNTIL - LONGEST;
 
-/// The settings of one generation.
-#[derive(Debug, Default)]
-struct Slot {
-    interval: AtomicU64,
-    burst: AtomicU32,
-    cold_factor: AtomicU32,
-    warm_up: AtomicU64,
-    cold_at: AtomicU64,
-}
-
-/// What holds until the settings change, or until nothing was used for a moment.
-#[derive(Clone, Copy, Debug)]
-struct Regime {
-    quota: Quota,
-    /// When it was cold. While all permits are not back, warmth is what has been taken since then, in time.
-    cold_at: u64,
-}
-
 /// Everything, as it was at one moment.
 #[derive(Clone, Copy)]
 struct Seen {
@@ -78,27 +61,6 @@ pub(super) enum Refusal {
     InLine,
     /// There will be enough from that moment on, if nobody else takes any.
     Until(Instant),
-}
-
-impl Slot {
-    fn write(&self, Regime { quota, cold_at }: Regime) {
-        self.interval.store(quota.interval, Ordering::Relaxed);
-        self.burst.store(quota.burst, Ordering::Relaxed);
-        self.cold_factor.store(quota.cold_factor, Ordering::Relaxed);
-        self.warm_up.store(quota.warm_up, Ordering::Relaxed);
-        self.cold_at.store(cold_at, Ordering::Relaxed);
-    }
-
-    #[inline]
-    fn read(&self) -> Regime {
-        let quota = Quota {
-            interval: self.interval.load(Ordering::Relaxed),
-            burst: self.burst.load(Ordering::Relaxed),
-            warm_up: self.warm_up.load(Ordering::Relaxed),
-            cold_factor: self.cold_factor.load(Ordering::Relaxed),
-        };
-        Regime { quota, cold_at: self.cold_at.load(Ordering::Relaxed) }
-    }
 }
 
 impl Seen {
