@@ -29,6 +29,7 @@
 //! |---|---|---|
 //! | to stop calling what does not work | [`CircuitBreaker`] | [`breaker`] |
 //! | at most so many calls at a time | [`Bulkhead`] | [`bulkhead`] |
+//! | at most so many calls per time | `RateLimit`, feature `rate-limit` | `rate` |
 //! | no call to last longer than it is worth | [`Timeout`], [`Deadline`] | [`timeout`] |
 //! | an answer all the same | [`Fallback`] | [`fallback`] |
 //! | calls to wait for a slot for a while | [`Bulkhead`] with a [queue](bulkhead::Builder::queue) | [`bulkhead`], [`waiting`] |
@@ -57,6 +58,7 @@
 //! |---|---|---|
 //! | `http` | yes | the HTTP protocol: `.http()` on layers; a request's context in headers |
 //! | `grpc` | no | the gRPC protocol: `.grpc()` on layers; with it comes `http` |
+//! | `rate-limit` | no | `RateLimit`, on the crate `governor` |
 //! | `tracing` | no | [`Tracing`], an observer that writes events to `tracing` |
 //! | `test-util` | no | the crate's clock is tokio's, so tests on a paused clock work; not for production |
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -90,6 +92,8 @@ pub use kernel::{
     Setting, Shadow, Subscription, TaskKey, Ticket, Timing, Waiting, WaitingCall, WaitingFuture, What, Why, context,
     guard, keyed, observe, observer_panics, waiting,
 };
+#[cfg(feature = "rate-limit")]
+pub use policy::rate::{self, Rate, RateLimit};
 pub use policy::{
     breaker::{self, CircuitBreaker, State as BreakerState},
     bulkhead::{self, Bulkhead},

@@ -166,6 +166,42 @@ fn full() -> Bulkhead {
     slots
 }
 
+/// Per second, with a burst of that many.
+#[cfg(feature = "rate-limit")]
+fn rate(burst: u32) -> cofferdam::RateLimit {
+    cofferdam::RateLimit::builder("payments", cofferdam::Rate::per_second(1).unwrap()).burst(burst).build().unwrap()
+}
+
+#[cfg(feature = "rate-limit")]
+#[test]
+fn a_rate_limit_allocates_nothing() {
+    const MANY: u32 = 1_000_000;
+    succeeds_for_nothing("rate limit", rate(MANY));
+    succeeds_for_nothing("rate limit with weights", rate(MANY).weighted(|weight: &u32| *weight));
+    succeeds_for_nothing("rate limit that warms up", {
+        let limit = rate(MANY);
+        limit.configure(|settings| settings.warm_up(Duration::from_secs(3600))).unwrap();
+        limit
+    });
+    succeeds_for_nothing("rate limit of a key", Keyed::builder(rate(MANY)).by(|n: &u32| n / 8).build().unwrap());
+    let used = || {
+        let limit = rate(1);
+        Admit::admit(&limit, &(), Instant::now()).unwrap();
+        limit
+    };
+    rejects_for_nothing("rate limit", Why::RateLimited, used());
+    rejects_for_nothing("rate limit with weights", Why::TooMuch, used().weighted(|weight: &u32| *weight));
+    rejects_for_nothing("breaker and rate limit", Why::RateLimited, patient().and(used()));
+    // A call that a later policy rejects takes its permits back.
+    let limit = rate(MANY);
+    rejects_for_nothing("rate limit and bulkhead", Why::Full, limit.clone().and(full()));
+    assert_eq!(limit.free(), MANY);
+
+    let queued = cofferdam::RateLimit::builder("payments", cofferdam::Rate::per_second(1).unwrap());
+    let mut service = guard(queued.burst(MANY).queue(16).build().unwrap()).layer(echo());
+    allocates_nothing("rate limit with a queue, success", || assert_eq!(call(&mut service, 2), Ok(2)));
+}
+
 /// Successes and failures under a policy, as a service and as a plain call.
 fn succeeds_for_nothing<P: Policy<Kind = Immediate> + Admit<u32>>(what: &str, policy: P) {
     let guard = guard(policy);

@@ -89,10 +89,11 @@ fn a_source_file_is_a_few_screens() {
 #[test]
 fn patterns_name_no_other_pattern() {
     for (folder, others) in [
-        ("src/policy/breaker", ["bulkhead::", "Bulkhead"]),
-        ("src/policy/bulkhead", ["breaker::", "CircuitBreaker"]),
-        ("src/flow/timeout", ["fallback::", "Fallback"]),
-        ("src/flow/fallback", ["timeout::", "Timeout"]),
+        ("src/policy/breaker", ["bulkhead::", "Bulkhead", "RateLimit<"]),
+        ("src/policy/bulkhead", ["breaker::", "CircuitBreaker", "RateLimit"]),
+        ("src/policy/rate", ["breaker::", "CircuitBreaker", "Bulkhead"]),
+        ("src/flow/timeout", ["fallback::", "Fallback", "RateLimit"]),
+        ("src/flow/fallback", ["timeout::", "Timeout", "RateLimit"]),
     ] {
         for (path, text) in sources(folder) {
             for (number, line) in code(&text) {

@@ -12,6 +12,9 @@ use crate::support::{
     subject::Subject,
 };
 
+#[cfg(feature = "rate-limit")]
+use super::policies::rate_limit;
+
 /// What tower has, the unit of all ratios first.
 fn tower() -> Vec<Subject> {
     let stack = ServiceBuilder::new;
@@ -38,6 +41,8 @@ pub(crate) fn subjects() -> Vec<Subject> {
     subjects.extend(groups());
     subjects.extend(keyed());
     subjects.extend(flows());
+    #[cfg(feature = "rate-limit")]
+    subjects.extend(rates());
     subjects
 }
 
@@ -59,6 +64,23 @@ fn single() -> Vec<Subject> {
         guarded("Shadow of breaker", Shadow::new(breaker())),
         guarded("Option of breaker", Some(breaker())),
         Subject::calls("breaker, by guard.call", move |n| poll_once(called.call(&n, || ready(Ok::<_, Rejected>(n))))),
+    ]
+}
+
+#[cfg(feature = "rate-limit")]
+fn rates() -> Vec<Subject> {
+    use cofferdam::{Rate, RateLimit};
+
+    let rate = Rate::per_second(1_000_000).expect("the rate is valid");
+    let builder = || RateLimit::builder("bench", rate).burst(u32::MAX);
+    let queued = builder().queue(SLOTS).build().expect("the settings are valid");
+    // Cold for as long as anybody measures.
+    let cold = RateLimit::builder("bench", rate).burst(u32::MAX).warm_up(Duration::from_secs(1_000_000));
+    vec![
+        guarded("rate limit", rate_limit()).bar(1.0),
+        Subject::service("rate limit with a queue", guard(queued).layer(Work)),
+        guarded("rate limit, warming up", cold.build().expect("the settings are valid")),
+        guarded("breaker + rate limit, fused", (breaker(), rate_limit())),
     ]
 }
 

@@ -57,6 +57,22 @@ pub(crate) fn full_bulkhead() -> Bulkhead {
     bulkhead
 }
 
+/// More permits than anybody measures.
+#[cfg(feature = "rate-limit")]
+pub(crate) fn rate_limit() -> cofferdam::RateLimit {
+    let rate = cofferdam::Rate::per_second(1_000_000).expect("the rate is valid");
+    cofferdam::RateLimit::builder("bench", rate).burst(u32::MAX).build().expect("the settings are valid")
+}
+
+/// A rate limit whose only permit of the day is taken.
+#[cfg(feature = "rate-limit")]
+pub(crate) fn used_rate_limit() -> cofferdam::RateLimit {
+    let rate = cofferdam::Rate::per(1, Duration::from_secs(24 * 60 * 60)).expect("the rate is valid");
+    let limit = cofferdam::RateLimit::builder("bench", rate).build().expect("the settings are valid");
+    assert!(poll_once(limit.clone().layer().call(&(), || ready(Ok::<_, ()>(())))).is_ok());
+    limit
+}
+
 /// Lets the breaker see that many calls, one in `failing` of which fails.
 pub(crate) fn record(breaker: &CircuitBreaker, calls: u64, failing: u64) {
     let guard = breaker.clone().layer();

@@ -28,6 +28,8 @@ pub(crate) fn subjects() -> Vec<Subject> {
         rejecting("fourth of four, full", (breaker(), bulkhead(), breaker(), full_bulkhead())),
         rejecting("fourth of four, open", (breaker(), bulkhead(), bulkhead(), open_breaker())),
         boxed(),
+        #[cfg(feature = "rate-limit")]
+        rejecting("rate limit, rejected", super::policies::used_rate_limit()),
     ]
 }
 

@@ -135,6 +135,23 @@ pub(crate) fn coarse() -> Instant {
     now()
 }
 
+/// The moment that was told, as closely as the system can tell, where it was told to a tick.
+#[cfg(all(target_os = "linux", not(feature = "test-util")))]
+#[cfg_attr(not(feature = "rate-limit"), allow(dead_code))]
+pub(crate) fn closer(told: Instant) -> Instant {
+    /// No tick is longer, and what lies further from now is not what a clock has told.
+    const TICK: u64 = 20_000_000;
+    let now = now();
+    if (told.0..=told.0.saturating_add(TICK)).contains(&now.0) { now } else { told }
+}
+
+/// The moment that was told: it was told as closely as the system can tell.
+#[cfg(not(all(target_os = "linux", not(feature = "test-util"))))]
+#[cfg_attr(not(feature = "rate-limit"), allow(dead_code))]
+pub(crate) fn closer(told: Instant) -> Instant {
+    told
+}
+
 /// Reads the calendar, for what different machines have to agree on.
 #[allow(clippy::disallowed_methods)] // this is the one place
 pub(crate) fn calendar() -> SystemTime {

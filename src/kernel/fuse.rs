@@ -105,6 +105,10 @@ macro_rules! fuse {
             fn fresh(&self) -> Self {
                 ($(self.$index.fresh(),)*)
             }
+
+            fn is_fresh(&self, now: Instant) -> bool {
+                true $(&& self.$index.is_fresh(now))*
+            }
         }
 
         impl<Request, $($policy: Admit<Request>),*> Admit<Request> for ($($policy,)*) {

@@ -50,6 +50,10 @@ impl<P: Fresh> Fresh for Shadow<P> {
     fn fresh(&self) -> Self {
         Self::new(self.policy.fresh())
     }
+
+    fn is_fresh(&self, now: Instant) -> bool {
+        self.policy.is_fresh(now)
+    }
 }
 
 impl<P: Policy> Policy for Shadow<P> {

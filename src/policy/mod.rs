@@ -3,3 +3,5 @@
 pub mod breaker;
 pub mod bulkhead;
 pub mod limit;
+#[cfg(feature = "rate-limit")]
+pub mod rate;

@@ -67,7 +67,8 @@ pub enum What {
         /// The state it is in.
         to: &'static str,
     },
-    /// A policy has changed its limit. The changes of one policy are told in order.
+    /// A policy has changed its limit: slots, or the permits per day of a rate limit. The changes of one policy are told in
+    /// order.
     LimitChanged {
         /// Which policy of that name.
         policy: u64,

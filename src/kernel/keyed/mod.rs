@@ -41,7 +41,8 @@
 //! no memory, however long it is. (Two of `n` keys share a policy with a chance of about `n²/2⁶⁵`: one in 370 billion at
 //! the default capacity.) The first 64 bytes are kept as a label for operators.
 //!
-//! **When there is no room**, an idle key makes it: one with no call in flight, and rather one that was not used lately. If all
+//! **When there is no room**, an idle key makes it: one with no call in flight and [nothing to remember](Fresh::is_fresh), as a used
+//! rate limit has, and rather one that was not used lately. If all
 //! are busy, of the two thousand or so that are looked at, the newcomer shares one policy with all that find no room, or is
 //! rejected with [`Why::Crowded`](crate::Why::Crowded): see [`WhenFull`]. A key that is forgotten begins afresh when it comes
 //! back, so an open breaker that nobody calls may be forgotten.

@@ -88,6 +88,16 @@ impl<P: Policy + Fresh, K> Keyed<P, K> {
         self.all().map(|policy| change(&policy)).fold(Ok(()), Result::and)
     }
 
+    /// Changes the capacity. Idle keys beyond a smaller one are forgotten, and busy ones when they are idle and others come.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] unless it is 1 to 1,048,576; nothing is changed then.
+    pub fn set_capacity(&self, keys: usize) -> Result<(), Invalid> {
+        self.shared.table.set_capacity(capacity(keys)?, Instant::now());
+        Ok(())
+    }
+
     /// The policies of all keys, and that of those who find no room.
     fn all(&self) -> impl Iterator<Item = Arc<P>> {
         let keys = self.shared.table.all().into_iter().map(|(_, policy, _)| policy);
@@ -96,14 +106,14 @@ impl<P: Policy + Fresh, K> Keyed<P, K> {
 
     /// The policy of a new key.
     #[cold]
-    fn make<Request>(&self, hash: u64, request: &Request) -> Result<Arc<P>, Rejected>
+    fn make<Request>(&self, hash: u64, request: &Request, now: Instant) -> Result<Arc<P>, Rejected>
     where
         K: KeyOf<Request>,
     {
         let Shared { name, template, key, table, overflow, overflowed, .. } = &*self.shared;
         loop {
             let version = table.version();
-            match table.put(hash, key.label(request), template.fresh(), version) {
+            match table.put((hash, key.label(request)), template.fresh(), version, now) {
                 Put::There(policy) => return Ok(policy),
                 Put::Stale => {}
                 Put::Full => {
@@ -115,14 +125,14 @@ impl<P: Policy + Fresh, K> Keyed<P, K> {
     }
 
     #[inline]
-    fn policy_of<Request>(&self, request: &Request) -> Result<Arc<P>, Rejected>
+    fn policy_of<Request>(&self, request: &Request, now: Instant) -> Result<Arc<P>, Rejected>
     where
         K: KeyOf<Request>,
     {
         let hash = self.shared.key.hash(request, &self.shared.hasher);
         match self.shared.table.find(hash) {
             Some(policy) => Ok(policy),
-            None => self.make(hash, request),
+            None => self.make(hash, request, now),
         }
     }
 }
@@ -144,16 +154,6 @@ impl<P, K> Keyed<P, K> {
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.shared.table.capacity()
-    }
-
-    /// Changes the capacity. Idle keys beyond a smaller one are forgotten, and busy ones when they are idle and others come.
-    ///
-    /// # Errors
-    ///
-    /// [`Invalid`] unless it is 1 to 1,048,576; nothing is changed then.
-    pub fn set_capacity(&self, keys: usize) -> Result<(), Invalid> {
-        self.shared.table.set_capacity(capacity(keys)?);
-        Ok(())
     }
 
     /// How many calls have found no room for their key since this was built.
@@ -255,14 +255,14 @@ impl<P: Policy, K> Policy for Keyed<P, K> {
 impl<Request, P: Admit<Request> + Fresh, K: KeyOf<Request>> Admit<Request> for Keyed<P, K> {
     #[inline]
     fn admit(&self, request: &Request, now: Instant) -> Result<KeyedToken<P>, Rejected> {
-        let policy = self.policy_of(request)?;
+        let policy = self.policy_of(request, now)?;
         let token = policy.admit(request, now)?;
         Ok(KeyedToken { policy, token })
     }
 
     #[inline]
     fn enter(&self, request: &Request, now: Instant, place: &mut Option<Place>) -> Result<KeyedToken<P>, Turned> {
-        let policy = self.policy_of(request)?;
+        let policy = self.policy_of(request, now)?;
         let token = policy.enter(request, now, place)?;
         Ok(KeyedToken { policy, token })
     }

@@ -5,7 +5,9 @@ use std::{
     hash::{BuildHasherDefault, Hasher},
 };
 
+use super::Fresh;
 use crate::kernel::{
+    Instant,
     lane::Lane,
     sync::{Arc, AtomicU64, AtomicUsize, IN_A_MODEL, Mutex, Ordering, lock},
 };
@@ -80,21 +82,6 @@ impl<P> Table<P> {
         self.version.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Changes the capacity. Idle keys beyond a smaller one go, and busy ones when they are idle and others come.
-    pub(super) fn set_capacity(&self, capacity: usize) {
-        self.capacity.store(capacity, Ordering::Release);
-        while self.shrink(0) {}
-    }
-
-    /// Evicts one key, if there are too many. Returns whether it did.
-    fn shrink(&self, hash: u64) -> bool {
-        let evicted = if self.len() > self.capacity() { self.evict_anywhere(hash) } else { None };
-        if evicted.is_some() {
-            self.count.fetch_sub(1, Ordering::AcqRel);
-        }
-        evicted.is_some()
-    }
-
     /// Holding a policy makes its key busy, and that changes under the lock only: so an idle one stays idle while it is looked
     /// at.
     #[inline]
@@ -103,37 +90,6 @@ impl<P> Table<P> {
         let entry = &mut shard.entries[*shard.index.get(&hash)?];
         entry.used = true;
         Some(Arc::clone(&entry.policy))
-    }
-
-    /// Puts in a policy that was made from the template in that version.
-    pub(super) fn put(&self, hash: u64, label: Box<str>, policy: P, version: u64) -> Put<P> {
-        let policy = Arc::new(policy);
-        while self.shrink(hash) {}
-        // Its place is ours. It is dropped at the end: what it does then is its own, and by then all is counted.
-        let mut evicted = None;
-        if !self.reserve() {
-            evicted = if self.len() <= self.capacity() { self.evict_anywhere(hash) } else { None };
-            if evicted.is_none() {
-                return self.find(hash).map_or(Put::Full, Put::There);
-            }
-        }
-        let put = {
-            let shard = &mut *lock(self.shard(hash));
-            if let Some(at) = shard.index.get(&hash) {
-                Some(Put::There(Arc::clone(&shard.entries[*at].policy)))
-            } else if self.version() != version {
-                Some(Put::Stale)
-            } else {
-                shard.index.insert(hash, shard.entries.len());
-                shard.entries.push(Entry { hash, label, policy: Arc::clone(&policy), used: false });
-                None
-            }
-        };
-        if put.is_some() {
-            self.count.fetch_sub(1, Ordering::AcqRel);
-        }
-        drop(evicted);
-        put.unwrap_or(Put::There(policy))
     }
 
     /// All policies with their labels, and whether somebody held them at that moment.
@@ -164,22 +120,70 @@ impl<P> Table<P> {
         let more = |count| (count < self.capacity()).then_some(count + 1);
         self.count.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
     }
+}
+
+impl<P: Fresh> Table<P> {
+    /// Changes the capacity. Idle keys beyond a smaller one go, and busy ones when they are idle and others come.
+    pub(super) fn set_capacity(&self, capacity: usize, now: Instant) {
+        self.capacity.store(capacity, Ordering::Release);
+        while self.shrink(0, now) {}
+    }
+
+    /// Evicts one key, if there are too many. Returns whether it did.
+    fn shrink(&self, hash: u64, now: Instant) -> bool {
+        let evicted = if self.len() > self.capacity() { self.evict_anywhere(hash, now) } else { None };
+        if evicted.is_some() {
+            self.count.fetch_sub(1, Ordering::AcqRel);
+        }
+        evicted.is_some()
+    }
+
+    /// Puts in a policy that was made from the template in that version.
+    pub(super) fn put(&self, (hash, label): (u64, Box<str>), policy: P, version: u64, now: Instant) -> Put<P> {
+        let policy = Arc::new(policy);
+        while self.shrink(hash, now) {}
+        // Its place is ours. It is dropped at the end: what it does then is its own, and by then all is counted.
+        let mut evicted = None;
+        if !self.reserve() {
+            evicted = if self.len() <= self.capacity() { self.evict_anywhere(hash, now) } else { None };
+            if evicted.is_none() {
+                return self.find(hash).map_or(Put::Full, Put::There);
+            }
+        }
+        let put = {
+            let shard = &mut *lock(self.shard(hash));
+            if let Some(at) = shard.index.get(&hash) {
+                Some(Put::There(Arc::clone(&shard.entries[*at].policy)))
+            } else if self.version() != version {
+                Some(Put::Stale)
+            } else {
+                shard.index.insert(hash, shard.entries.len());
+                shard.entries.push(Entry { hash, label, policy: Arc::clone(&policy), used: false });
+                None
+            }
+        };
+        if put.is_some() {
+            self.count.fetch_sub(1, Ordering::AcqRel);
+        }
+        drop(evicted);
+        put.unwrap_or(Put::There(policy))
+    }
 
     /// Makes room for one by evicting another, in this key's shard if it can be. Its place is still counted.
-    fn evict_anywhere(&self, hash: u64) -> Option<Entry<P>> {
+    fn evict_anywhere(&self, hash: u64, now: Instant) -> Option<Entry<P>> {
         let first = Self::number(hash);
-        (0..SHARDS).find_map(|next| lock(&self.shards[(first + next) % SHARDS].0).evict())
+        (0..SHARDS).find_map(|next| lock(&self.shards[(first + next) % SHARDS].0).evict(now))
     }
 }
 
-impl<P> Shard<P> {
-    /// Takes out a key that is idle: rather one that was not used since the hand came by.
-    fn evict(&mut self) -> Option<Entry<P>> {
+impl<P: Fresh> Shard<P> {
+    /// Takes out a key that is idle and has nothing to be remembered: rather one that was not used since the hand came by.
+    fn evict(&mut self, now: Instant) -> Option<Entry<P>> {
         let mut used = None;
         for _ in 0..LOOKED_AT.min(self.entries.len()) {
             self.hand = (self.hand + 1) % self.entries.len();
             let entry = &mut self.entries[self.hand];
-            if Arc::strong_count(&entry.policy) == 1 {
+            if Arc::strong_count(&entry.policy) == 1 && entry.policy.is_fresh(now) {
                 if !std::mem::take(&mut entry.used) {
                     return Some(self.take(self.hand));
                 }

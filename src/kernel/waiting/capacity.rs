@@ -1,3 +1,5 @@
+use crate::kernel::Instant;
+
 /// What a line is in front of.
 ///
 /// It counts what is taken by itself, without the room: while nobody waits, whoever comes takes and gives back, and the room
@@ -51,4 +53,14 @@ pub trait Capacity: Send + Sync + 'static {
 
     /// Somebody waits from now on, or nobody any more. While somebody does, newcomers may not take without the room.
     fn waited_for(&self, by_somebody: bool);
+
+    /// From when on [`offer`](Self::offer) would promise that much, if what is taken comes back with time. `None` if it comes
+    /// back with calls, which tell the room.
+    ///
+    /// The next in line then has a timer for that moment, and nobody needs to tell the room that time has passed; but it
+    /// must still be told if the moment comes earlier than this said.
+    fn ready_at(&self, weight: u32, promised: u32, now: Instant) -> Option<Instant> {
+        let _ = (weight, promised, now);
+        None
+    }
 }

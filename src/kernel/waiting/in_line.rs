@@ -6,7 +6,7 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
-use super::{Place, Turned};
+use super::{Place, Turned, room::Turn};
 use crate::kernel::{Admit, Instant, Rejected, Why, clock, ticket::now_for};
 
 pin_project! {
@@ -19,6 +19,8 @@ pin_project! {
         until: Instant,
         // Why no longer: of all lines that it has stood in, the one that is the least patient says so.
         why: Why,
+        // For when the timer is set.
+        rings: Instant,
         #[pin]
         timer: Option<Sleep>,
     }
@@ -26,7 +28,7 @@ pin_project! {
 
 impl InLine {
     pub(crate) fn new(place: Place) -> Self {
-        Self { until: place.until(), why: place.why(), place: Some(place), timer: None }
+        Self { until: place.until(), why: place.why(), rings: place.until(), place: Some(place), timer: None }
     }
 
     /// Ready with the token and the time of admission, or with the rejection.
@@ -39,15 +41,23 @@ impl InLine {
         let mut this = self.project();
         loop {
             let place = this.place.as_ref().expect("a future is not polled after its end");
-            let turn = match place.poll_turn(cx) {
-                Poll::Ready(turn) => turn,
-                Poll::Pending => {
-                    if this.timer.is_none() {
-                        this.timer.set(Some(sleep(this.until.since(clock::now()))));
+            let turn = match place.look(cx) {
+                Turn::Called => Ok(()),
+                Turn::Over(why) => Err(place.rejected(why)),
+                Turn::Waits(ready) => {
+                    let next = ready.map_or(*this.until, |ready| ready.min(*this.until));
+                    if this.timer.is_none() || *this.rings != next {
+                        *this.rings = next;
+                        this.timer.set(Some(sleep(next.since(clock::now()))));
                     }
                     let timer = this.timer.as_mut().as_pin_mut().expect("it was set above");
                     // That it fired is the truth: it is not compared with a clock again.
                     ready!(timer.poll(cx));
+                    if next < *this.until {
+                        this.timer.set(None);
+                        place.time_has_passed();
+                        continue;
+                    }
                     place.give_up(*this.why)
                 }
             };

@@ -87,6 +87,8 @@ pub(crate) struct Rules {
 #[derive(Debug)]
 pub(crate) struct Line<T> {
     pub(crate) rules: Rules,
+    /// Who keeps a timer for all, and for when: the next, in front of what comes back with time.
+    pub(crate) watch: Option<(Seat, Instant)>,
     guests: Slab<Guest<T>>,
     waiting: BTreeMap<u64, Row>,
     /// Those who were called in vain and wait again, ahead of all others of their rank: few, and in the order in which they
@@ -106,6 +108,7 @@ impl<T> Line<T> {
     pub(crate) fn new(rules: Rules) -> Self {
         Self {
             rules,
+            watch: None,
             guests: Slab::new(),
             waiting: BTreeMap::new(),
             returned: BTreeMap::new(),

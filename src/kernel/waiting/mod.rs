@@ -22,7 +22,9 @@
 //! - A call that was called and is not polled, as its task waits for something else, is passed over after 10 ms by the next
 //!   one that arrives, leaves, or runs out of time. When it is polled it is ahead of all who were not called yet; of several
 //!   such, the one who came first is.
-//! - It wakes nobody but those whose turn has come, and those who lost their place to another.
+//! - It wakes nobody but those whose turn has come, and those who lost their place to another. In front of what comes back
+//!   with time, as the permits of a rate limit do, the next in line keeps a timer for all, and whoever becomes the next is
+//!   woken to set it.
 //! - How long the line is makes no difference to what a turn costs.
 //! - While nobody waits, the room costs nothing: giving back is one atomic operation.
 //! - A place takes about 100 bytes in the room. The request, a clone of the service and a timer wait in a box, which is
@@ -32,6 +34,7 @@ mod capacity;
 mod in_line;
 mod line;
 mod place;
+mod queued;
 mod room;
 mod slots;
 mod wakers;
@@ -40,5 +43,6 @@ pub use capacity::Capacity;
 pub(crate) use in_line::InLine;
 pub use line::Order;
 pub use place::{Place, Turned};
+pub use queued::Queued;
 pub use room::{Claim, Room};
 pub(crate) use slots::{LARGEST, Slots};

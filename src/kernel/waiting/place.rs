@@ -1,7 +1,4 @@
-use std::{
-    fmt,
-    task::{Context, Poll},
-};
+use std::{fmt, task::Context};
 
 use super::{
     line::Seat,
@@ -80,25 +77,26 @@ impl Place {
         self.why
     }
 
-    /// Ready when its turn has come; the error is for one that has lost its place.
-    pub(super) fn poll_turn(&self, cx: &mut Context<'_>) -> Poll<Result<(), Rejected>> {
-        match self.room.look(self.seat, cx) {
-            Turn::Waits => Poll::Pending,
-            Turn::Called => Poll::Ready(Ok(())),
-            Turn::Over(why) => Poll::Ready(Err(self.rejected(why))),
-        }
+    /// How it stands. Whoever waits is woken when that changes.
+    pub(super) fn look(&self, cx: &mut Context<'_>) -> Turn {
+        self.room.look(self.seat, cx)
+    }
+
+    /// The moment has come for which it kept a timer.
+    pub(super) fn time_has_passed(&self) {
+        self.room.time_has_passed(self.seat);
     }
 
     /// Its time is up, for that reason. It may still be its turn, as the time of others is up as well.
     pub(super) fn give_up(&self, why: Why) -> Result<(), Rejected> {
         match self.room.give_up(self.seat, why) {
             Turn::Called => Ok(()),
-            Turn::Waits => Err(self.rejected(why)),
+            Turn::Waits(_) => Err(self.rejected(why)),
             Turn::Over(why) => Err(self.rejected(why)),
         }
     }
 
-    fn rejected(&self, why: Why) -> Rejected {
+    pub(super) fn rejected(&self, why: Why) -> Rejected {
         Rejected::new(self.room.name(), why)
     }
 }

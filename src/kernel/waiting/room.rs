@@ -109,7 +109,8 @@ pub struct Claim {
 /// What became of a place, when somebody looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    Waits,
+    /// And until that moment nothing happens, unless somebody hears of it.
+    Waits(Option<Instant>),
     Called,
     Over(Why),
 }
@@ -247,20 +248,47 @@ impl<C: Capacity> Room<C> {
         }
     }
 
-    /// Calls as many as fit. Returns whether that was all of them.
+    /// Calls as many as fit, and lets the next keep watch if what is in front of it comes back with time. Returns whether
+    /// that was all of them.
     fn call(&self, line: &mut Line<Option<Waker>>, wakers: &mut Wakers, now: Instant) -> bool {
         line.pass_over(now);
+        let mut watch = None;
         while let Some((seat, weight)) = line.next(now) {
-            let Some(promised) = self.capacity.offer(weight, line.promised()) else { break };
+            let Some(promised) = self.capacity.offer(weight, line.promised()) else {
+                watch = self.capacity.ready_at(weight, line.promised(), now).map(|at| (seat, at));
+                break;
+            };
             if wakers.is_full() {
                 return false;
             }
             line.call(seat, promised, now);
             wakers.push(line.tag(seat).and_then(Option::take));
         }
+        if !self.keep_watch(line, watch, wakers) {
+            return false;
+        }
         if line.is_empty() {
             self.capacity.waited_for(false);
         }
+        true
+    }
+
+    /// Whoever is to keep watch sets its timer when it is polled: it is woken, unless it keeps watch already and its timer
+    /// rings in time. Returns whether there was room for its waker.
+    fn keep_watch(&self, line: &mut Line<Option<Waker>>, watch: Option<(Seat, Instant)>, wakers: &mut Wakers) -> bool {
+        if let (Some((seat, at)), Some((keeps, rings))) = (watch, line.watch)
+            && seat == keeps
+            && rings <= at
+        {
+            return true;
+        }
+        if let Some((seat, _)) = watch {
+            if wakers.is_full() {
+                return false;
+            }
+            wakers.push(line.tag(seat).and_then(Option::take));
+        }
+        line.watch = watch;
         true
     }
 }
@@ -269,6 +297,9 @@ impl<C: Capacity> Room<C> {
 pub(super) trait Seating: Send + Sync {
     /// How it stands; whoever waits is woken when that changes.
     fn look(&self, seat: Seat, cx: &mut Context<'_>) -> Turn;
+
+    /// The moment has come for which somebody kept watch.
+    fn time_has_passed(&self, seat: Seat);
 
     /// The time is up: whoever is still not called leaves.
     fn give_up(&self, seat: Seat, why: Why) -> Turn;
@@ -282,14 +313,22 @@ impl<C: Capacity> Seating for Room<C> {
     fn look(&self, seat: Seat, cx: &mut Context<'_>) -> Turn {
         let mut waker = Some(cx.waker().clone());
         loop {
-            let (standing, _old_waker) = self.stand(seat, &mut waker);
+            let (standing, rings, _old_waker) = self.stand(seat, &mut waker);
             match standing {
-                Some(Standing::Waiting) => return Turn::Waits,
+                Some(Standing::Waiting) => return Turn::Waits(rings),
                 Some(Standing::Called { .. }) => return Turn::Called,
                 Some(Standing::Asleep) => self.with_line(|line, _| line.awaken(seat)),
                 None => return Turn::Over(Why::Displaced),
             }
         }
+    }
+
+    fn time_has_passed(&self, seat: Seat) {
+        let _waker = self.with_line(|line, _| {
+            line.watch = None;
+            // It is awake, and looks again.
+            line.tag(seat).and_then(Option::take)
+        });
     }
 
     fn give_up(&self, seat: Seat, why: Why) -> Turn {
@@ -313,14 +352,16 @@ impl<C: Capacity> Seating for Room<C> {
 }
 
 impl<C> Room<C> {
-    /// How somebody stands. One who waits leaves its waker, and gets back the one it left before.
-    fn stand(&self, seat: Seat, waker: &mut Option<Waker>) -> (Option<Standing>, Option<Waker>) {
+    /// How somebody stands, and the moment for which it keeps watch. One who waits leaves its waker, and gets back the one
+    /// it left before.
+    fn stand(&self, seat: Seat, waker: &mut Option<Waker>) -> (Option<Standing>, Option<Instant>, Option<Waker>) {
         let mut line = lock(&self.line);
         let standing = line.standing(seat);
         let old = match line.tag(seat) {
             Some(tag) if standing == Some(Standing::Waiting) => std::mem::replace(tag, waker.take()),
             _ => None,
         };
-        (standing, old)
+        let rings = line.watch.filter(|(keeps, _)| *keeps == seat).map(|(_, at)| at);
+        (standing, rings, old)
     }
 }

@@ -1,11 +1,11 @@
 use std::time::Duration;
 
-use super::{Bulkhead, NoQueue, Queue};
+use super::{Bulkhead, NoQueue, Queue, Queued};
 use crate::kernel::{
     Invalid, Name,
-    context::{Bounds, CarriedDeadline, NoDeadline},
+    context::{Bounds, CarriedDeadline},
     sync::Arc,
-    waiting::{LARGEST, Order, Room, Slots},
+    waiting::{LARGEST, Order, Slots},
 };
 
 /// Builds a [`Bulkhead`], or changes one: see [`Bulkhead::configure`].
@@ -37,18 +37,6 @@ pub struct Builder<Q = NoQueue> {
     pub(super) queue: Q,
 }
 
-/// The settings of a queue, as they were given.
-#[derive(Clone, Copy, Debug)]
-pub struct Queued<D = NoDeadline> {
-    pub(super) length: usize,
-    pub(super) max_wait: Duration,
-    pub(super) order: Order,
-    deadline: D,
-}
-
-/// The longest line.
-const LONGEST: usize = 1 << 20;
-
 impl Builder {
     pub(super) fn new(name: String) -> Self {
         Self { name, limit: 64, queue: NoQueue }
@@ -58,9 +46,7 @@ impl Builder {
     ///
     /// Default: none may. Range: 1 to 1,048,576.
     pub fn queue(self, length: usize) -> Builder<Queued> {
-        let max_wait = Duration::from_millis(250);
-        let queue = Queued { length, max_wait, order: Order::default(), deadline: NoDeadline };
-        Builder { name: self.name, limit: self.limit, queue }
+        Builder { name: self.name, limit: self.limit, queue: Queued::new(length) }
     }
 
     /// Builds the bulkhead.
@@ -120,9 +106,7 @@ impl<D: Bounds + Clone> Builder<Queued<D>> {
     /// [`Context`](crate::Context). One whose deadline comes while it waits is rejected with
     /// [`Why::Expired`](crate::Why::Expired).
     pub fn deadline(self) -> Builder<Queued<CarriedDeadline>> {
-        let Queued { length, max_wait, order, deadline: _ } = self.queue;
-        let queue = Queued { length, max_wait, order, deadline: CarriedDeadline };
-        Builder { name: self.name, limit: self.limit, queue }
+        Builder { name: self.name, limit: self.limit, queue: self.queue.until_deadline() }
     }
 
     /// Builds the bulkhead.
@@ -133,31 +117,8 @@ impl<D: Bounds + Clone> Builder<Queued<D>> {
     pub fn build(self) -> Result<Bulkhead<Queue<D>>, Invalid> {
         let name = Name::new(&self.name)?;
         let slots = Arc::new(Slots::new(limit(self.limit)?));
-        let Queued { length, max_wait, order, deadline } = self.queue.check()?;
-        let room = Arc::new(Room::new(name, Arc::clone(&slots), length, max_wait, order));
+        let (room, deadline) = self.queue.check()?.in_front_of(name, Arc::clone(&slots));
         Ok(Bulkhead::new(name, slots, Queue { room, deadline }))
-    }
-}
-
-impl<D: Clone> Queued<D> {
-    pub(super) fn of(queue: &Queue<D>) -> Self {
-        let (length, max_wait, order) = queue.room.rules();
-        Self { length, max_wait, order, deadline: queue.deadline.clone() }
-    }
-
-    pub(super) fn check(self) -> Result<Self, Invalid> {
-        if self.length == 0 || self.length > LONGEST {
-            return Err(Invalid::new("queue", self.length, "1 to 1048576"));
-        }
-        Invalid::unless_duration("max_wait", self.max_wait)?;
-        if let Order::Adaptive { after } = self.order {
-            Invalid::unless_duration("order", after)?;
-        }
-        Ok(self)
-    }
-
-    pub(super) fn apply(self, queue: &Queue<D>) {
-        queue.room.configure(self.length, self.max_wait, self.order);
     }
 }
 

@@ -83,6 +83,8 @@ mod operate;
 mod policy;
 mod queue;
 
-pub use config::{Builder, Queued};
+pub use config::Builder;
 pub use policy::{Bulkhead, Weighted};
 pub use queue::{Line, LineFor, NoQueue, Queue};
+
+pub use crate::kernel::waiting::Queued;

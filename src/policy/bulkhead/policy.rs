@@ -1,7 +1,4 @@
-use super::{
-    Builder, Line, LineFor, NoQueue, Queue,
-    config::{Queued, limit},
-};
+use super::{Builder, Line, LineFor, NoQueue, Queue, Queued, config::limit};
 use crate::kernel::{
     Admit, Ended, Fresh, Instant, Invalid, Name, Policy, Rejected, Timing, Why,
     context::Bounds,
@@ -52,7 +49,7 @@ impl Bulkhead {
 impl<D: Bounds + Clone> Bulkhead<Queue<D>> {
     /// What it is set to.
     pub(super) fn settings(&self) -> Builder<Queued<D>> {
-        Builder::of(self.name, self.limit(), Queued::of(&self.queue))
+        Builder::of(self.name, self.limit(), Queued::of(&self.queue.room, &self.queue.deadline))
     }
 
     /// How many calls wait for a slot.
@@ -79,7 +76,7 @@ impl<D: Bounds + Clone> Bulkhead<Queue<D>> {
     /// ```
     pub fn configure(&self, change: impl FnOnce(Builder<Queued<D>>) -> Builder<Queued<D>>) -> Result<(), Invalid> {
         let (limit, queued) = change(self.settings()).check()?;
-        queued.check()?.apply(&self.queue);
+        queued.check()?.apply(&self.queue.room);
         self.set_limit(limit);
         Ok(())
     }

@@ -4,7 +4,7 @@ use crate::kernel::{
     Immediate, Kind, Name, Rejected, Waiting, Why,
     context::{Bounds, DeadlineSource, NoDeadline},
     sync::Arc,
-    waiting::{Claim, Place, Room, Slots, Turned},
+    waiting::{Claim, Place, Queued, Room, Slots, Turned},
 };
 
 /// No line: whoever finds no slot is rejected at once.
@@ -21,9 +21,8 @@ pub struct Queue<D = NoDeadline> {
 impl<D: Clone> Queue<D> {
     /// The same line in front of other slots, with nobody in it.
     pub(super) fn in_front_of(&self, name: Name, slots: &Arc<Slots>) -> Self {
-        let (length, max_wait, order) = self.room.rules();
-        let room = Arc::new(Room::new(name, Arc::clone(slots), length, max_wait, order));
-        Self { room, deadline: self.deadline.clone() }
+        let (room, deadline) = Queued::of(&self.room, &self.deadline).in_front_of(name, Arc::clone(slots));
+        Self { room, deadline }
     }
 }
 

@@ -1,0 +1,69 @@
+use std::time::Duration;
+
+use super::{Capacity, Order, Room};
+use crate::kernel::{
+    Invalid, Name,
+    context::{CarriedDeadline, NoDeadline},
+    sync::Arc,
+};
+
+/// The settings of a queue, as they were given to the builder of a policy.
+///
+/// ```
+/// use cofferdam::{Bulkhead, bulkhead::{Builder, Queued}};
+///
+/// let patient: Builder<Queued> = Bulkhead::builder("reports").queue(100);
+/// assert!(patient.build().is_ok());
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Queued<D = NoDeadline> {
+    pub(crate) length: usize,
+    pub(crate) max_wait: Duration,
+    pub(crate) order: Order,
+    pub(crate) deadline: D,
+}
+
+/// The longest line.
+const LONGEST: usize = 1 << 20;
+
+impl Queued {
+    /// For that many calls, with the defaults.
+    pub(crate) fn new(length: usize) -> Self {
+        Self { length, max_wait: Duration::from_millis(250), order: Order::default(), deadline: NoDeadline }
+    }
+}
+
+impl<D: Clone> Queued<D> {
+    /// What a room is set to.
+    pub(crate) fn of<C: Capacity>(room: &Room<C>, deadline: &D) -> Self {
+        let (length, max_wait, order) = room.rules();
+        Self { length, max_wait, order, deadline: deadline.clone() }
+    }
+
+    /// The same, where calls wait no longer than their requests' deadlines.
+    pub(crate) fn until_deadline(self) -> Queued<CarriedDeadline> {
+        let Self { length, max_wait, order, deadline: _ } = self;
+        Queued { length, max_wait, order, deadline: CarriedDeadline }
+    }
+
+    pub(crate) fn check(self) -> Result<Self, Invalid> {
+        if self.length == 0 || self.length > LONGEST {
+            return Err(Invalid::new("queue", self.length, "1 to 1048576"));
+        }
+        Invalid::unless_duration("max_wait", self.max_wait)?;
+        if let Order::Adaptive { after } = self.order {
+            Invalid::unless_duration("order", after)?;
+        }
+        Ok(self)
+    }
+
+    /// A room with these settings, and nobody in it; and what bounds the wait besides.
+    pub(crate) fn in_front_of<C: Capacity>(self, name: Name, capacity: C) -> (Arc<Room<C>>, D) {
+        let room = Room::new(name, capacity, self.length, self.max_wait, self.order);
+        (Arc::new(room), self.deadline)
+    }
+
+    pub(crate) fn apply<C: Capacity>(self, room: &Room<C>) {
+        room.configure(self.length, self.max_wait, self.order);
+    }
+}
