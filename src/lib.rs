@@ -98,6 +98,7 @@ pub use policy::{
     breaker::{self, CircuitBreaker, State as BreakerState},
     bulkhead::{self, Bulkhead},
     limit::{self, AdaptiveLimit},
+    shed::{self, LoadShed},
 };
 #[cfg(feature = "tracing")]
 pub use watch::Tracing;

@@ -107,7 +107,7 @@ impl Admit<Ask> for ByRank {
     }
 
     fn enter(&self, ask: &Ask, _: Instant, place: &mut Option<Place>) -> Result<u32, Turned> {
-        self.0.enter(Claim { weight: 1, rank: ask.rank, deadline: ask.deadline }, place)
+        self.0.enter(Claim { weight: 1, rank: ask.rank, deadline: ask.deadline, start_by: None }, place)
     }
 }
 

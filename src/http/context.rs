@@ -86,6 +86,12 @@ impl Context for Extensions {
 
 /// What its extensions say.
 impl<B> Context for Request<B> {
+    fn is_health_check(&self) -> bool {
+        let path = self.uri().path();
+        matches!(path, "/health" | "/healthz" | "/livez" | "/readyz" | "/startupz")
+            || path.starts_with("/grpc.health.v1.Health/")
+    }
+
     fn deadline(&self) -> Option<Deadline> {
         self.extensions().deadline()
     }

@@ -5,3 +5,4 @@ pub mod bulkhead;
 pub mod limit;
 #[cfg(feature = "rate-limit")]
 pub mod rate;
+pub mod shed;

@@ -151,6 +151,15 @@ pub trait Context {
         let _ = task;
     }
 
+    /// Whether somebody asks only how the service is: such a request is not shed, as a service that does not answer it is
+    /// taken out of service or restarted.
+    ///
+    /// An `http::Request` is one if its path is `/health`, `/healthz`, `/livez`, `/readyz`, `/startupz`, or one of gRPC's
+    /// health service. Unless overridden: never.
+    fn is_health_check(&self) -> bool {
+        false
+    }
+
     /// Takes over what holds for everything that is done for `caller`, whose request led to this one.
     ///
     /// The earlier deadline holds. The request matters as much as it says itself, but never more than its caller, and

@@ -90,6 +90,14 @@ impl fmt::Debug for Rank {
 pub trait RankSource<Request> {
     /// The rank of that request.
     fn rank(&self, request: &Request) -> Rank;
+
+    /// Whether it is a health check, which is let in whatever its rank: see [`Context::is_health_check`].
+    ///
+    /// Unless overridden: never.
+    fn is_exempt(&self, request: &Request) -> bool {
+        let _ = request;
+        false
+    }
 }
 
 /// The rank is what the [`Context`] of the request says: its criticality, or the default, and its task, if it has one.
@@ -100,6 +108,11 @@ impl<Request: Context> RankSource<Request> for CarriedRank {
     #[inline]
     fn rank(&self, request: &Request) -> Rank {
         Rank::of(request.criticality().unwrap_or_default(), request.task())
+    }
+
+    #[inline]
+    fn is_exempt(&self, request: &Request) -> bool {
+        request.is_health_check()
     }
 }
 

@@ -63,4 +63,9 @@ pub trait Capacity: Send + Sync + 'static {
         let _ = (weight, promised, now);
         None
     }
+
+    /// How many may wait from now on, if that follows from what it knows; else it stays as it is.
+    fn line_length(&self) -> Option<usize> {
+        None
+    }
 }

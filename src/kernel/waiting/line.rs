@@ -136,6 +136,14 @@ impl<T> Line<T> {
         self.waiting.is_empty() && self.returned.is_empty()
     }
 
+    /// The rank below which there is no place to be had; zero while there is one for everybody.
+    pub(crate) fn floor(&self) -> u64 {
+        if self.idle < self.rules.length || self.asleep.first.is_some() {
+            return 0;
+        }
+        self.waiting.first_key_value().map_or(0, |(lowest, _)| *lowest)
+    }
+
     /// What is kept for those who were called.
     pub(crate) fn promised(&self) -> u32 {
         self.promised

@@ -23,7 +23,7 @@ use crate::kernel::{Instant, Name, Rejected, Why, sync::Arc};
 /// # }
 ///
 /// let room = Arc::new(Room::new(Name::new("shut")?, Shut, 1, Duration::from_secs(1), Order::Fifo));
-/// let claim = Claim { weight: 1, rank: 0, deadline: None };
+/// let claim = Claim { weight: 1, rank: 0, deadline: None, start_by: None };
 /// let Err(Turned::Wait(place)) = room.enter(claim, &mut None) else { panic!("there is a place") };
 /// assert!(place.is_in(&room));
 ///
@@ -34,6 +34,7 @@ use crate::kernel::{Instant, Name, Rejected, Why, sync::Arc};
 pub struct Place {
     room: Arc<dyn Seating>,
     seat: Seat,
+    since: Instant,
     until: Instant,
     /// Why it may wait no longer than that.
     why: Why,
@@ -42,8 +43,8 @@ pub struct Place {
 }
 
 impl Place {
-    pub(super) fn new(room: Arc<dyn Seating>, seat: Seat, until: Instant, why: Why) -> Self {
-        Self { room, seat, until, why, spent: false }
+    pub(super) fn new(room: Arc<dyn Seating>, seat: Seat, since: Instant, until: Instant, why: Why) -> Self {
+        Self { room, seat, since, until, why, spent: false }
     }
 
     /// Whether it is in that very room.
@@ -64,6 +65,12 @@ impl Place {
     #[must_use]
     pub fn by(&self) -> Name {
         self.room.name()
+    }
+
+    /// Since when it has waited.
+    #[must_use]
+    pub fn since(&self) -> Instant {
+        self.since
     }
 
     /// Until when it may wait.
@@ -130,7 +137,7 @@ impl fmt::Debug for Place {
 /// # }
 ///
 /// let room = Arc::new(Room::new(Name::new("shut")?, Shut, 1, Duration::from_secs(1), Order::Fifo));
-/// let claim = Claim { weight: 1, rank: 0, deadline: None };
+/// let claim = Claim { weight: 1, rank: 0, deadline: None, start_by: None };
 /// let Err(Turned::Wait(place)) = room.enter(claim, &mut None) else { panic!("there is a place") };
 ///
 /// let Err(Turned::Away(rejected)) = room.enter(claim, &mut None) else { panic!("there is only one") };

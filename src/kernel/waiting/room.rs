@@ -61,7 +61,7 @@ use crate::kernel::{
 ///         })
 ///     }
 ///     fn enter(&self, rank: &u64, _: Instant, place: &mut Option<Place>) -> Result<(), Turned> {
-///         self.0.enter(Claim { weight: 1, rank: *rank, deadline: None }, place).map(drop)
+///         self.0.enter(Claim { weight: 1, rank: *rank, deadline: None, start_by: None }, place).map(drop)
 ///     }
 /// }
 ///
@@ -84,6 +84,8 @@ pub struct Room<C> {
     capacity: C,
     /// In nanoseconds.
     longest_wait: AtomicU64,
+    /// Calls of a lower rank find no place.
+    floor: AtomicU64,
     line: Mutex<Line<Option<Waker>>>,
 }
 
@@ -92,7 +94,7 @@ pub struct Room<C> {
 /// ```
 /// use cofferdam::{Deadline, waiting::Claim};
 ///
-/// let usual = Claim { weight: 1, rank: 0, deadline: None };
+/// let usual = Claim { weight: 1, rank: 0, deadline: None, start_by: None };
 /// let urgent = Claim { rank: 9, deadline: Some(Deadline::after(std::time::Duration::from_millis(50))), ..usual };
 /// assert!(urgent.rank > usual.rank);
 /// ```
@@ -104,6 +106,8 @@ pub struct Claim {
     pub rank: u64,
     /// It waits no longer than that.
     pub deadline: Option<Deadline>,
+    /// From then on it would not be done in time: it waits no longer, and is rejected with [`Why::Shed`].
+    pub start_by: Option<Instant>,
 }
 
 /// What became of a place, when somebody looks.
@@ -122,6 +126,7 @@ impl<C: Capacity> Room<C> {
             name,
             capacity,
             longest_wait: AtomicU64::new(clock::nanos(longest_wait)),
+            floor: AtomicU64::new(0),
             line: Mutex::new(Line::new(Rules { length, order })),
         }
     }
@@ -135,6 +140,12 @@ impl<C: Capacity> Room<C> {
     #[must_use]
     pub fn waiting(&self) -> usize {
         lock(&self.line).idle()
+    }
+
+    /// Calls of a lower rank than that find no place, as far as was known a moment ago: telling them so takes one load.
+    #[must_use]
+    pub fn floor(&self) -> u64 {
+        self.floor.load(Ordering::Relaxed)
     }
 
     /// How many may wait, for how long at most, and in which order.
@@ -200,10 +211,18 @@ impl<C: Capacity> Room<C> {
             Some(deadline) if deadline < longest => (deadline, Why::Expired),
             _ => (longest, Why::Waited),
         };
+        let (until, why) = match claim.start_by {
+            Some(start_by) if start_by <= now => return Err(self.rejected(Why::Shed).into()),
+            Some(start_by) if start_by < until => (start_by, Why::Shed),
+            _ => (until, why),
+        };
         let joined = self.with_line(|line, now| {
             // From here on nobody takes without asking; what became free before is found by those who are called next.
             self.capacity.waited_for(true);
             line.pass_over(now);
+            if let Some(length) = self.capacity.line_length() {
+                line.rules.length = length;
+            }
             // Whoever could be called at once comes in at once: sent away and called, a call would go to and fro between two
             // lines in one poll for as long as those who were called in both have not come.
             if line.nobody_is_ahead()
@@ -217,7 +236,7 @@ impl<C: Capacity> Room<C> {
         match joined {
             Ok(taken) => Ok(taken),
             Err(Some((seat, gone))) => {
-                let place = Place::new(Arc::clone(self) as Arc<dyn Seating>, seat, until, why);
+                let place = Place::new(Arc::clone(self) as Arc<dyn Seating>, seat, now, until, why);
                 if let Some(waker) = gone.flatten() {
                     waker.wake();
                 }
@@ -270,6 +289,7 @@ impl<C: Capacity> Room<C> {
         if line.is_empty() {
             self.capacity.waited_for(false);
         }
+        self.floor.store(line.floor(), Ordering::Relaxed);
         true
     }
 

@@ -80,7 +80,7 @@ impl<Request, D: DeadlineSource<Request>> LineFor<Request> for Queue<D> {
 
     #[cold]
     fn line_up(&self, _: Name, request: &Request, weight: u32, place: &mut Option<Place>) -> Result<u32, Turned> {
-        self.room.enter(Claim { weight, rank: 0, deadline: self.deadline.read(request) }, place)
+        self.room.enter(Claim { weight, rank: 0, deadline: self.deadline.read(request), start_by: None }, place)
     }
 }
 

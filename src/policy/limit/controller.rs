@@ -60,8 +60,8 @@ struct State<A> {
 }
 
 #[derive(Debug)]
-pub(super) struct Controller<A> {
-    pub(super) slots: Arc<Slots>,
+pub(in crate::policy) struct Controller<A> {
+    pub(in crate::policy) slots: Arc<Slots>,
     marks: Lane<Marks>,
     meter: Meter,
     cohort: Mutex<Cohort>,
@@ -77,6 +77,13 @@ pub struct Begun {
     patience: u32,
     /// The cohort it is in; zero for none.
     mark: u32,
+}
+
+impl Begun {
+    /// Whether the deadline had passed when it began.
+    pub(in crate::policy) fn is_too_late(self, deadline: Option<Deadline>) -> bool {
+        self.patience == 0 && deadline.is_some()
+    }
 }
 
 /// How many deadlines are looked at between two windows.
@@ -122,7 +129,7 @@ impl<A: Algorithm> Controller<A> {
 
     /// A call has taken a slot.
     #[inline]
-    pub(super) fn began(&self, deadline: Option<Deadline>) -> Begun {
+    pub(in crate::policy) fn began(&self, deadline: Option<Deadline>) -> Begun {
         let marks = &self.marks.0;
         let quiet = marks.quiet.load(Ordering::Relaxed);
         let plain = Begun { timed: Instant::ORIGIN, patience: 0, mark: 0 };
@@ -157,7 +164,7 @@ impl<A: Algorithm> Controller<A> {
 
     /// A caller has come that waits until then, whether its call begins now or later.
     #[inline]
-    pub(super) fn asked(&self, deadline: Option<Deadline>) {
+    pub(in crate::policy) fn asked(&self, deadline: Option<Deadline>) {
         if self.marks.0.deadlines.load(Ordering::Relaxed) > 0
             && let Some(deadline) = deadline
         {
@@ -176,7 +183,7 @@ impl<A: Algorithm> Controller<A> {
 
     /// Somebody found no slot.
     #[inline]
-    pub(super) fn found_none(&self) {
+    pub(in crate::policy) fn found_none(&self) {
         let in_use = &self.marks.0.in_use;
         if !in_use.load(Ordering::Relaxed) {
             in_use.store(true, Ordering::Relaxed);
@@ -185,7 +192,7 @@ impl<A: Algorithm> Controller<A> {
 
     /// A call has ended. Returns whether somebody waits for its slot.
     #[inline]
-    pub(super) fn ended(&self, name: Name, begun: Begun, ended: &Ended) -> bool {
+    pub(in crate::policy) fn ended(&self, name: Name, begun: Begun, ended: &Ended) -> bool {
         let marks = &self.marks.0;
         let plain = begun.timed == Instant::ORIGIN
             && ended.outcome == Outcome::Success
@@ -203,7 +210,7 @@ impl<A: Algorithm> Controller<A> {
     }
 
     /// A call was never made. Returns whether somebody waits for its slot.
-    pub(super) fn undo(&self, begun: Begun) -> bool {
+    pub(in crate::policy) fn undo(&self, begun: Begun) -> bool {
         if begun.mark > 0 {
             let mut cohort = lock(&self.cohort);
             cohort.give_back(begun.mark);
@@ -399,18 +406,18 @@ impl<A: Algorithm> Controller<A> {
     }
 
     /// The limit, whatever part of it a probe takes.
-    pub(super) fn limit(&self) -> u32 {
+    pub(in crate::policy) fn limit(&self) -> u32 {
         self.marks.0.limit.load(Ordering::Relaxed)
     }
 
     /// How long a call takes of late, in nanoseconds, and how many work in a second; zero before anything is known.
-    pub(super) fn pace(&self) -> (u64, f64) {
+    pub(in crate::policy) fn pace(&self) -> (u64, f64) {
         let marks = &self.marks.0;
         (marks.latency.load(Ordering::Relaxed), f64::from_bits(marks.throughput.load(Ordering::Relaxed)))
     }
 
     /// How long callers wait.
-    pub(super) fn patience(&self) -> Duration {
+    pub(in crate::policy) fn patience(&self) -> Duration {
         Duration::from_nanos(self.marks.0.late.load(Ordering::Relaxed) / 7 * 10)
     }
 

@@ -63,4 +63,5 @@ mod policy;
 
 pub use algorithm::{Algorithm, Knee, Plan, Quiet, Sample};
 pub use config::Builder;
+pub(super) use controller::{Begun, Controller};
 pub use policy::AdaptiveLimit;

@@ -25,8 +25,8 @@ use crate::kernel::{
 #[derive(Debug)]
 pub struct AdaptiveLimit<A = Knee, D = NoDeadline> {
     name: Name,
-    pub(super) controller: Arc<Controller<A>>,
-    deadline: D,
+    pub(in crate::policy) controller: Arc<Controller<A>>,
+    pub(in crate::policy) deadline: D,
 }
 
 impl<A, D: Clone> Clone for AdaptiveLimit<A, D> {

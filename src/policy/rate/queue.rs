@@ -93,7 +93,7 @@ impl<Request, D: DeadlineSource<Request>> LineFor<Request> for Queue<D> {
     #[cold]
     fn line_up(&self, wanted: Wanted<'_, Request>, place: &mut Option<Place>) -> Result<Permits, Turned> {
         let Wanted { state, name, request, weight, .. } = wanted;
-        let claim = Claim { weight, rank: 0, deadline: self.deadline.read(request) };
+        let claim = Claim { weight, rank: 0, deadline: self.deadline.read(request), start_by: None };
         match self.room.enter(claim, place) {
             Ok(taken) => Ok(state.taken_by_the_room(taken, Instant::now())),
             // A full line is no answer to "when": the limit is.

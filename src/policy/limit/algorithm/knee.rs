@@ -220,9 +220,11 @@ impl Knee {
         let longest = Duration::from_millis(500).max((base * 8).min(patience));
         let quiet = ((limit - 1.0) * QUIET).floor().max(1.0) as u32;
         let cohort = (2.0 * limit).clamp(16.0, 64.0) as u32;
-        let plan = Plan::limit(limit as u32)
-            .measure(quiet, cohort)
-            .look_again(shortest, (4.0 * limit).clamp(8.0, 32.0) as u32, longest);
+        let plan = Plan::limit(limit as u32).measure(quiet, cohort).look_again(
+            shortest,
+            (4.0 * limit).clamp(8.0, 32.0) as u32,
+            longest,
+        );
         let plan = match self.base {
             Some(_) => plan.slow(base.mul_f64(SLOW)),
             None => plan,
