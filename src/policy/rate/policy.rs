@@ -3,7 +3,7 @@ use super::{
     state::State,
 };
 use crate::kernel::{
-    Admit, Ended, Fresh, Instant, Invalid, Name, Policy, Rejected, Timing, Why,
+    Admit, Ended, Fresh, Instant, Invalid, Name, Policy, Rejected, Timing, Why, clock,
     context::Bounds,
     sync::Arc,
     waiting::{Place, Turned},
@@ -59,7 +59,7 @@ impl RateLimit {
     /// # Ok::<(), cofferdam::Invalid>(())
     /// ```
     pub fn configure(&self, change: impl FnOnce(Builder) -> Builder) -> Result<(), Invalid> {
-        self.configure_at(Instant::now(), change)
+        self.configure_at(clock::coarse(), change)
     }
 
     /// The same, told the time: what has been used by then stays used.
@@ -93,7 +93,7 @@ impl<D: Bounds + Clone> RateLimit<Queue<D>> {
         let Builder { settings, queue, .. } = change(self.settings());
         settings.check()?;
         queue.check()?.apply(&self.queue.room);
-        self.set(&settings, Instant::now())
+        self.set(&settings, clock::coarse())
     }
 }
 
@@ -104,7 +104,7 @@ impl<Q: Line> RateLimit<Q> {
     ///
     /// [`Invalid`] if at that rate the burst would not come back within ten years; nothing is changed then.
     pub fn set_rate(&self, rate: Rate) -> Result<(), Invalid> {
-        self.set(&Settings { rate, ..Settings::of(&self.state) }, Instant::now())
+        self.set(&Settings { rate, ..Settings::of(&self.state) }, clock::coarse())
     }
 
     fn set(&self, settings: &Settings, now: Instant) -> Result<(), Invalid> {
@@ -142,7 +142,8 @@ impl<Q> RateLimit<Q> {
     /// How many permits there are now: fewer under a warm-up that has not come to its end.
     #[must_use]
     pub fn free(&self) -> u32 {
-        self.free_at(Instant::now())
+        // By the clock that calls are judged by: it may be a tick ahead of the exact one.
+        self.free_at(clock::coarse())
     }
 
     /// How many permits there are at that moment, if none are taken until then.
