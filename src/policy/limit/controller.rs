@@ -88,6 +88,8 @@ impl Begun {
 
 /// How many deadlines are looked at between two windows.
 const DEADLINES: u32 = 4;
+/// And how many before the first.
+const FIRST_DEADLINES: u32 = 16;
 /// Calls that are timed exactly in a window, about: fewer of them if there are many.
 const TIMED: f64 = 256.0;
 
@@ -115,6 +117,7 @@ impl<A: Algorithm> Controller<A> {
             state: Mutex::new(state),
         };
         controller.marks.0.limit.store(limit, Ordering::Relaxed);
+        controller.marks.0.deadlines.store(FIRST_DEADLINES, Ordering::Relaxed);
         controller.follow(&mut lock(&controller.state), plan, now);
         controller
     }
@@ -178,6 +181,7 @@ impl<A: Algorithm> Controller<A> {
             let left = self.marks.0.deadlines.load(Ordering::Relaxed);
             self.marks.0.deadlines.store(left.saturating_sub(1), Ordering::Relaxed);
             state.patience.learn(deadline.remaining());
+            self.mark_late(&state);
         }
     }
 
@@ -272,9 +276,8 @@ impl<A: Algorithm> Controller<A> {
             self.learn(&mut state, measured, now);
         }
         let age = now.since(state.began);
-        if age < state.plan.shortest
-            || self.meter.read().calls() < u64::from(state.plan.calls) && age < state.plan.longest
-        {
+        let early = age < state.plan.longest && !self.meter.read().is_enough(state.plan.calls);
+        if age < state.plan.shortest || early {
             self.put_off(&state, now);
         } else {
             self.roll(&mut state, now, age);
@@ -371,12 +374,16 @@ impl<A: Algorithm> Controller<A> {
         if plan.cut {
             marks.last_cut.store(now.as_nanos(), Ordering::Relaxed);
         }
-        let usual = state.patience.of(state.settings.patience);
-        marks.late.store(clock::nanos(usual) / 10 * 7, Ordering::Relaxed);
+        self.mark_late(state);
         marks.slow.store(clock::nanos(plan.slow), Ordering::Relaxed);
         state.plan = plan;
         let due = state.began.after(plan.shortest).min(state.probe_until);
         marks.due.store(due.as_nanos(), Ordering::Relaxed);
+    }
+
+    fn mark_late(&self, state: &State<A>) {
+        let usual = state.patience.of(state.settings.patience);
+        self.marks.0.late.store(clock::nanos(usual) / 10 * 7, Ordering::Relaxed);
     }
 
     /// Opens a cohort if there is none that goes on, and sets the limit that holds meanwhile. Returns whether one goes on.

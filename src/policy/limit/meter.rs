@@ -52,6 +52,12 @@ impl Counted {
     pub(super) fn calls(&self) -> u64 {
         self.worked.saturating_sub(self.earlier) + self.failed + self.overloaded
     }
+
+    /// Whether so many calls have ended, or most of them so late that fewer say it all.
+    pub(super) fn is_enough(&self, calls: u32) -> bool {
+        const CLEAR: u64 = 8;
+        self.calls() >= calls.into() || self.late >= CLEAR && 2 * self.late > self.calls()
+    }
 }
 
 impl Meter {

@@ -49,6 +49,8 @@ pub struct Knee {
     /// The limit still has to be found: nothing is to get in the way.
     starting: bool,
     probing_since: Option<Instant>,
+    /// Calls take far longer than they should: whatever the reason is, a few will show it.
+    odd: bool,
     next_probe: Instant,
     turned_away: Option<Instant>,
     /// Which probe it is, from which the time to the next one is varied.
@@ -87,6 +89,7 @@ impl Default for Knee {
             measured: Instant::ORIGIN,
             starting: false,
             probing_since: None,
+            odd: false,
             next_probe: Instant::ORIGIN,
             turned_away: None,
             probes: 0,
@@ -200,7 +203,7 @@ impl Knee {
         let odd = latency > ODD * GAIN * base && age > BETWEEN_ODD_PROBES;
         let stale = !self.starting && age > BETWEEN_PROBES && now >= self.next_probe;
         if odd || stale {
-            self.probing_since = Some(now);
+            (self.probing_since, self.odd) = (Some(now), odd);
         }
     }
 
@@ -219,7 +222,8 @@ impl Knee {
         let shortest = Duration::from_millis(50).max((base * 2).min(patience / 4));
         let longest = Duration::from_millis(500).max((base * 8).min(patience));
         let quiet = ((limit - 1.0) * QUIET).floor().max(1.0) as u32;
-        let cohort = (2.0 * limit).clamp(16.0, 64.0) as u32;
+        let most = if self.probing_since.is_some() && self.odd { 24.0 } else { 64.0 };
+        let cohort = (2.0 * limit).clamp(16.0, most) as u32;
         let plan = Plan::limit(limit as u32).measure(quiet, cohort).look_again(
             shortest,
             (4.0 * limit).clamp(8.0, 32.0) as u32,
