@@ -5,7 +5,7 @@ use std::{future::ready, time::Duration};
 use cofferdam::{Admit, Fallback, Immediate, Keyed, Policy, Rejected, Shadow, Timeout, guard};
 use tower::{Layer, Service, ServiceBuilder};
 
-use super::policies::{SLOTS, breaker, breaker_with, bulkhead, four, queued, record};
+use super::policies::{SLOTS, adaptive_limit, breaker, breaker_with, bulkhead, four, load_shed, queued, record};
 use crate::support::{
     drive::{Work, poll_once},
     pair::Pair,
@@ -60,6 +60,8 @@ fn single() -> Vec<Subject> {
         guarded("bulkhead", bulkhead()).bar(1.1),
         Subject::service("bulkhead with a queue", guard(queued()).layer(Work)).bar(1.2),
         Subject::service("breaker + bulkhead with a queue", guard((breaker(), queued())).layer(Work)),
+        guarded("adaptive limit", adaptive_limit()).bar(1.3),
+        Subject::service("adaptive limit + load shedding", guard(load_shed()).layer(Work)).bar(2.0),
         guarded("bulkhead, weighted", bulkhead().weighted(|_: &u64| 1)),
         guarded("Shadow of breaker", Shadow::new(breaker())),
         guarded("Option of breaker", Some(breaker())),

@@ -7,7 +7,13 @@ use std::{
     time::Duration,
 };
 
-use cofferdam::{BreakerState, Bulkhead, CircuitBreaker, Policy, breaker::Builder, bulkhead::Queue};
+use cofferdam::{
+    AdaptiveLimit, BreakerState, Bulkhead, CircuitBreaker, Criticality, LoadShed, Policy,
+    breaker::Builder,
+    bulkhead::Queue,
+    context::{NoDeadline, Rank},
+    limit::Knee,
+};
 
 use crate::support::drive::poll_once;
 
@@ -32,6 +38,42 @@ pub(crate) fn bulkhead() -> Bulkhead {
 /// With a line in which nobody stands.
 pub(crate) fn queued() -> Bulkhead<Queue> {
     Bulkhead::builder("bench").limit(SLOTS).queue(SLOTS).build().expect("the settings are valid")
+}
+
+pub(crate) fn adaptive_limit() -> AdaptiveLimit {
+    AdaptiveLimit::builder("bench").build().expect("the settings are valid")
+}
+
+/// What requests of the benches matter.
+pub(crate) type OfNumber = fn(&u64) -> Rank;
+
+fn rank(_: &u64) -> Rank {
+    Rank::of(Criticality::Sheddable, None)
+}
+
+pub(crate) fn load_shed() -> LoadShed<Knee, NoDeadline, OfNumber> {
+    LoadShed::builder(adaptive_limit()).rank(rank as OfNumber).build().expect("the settings are valid")
+}
+
+/// One whose only slot is taken, and whose line is full of what matters more.
+pub(crate) fn full_load_shed() -> LoadShed<Knee, NoDeadline, OfNumber> {
+    let limit = AdaptiveLimit::builder("bench").initial_limit(1).min_limit(1).max_limit(1).build();
+    let shed = LoadShed::builder(limit.expect("the settings are valid"));
+    let shed = shed.rank(grave_or_not as OfNumber).max_queue(1).build().expect("the settings are valid");
+    for grave in [u64::MAX; 2] {
+        let guard = shed.clone().layer();
+        let mut call = Box::pin(guard.call(Box::leak(Box::new(grave)), pending::<Result<(), ()>>));
+        let _ = call.as_mut().poll(&mut context());
+        // Its slot and its place are never given back.
+        mem::forget(call);
+    }
+    assert_eq!((shed.limit().in_flight(), shed.waiting()), (1, 1));
+    shed
+}
+
+/// One request is grave.
+fn grave_or_not(request: &u64) -> Rank {
+    Rank::of(if *request == u64::MAX { Criticality::CriticalPlus } else { Criticality::Sheddable }, None)
 }
 
 pub(crate) fn four() -> Four {

@@ -7,7 +7,7 @@ use tower::{Layer, Service, ServiceBuilder};
 
 use super::{
     admitted::limit,
-    policies::{breaker, bulkhead, context, full_bulkhead, open_breaker},
+    policies::{breaker, bulkhead, context, full_bulkhead, full_load_shed, open_breaker},
 };
 use crate::support::{
     drive::{Work, call_once},
@@ -28,6 +28,7 @@ pub(crate) fn subjects() -> Vec<Subject> {
         rejecting("fourth of four, full", (breaker(), bulkhead(), breaker(), full_bulkhead())),
         rejecting("fourth of four, open", (breaker(), bulkhead(), bulkhead(), open_breaker())),
         boxed(),
+        shedding(),
         #[cfg(feature = "rate-limit")]
         rejecting("rate limit, rejected", super::policies::used_rate_limit()),
     ]
@@ -40,6 +41,13 @@ where
     let mut service = guard(policy).layer(Work);
     assert!(call_once(&mut service, 0).is_err());
     Subject::service(name, service)
+}
+
+/// A call that matters less than those who wait.
+fn shedding() -> Subject {
+    let mut service = guard(full_load_shed()).layer(Work);
+    assert!(call_once(&mut service, 0).is_err());
+    Subject::service("load shedding, shed", service).bar(1.0)
 }
 
 /// What tower has for this: its error is boxed.

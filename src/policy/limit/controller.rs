@@ -68,6 +68,14 @@ pub(in crate::policy) struct Controller<A> {
     state: Mutex<State<A>>,
 }
 
+/// Whether calls are measured on their own from now on, or from the next window on: one cohort in a window is enough, and
+/// the calls of a cohort cost more than others.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cohorts {
+    Open,
+    Later,
+}
+
 /// A call that began.
 #[derive(Clone, Copy, Debug)]
 pub struct Begun {
@@ -118,7 +126,7 @@ impl<A: Algorithm> Controller<A> {
         };
         controller.marks.0.limit.store(limit, Ordering::Relaxed);
         controller.marks.0.deadlines.store(FIRST_DEADLINES, Ordering::Relaxed);
-        controller.follow(&mut lock(&controller.state), plan, now);
+        controller.follow(&mut lock(&controller.state), plan, now, Cohorts::Open);
         controller
     }
 
@@ -315,7 +323,7 @@ impl<A: Algorithm> Controller<A> {
         self.publish(state, &counted, &sample);
         let plan = state.algorithm.window(&sample);
         state.began = now;
-        self.follow(state, plan, now);
+        self.follow(state, plan, now, Cohorts::Open);
         let (limit, in_flight) = self.slots.read();
         marks.in_use.store(in_flight >= limit, Ordering::Relaxed);
         marks.deadlines.store(DEADLINES, Ordering::Relaxed);
@@ -354,10 +362,10 @@ impl<A: Algorithm> Controller<A> {
             limit: self.marks.0.limit.load(Ordering::Relaxed),
         };
         let plan = state.algorithm.quiet(&quiet).unwrap_or(Plan { probing: false, cut: false, ..state.plan });
-        self.follow(state, plan, now);
+        self.follow(state, plan, now, Cohorts::Later);
     }
 
-    fn follow(&self, state: &mut State<A>, plan: Plan, now: Instant) {
+    fn follow(&self, state: &mut State<A>, plan: Plan, now: Instant, cohorts: Cohorts) {
         let marks = &self.marks.0;
         let limit = state.settings.keep(plan.limit);
         self.slots.changes.change(|| {
@@ -365,7 +373,7 @@ impl<A: Algorithm> Controller<A> {
             marks.limit.store(limit, Ordering::Relaxed);
             (before, limit)
         });
-        let goes_on = self.measure(&plan);
+        let goes_on = self.measure(&plan, cohorts);
         if plan.probing && !goes_on {
             state.probe_until = now.after(plan.longest * 2);
         } else if !plan.probing {
@@ -387,7 +395,7 @@ impl<A: Algorithm> Controller<A> {
     }
 
     /// Opens a cohort if there is none that goes on, and sets the limit that holds meanwhile. Returns whether one goes on.
-    fn measure(&self, plan: &Plan) -> bool {
+    fn measure(&self, plan: &Plan, cohorts: Cohorts) -> bool {
         let marks = &self.marks.0;
         let limit = marks.limit.load(Ordering::Relaxed);
         let mut cohort = lock(&self.cohort);
@@ -395,6 +403,7 @@ impl<A: Algorithm> Controller<A> {
         match plan.quiet {
             None => cohort.discard(),
             Some(measure) if goes_on => cohort.adjust(measure.at_most),
+            Some(_) if !plan.probing && cohorts == Cohorts::Later => cohort.discard(),
             Some(measure) => cohort.open(measure, plan.probing),
         }
         let at_most = cohort.at_most();
@@ -436,7 +445,7 @@ impl<A: Algorithm> Controller<A> {
         let mut state = lock(&self.state);
         state.settings = settings;
         let plan = Plan { limit: self.limit(), cut: false, ..state.plan };
-        self.follow(&mut state, plan, clock::now());
+        self.follow(&mut state, plan, clock::now(), Cohorts::Later);
         drop(state);
         self.tell(name);
     }

@@ -43,8 +43,8 @@
 //!
 //! **When it rejects**, it does so at once and with [`Why::Full`](crate::Why::Full), a 503 over HTTP.
 //!
-//! **Which algorithm** decides is yours: [`Knee`] unless you say otherwise, or one of your own in ten lines: see
-//! [`Algorithm`].
+//! **Which algorithm** decides is yours. It is [`Knee`] unless you say otherwise; there are [`Aimd`], [`Vegas`], [`Gradient2`]
+//! and [`Gradient`], with what is known to break them mended; and one of your own takes ten lines: see [`Algorithm`].
 //!
 //! **Clones** of a limit, of its layer and of the services made from it share it. There should be one for each dependency
 //! and process: several that do not know of each other each give the dependency a full share.
@@ -61,7 +61,7 @@ mod operate;
 mod patience;
 mod policy;
 
-pub use algorithm::{Algorithm, Knee, Plan, Quiet, Sample};
+pub use algorithm::{Aimd, Algorithm, Gradient, Gradient2, Knee, Plan, Quiet, Sample, Vegas};
 pub use config::Builder;
 pub(super) use controller::{Begun, Controller};
 pub use policy::AdaptiveLimit;

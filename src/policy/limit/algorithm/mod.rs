@@ -1,10 +1,20 @@
 //! How a limit follows what was measured.
 
+mod aimd;
+mod baseline;
+mod gradient;
+mod gradient2;
 mod knee;
+mod vegas;
 
 use std::time::Duration;
 
+pub use aimd::Aimd;
+use baseline::Baseline;
+pub use gradient::Gradient;
+pub use gradient2::Gradient2;
 pub use knee::Knee;
+pub use vegas::Vegas;
 
 use crate::kernel::Instant;
 
@@ -88,6 +98,12 @@ impl Sample {
     pub fn throughput(&self) -> f64 {
         per_second(self.worked, self.length)
     }
+}
+
+/// Doubles below half of where something last went wrong, and goes on by steps above that: so a limit comes back in a few
+/// windows, however low it was.
+fn regrow(limit: f64, wrong: f64, next: f64) -> f64 {
+    if 2.0 * limit <= wrong && wrong < f64::MAX { 2.0 * limit } else { next }
 }
 
 pub(super) fn per_second(calls: u64, length: Duration) -> f64 {
