@@ -31,6 +31,7 @@
 //! | at most so many calls at a time | [`Bulkhead`] | [`bulkhead`] |
 //! | at most so many calls per time | `RateLimit`, feature `rate-limit` | `rate` |
 //! | no call to last longer than it is worth | [`Timeout`], [`Deadline`] | [`timeout`] |
+//! | to send a server no more than it takes | [`AdaptiveThrottle`] | [`throttle`] |
 //! | an answer all the same | [`Fallback`] | [`fallback`] |
 //! | calls to wait for a slot for a while | [`Bulkhead`] with a [queue](bulkhead::Builder::queue) | [`bulkhead`], [`waiting`] |
 //! | a policy per tenant, shard or route | [`Keyed`] | [`keyed`] |
@@ -47,7 +48,7 @@
 //!
 //! # The order of layers
 //!
-//! From the outside in: **fallback, guard (breaker, bulkhead), timeout, service**. The fallback answers for everything
+//! From the outside in: **fallback, guard (breaker, throttle, bulkhead), timeout, service**. The fallback answers for everything
 //! further in. The breaker stands before the bulkhead, so that an open one costs no slot, and both stand outside the
 //! timeout: a timeout is a failure that the breaker counts, and a call holds its slot until the timeout ends it. What reads a
 //! request's context from headers is outermost in a server, and what writes it is innermost in a client: see [`hops`].
@@ -99,6 +100,7 @@ pub use policy::{
     bulkhead::{self, Bulkhead},
     limit::{self, AdaptiveLimit},
     shed::{self, LoadShed},
+    throttle::{self, AdaptiveThrottle, State as ThrottleState},
 };
 #[cfg(feature = "tracing")]
 pub use watch::Tracing;

@@ -5,6 +5,7 @@ pub(crate) use loom::sync::{
     Mutex, MutexGuard,
     atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize},
 };
+use std::sync::TryLockError;
 pub(crate) use std::sync::{Arc, atomic::Ordering};
 #[cfg(not(cofferdam_loom))]
 pub(crate) use std::sync::{
@@ -15,6 +16,15 @@ pub(crate) use std::sync::{
 /// Locks, whatever happened to the thread that held the lock before: what it guards is whole between statements.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Locks, unless somebody else has it.
+pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
 }
 
 /// Whether this is a build for loom.

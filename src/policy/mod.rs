@@ -6,3 +6,4 @@ pub mod limit;
 #[cfg(feature = "rate-limit")]
 pub mod rate;
 pub mod shed;
+pub mod throttle;

@@ -1,0 +1,310 @@
+use super::{
+    Builder, Load, State, Token,
+    config::{Choice, Settings},
+    gate::{Gate, Sign},
+    state::{Meter, weight},
+    tally::Tally,
+};
+use crate::kernel::{
+    Admit, Ended, Immediate, Instant, Name, Outcome, Policy, Rejected, Timing, Why,
+    clock::{coarse, nanos},
+    context::{CarriedRank, RankSource},
+    event::Chain,
+    sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, lock, try_lock},
+};
+
+/// Sends a server little more than it takes, and cuts the calls that matter least.
+///
+/// See the [module](super) for a picture, and [`Builder`] for the settings. `R` tells the rank of a request. While it is calm, a
+/// call costs it one load; pressed, a call that is cut costs it one addition, and one that is sent two. It takes a lock
+/// to change its state, and tries to take one 128 times in a time constant.
+///
+/// ```
+/// use cofferdam::{AdaptiveThrottle, Criticality, Policy, context::Rank};
+/// use tower::{BoxError, ServiceBuilder, ServiceExt, service_fn};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), BoxError> {
+/// let by_words = |words: &&str| {
+///     let class = if words.len() < 20 { Criticality::Critical } else { Criticality::Sheddable };
+///     Rank::of(class, None)
+/// };
+/// let throttle = AdaptiveThrottle::builder("search").rank(by_words).build()?;
+/// let search = ServiceBuilder::new()
+///     .layer(throttle.clone().layer())
+///     .service(service_fn(|words: &'static str| async move { Ok::<_, BoxError>(words.len()) }));
+///
+/// assert_eq!(search.oneshot("rope and tar").await?, 12);
+/// throttle.configure(|settings| settings.aggression(1.5))?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct AdaptiveThrottle<R = CarriedRank> {
+    name: Name,
+    pub(super) ranks: R,
+    pub(super) shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    gate: Gate,
+    pub(super) tally: Tally,
+    /// When the meter is to be told next.
+    due: AtomicU64,
+    live: Live,
+    pub(super) core: Mutex<Core>,
+    changes: Chain<State>,
+}
+
+/// The settings that calls read.
+#[derive(Debug)]
+struct Live {
+    /// Nanoseconds.
+    time_constant: AtomicU64,
+    keen_after: AtomicU32,
+    coin: AtomicBool,
+}
+
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) meter: Meter,
+    pub(super) settings: Settings,
+}
+
+impl AdaptiveThrottle {
+    /// Starts a throttle of that name, which its rejections will carry.
+    pub fn builder(name: impl Into<String>) -> Builder {
+        Builder::new(name.into())
+    }
+}
+
+impl<R> AdaptiveThrottle<R> {
+    pub(super) fn new(name: Name, settings: Settings, ranks: R) -> Self {
+        let shared = Shared {
+            gate: Gate::new(),
+            tally: Tally::new(),
+            due: AtomicU64::new(0),
+            live: Live {
+                time_constant: AtomicU64::new(0),
+                keen_after: AtomicU32::new(0),
+                coin: AtomicBool::new(false),
+            },
+            core: Mutex::new(Core { meter: Meter::new(Instant::ORIGIN), settings }),
+            changes: Chain::new(),
+        };
+        shared.live.set(&settings);
+        Self { name, ranks, shared: Arc::new(shared) }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> Name {
+        self.name
+    }
+
+    /// What it is doing. It leaves `Pressed` with the first call after a quiet time, not by itself.
+    #[must_use]
+    pub fn state(&self) -> State {
+        if self.shared.gate.read().is_calm() { State::Calm } else { State::Pressed }
+    }
+
+    /// What it has counted. While it is calm, it counts nothing.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        self.load_at(coarse())
+    }
+
+    /// What it has counted at that time: for those who keep the time themselves, as tests of state machines do.
+    #[must_use]
+    pub fn load_at(&self, now: Instant) -> Load {
+        if self.state() == State::Calm {
+            return Load::default();
+        }
+        let mut core = lock(&self.shared.core);
+        self.shared.step(&mut core, now);
+        let load = core.meter.load();
+        drop(core);
+        self.tell();
+        load
+    }
+
+    /// Puts other settings in force. What was counted is kept.
+    pub(super) fn set(&self, settings: Settings) {
+        let mut core = lock(&self.shared.core);
+        self.shared.live.set(&settings);
+        core.settings = settings;
+        // The margin is found anew with the next call.
+        self.shared.due.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn calm_down(&self) {
+        let core = lock(&self.shared.core);
+        self.shared.calm(&core);
+        drop(core);
+        self.tell();
+    }
+
+    /// Tells of changes, under no lock.
+    fn tell(&self) {
+        let changes = &self.shared.changes;
+        changes.hand_out(|from, to| changes.tell_state(self.name, from.as_str(), to.as_str()));
+    }
+
+    /// The way in after an overload.
+    #[inline(never)]
+    fn admit_pressed(&self, rank: usize, now: Instant) -> Result<Token, Rejected> {
+        let shared = &*self.shared;
+        let coin = shared.live.coin.load(Ordering::Relaxed);
+        // Under a coin, all are of one rank.
+        let rank = if coin { 0 } else { rank };
+        shared.tally.came(rank);
+        if shared.is_due(now) {
+            self.step(now);
+        }
+        let sign = shared.gate.read();
+        if sign.is_calm() {
+            return Ok(Token::CALM);
+        }
+        if if coin { shared.gate.tosses(sign) } else { shared.gate.sends(sign, rank) } {
+            shared.tally.sent();
+            Ok(sign.token(rank))
+        } else {
+            Err(Rejected::new(self.name, Why::Throttled))
+        }
+    }
+
+    /// Whoever finds somebody else at it goes by what was known before.
+    #[cold]
+    fn step(&self, now: Instant) {
+        if let Some(mut core) = try_lock(&self.shared.core) {
+            self.shared.step(&mut core, now);
+            drop(core);
+            self.tell();
+        }
+    }
+
+    /// The way out, for all but a call that was sent while all was calm and was not rejected.
+    #[inline(never)]
+    fn settle_pressed(&self, token: Token, ended: &Ended) {
+        let shared = &*self.shared;
+        let sign = shared.gate.read();
+        match ended.outcome {
+            Outcome::Success if sign.has_counted(token) => {
+                shared.tally.went_well(shared.live.keen_after.load(Ordering::Relaxed));
+            }
+            Outcome::Ignored if sign.has_counted(token) => shared.tally.never_was(token.rank(), shared.weight(ended)),
+            Outcome::Overload => self.overloaded(token, sign, ended),
+            // A failure says nothing about load, and neither does somebody who left.
+            Outcome::Success | Outcome::Failure | Outcome::Ignored | Outcome::Abandoned => {}
+        }
+    }
+
+    fn overloaded(&self, token: Token, sign: Sign, ended: &Ended) {
+        let shared = &*self.shared;
+        if sign.is_calm() {
+            let core = lock(&shared.core);
+            shared.press(core, ended.now);
+            self.tell();
+        } else {
+            shared.tally.overloaded(ended.now);
+            if sign.has_counted(token) {
+                shared.tally.take_back(shared.weight(ended));
+            }
+        }
+    }
+}
+
+impl Live {
+    fn set(&self, settings: &Settings) {
+        self.time_constant.store(nanos(settings.time_constant), Ordering::Relaxed);
+        self.keen_after.store(settings.keen_after, Ordering::Relaxed);
+        self.coin.store(settings.coin == Choice::ByCoin, Ordering::Relaxed);
+    }
+
+    fn time_constant(&self) -> u64 {
+        self.time_constant.load(Ordering::Relaxed)
+    }
+}
+
+impl Shared {
+    /// Whether the margin is to be found anew: it is time, or the clock has gone back by more than threads differ.
+    fn is_due(&self, now: Instant) -> bool {
+        let due = self.due.load(Ordering::Relaxed);
+        now.as_nanos() >= due || due - now.as_nanos() > self.live.time_constant()
+    }
+
+    /// What a call that has ended counts by now.
+    fn weight(&self, ended: &Ended) -> f64 {
+        let time_constant = std::time::Duration::from_nanos(self.live.time_constant());
+        weight(ended.now.since(ended.started), time_constant)
+    }
+
+    /// Calm => Pressed.
+    fn press(&self, mut core: MutexGuard<'_, Core>, now: Instant) {
+        self.tally.overloaded(now);
+        if self.gate.read().is_calm() {
+            // What was left over belongs to an earlier time.
+            let _ = self.tally.news();
+            core.meter = Meter::new(now);
+            self.due.store(now.after(core.settings.step()).as_nanos(), Ordering::Relaxed);
+            self.changes.change(|| (State::Calm, State::Pressed));
+            self.gate.press();
+        }
+    }
+
+    /// Pressed => (Pressed | Calm). Looks at what has come since the last time.
+    fn step(&self, core: &mut Core, now: Instant) {
+        if self.gate.read().is_calm() {
+            return;
+        }
+        if now.since(self.tally.last_overload(now)) >= core.settings.quiet() {
+            return self.calm(core);
+        }
+        self.due.store(now.after(core.settings.step()).as_nanos(), Ordering::Relaxed);
+        core.meter.step(&self.tally.news(), &core.settings, now);
+        let keen = self.tally.good() >= core.settings.keen_after;
+        self.gate.publish(core.meter.margin(&core.settings, keen));
+    }
+
+    /// Any => Calm. Only whoever has the lock changes the state.
+    fn calm(&self, _: &Core) {
+        if !self.gate.read().is_calm() {
+            self.changes.change(|| (State::Pressed, State::Calm));
+            self.gate.calm();
+        }
+    }
+}
+
+impl<R> Policy for AdaptiveThrottle<R> {
+    type Kind = Immediate;
+    type Token = Token;
+
+    const TIMING: Timing = Timing::Coarse;
+
+    fn name(&self) -> Option<Name> {
+        Some(self.name)
+    }
+
+    #[inline]
+    fn settle(&self, token: Token, ended: &Ended) {
+        if token != Token::CALM || ended.outcome == Outcome::Overload {
+            self.settle_pressed(token, ended);
+        }
+    }
+
+    #[inline]
+    fn undo(&self, token: Token, _: Instant) {
+        if self.shared.gate.read().has_counted(token) {
+            self.shared.tally.never_was(token.rank(), 1.0);
+        }
+    }
+}
+
+impl<Request, R: RankSource<Request>> Admit<Request> for AdaptiveThrottle<R> {
+    #[inline]
+    fn admit(&self, request: &Request, now: Instant) -> Result<Token, Rejected> {
+        if self.shared.gate.read().is_calm() {
+            return Ok(Token::CALM);
+        }
+        self.admit_pressed(self.ranks.rank(request).index(), now)
+    }
+}
