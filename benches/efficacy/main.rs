@@ -1,49 +1,76 @@
-//! Does it contain? Overloaded servers in virtual time: see `tests/support/lab`.
-#![allow(unreachable_pub)] // the laboratory is shared with the tests
+//! Does it contain? Overloaded servers in virtual time, beside other stacks: see `tests/support/lab`.
+//!
+//! - `cargo bench --bench efficacy --features test-util` prints the table of the crate's own stack, then runs criterion.
+//! - `.. -- table` prints the table only, `.. -- table S1b` those scenarios whose name has that in it, and with `all` for
+//!   all stacks.
+//! - `.. -- --test` runs everything briefly and judges nothing.
+//!
+//! Each figure is the worst of three seeds. What the figures must reach is asserted in `tests/efficacy.rs`.
+#![allow(missing_docs, unreachable_pub, dead_code)] // the laboratory is shared with the tests
 
 #[path = "../../tests/support/lab/mod.rs"]
 mod lab;
 
+use std::env;
+
+use criterion::Criterion;
 use lab::{
-    Stack,
+    Experiment, Stack,
     scenarios::{self, Scenario},
 };
 
 const SEEDS: u64 = 3;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    let stacks = match arguments.iter().any(|argument| argument == "all") {
-        true => vec![Stack::Nothing, Stack::TowerLimit, Stack::Bulkhead, Stack::Limit, Stack::Shed],
-        false => vec![Stack::Shed],
-    };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let given = |argument: &str| arguments.iter().any(|given| given == argument);
+    let smoke = given("--test") || !given("--bench");
+    if smoke {
+        Stack::ALL.iter().for_each(|stack| drop(Experiment { seconds: 2.0, ..Experiment::s1(2.0, 0) }.run(*stack)));
+    } else if !given("--list") {
+        let words = ["table", "all"];
+        let part = arguments.iter().find(|word| !word.starts_with("--") && !words.contains(&word.as_str()));
+        table(part.map(String::as_str), given("all"));
+    }
+    if !given("table") {
+        criterion();
+    }
+}
+
+fn table(part: Option<&str>, all: bool) {
     let groups = [
         scenarios::steady_overload(),
         scenarios::changes(),
         scenarios::tasks(),
         scenarios::kinds(),
         scenarios::scales(),
+        scenarios::many_clients(),
     ];
     for scenario in groups.into_iter().flatten() {
-        if arguments.first().is_none_or(|part| part == "all" || scenario.name.contains(part.as_str())) {
+        if part.is_none_or(|part| scenario.name.contains(part)) {
+            let own = if scenario.make_one(0).clients > 1 { Stack::Throttled } else { Stack::Shed };
+            let stacks = if all { Stack::ALL.to_vec() } else { vec![own] };
             stacks.iter().for_each(|stack| print(&scenario, *stack));
         }
     }
 }
 
-/// The worst of all seeds.
 fn print(scenario: &Scenario, stack: Stack) {
-    let runs: Vec<_> = (0..SEEDS)
-        .map(|seed| {
-            let experiment = (scenario.make)(seed);
-            (experiment.run(stack), experiment)
-        })
-        .collect();
     print!("{:24} {:12}", scenario.name, format!("{stack:?}"));
-    for (name, read) in &scenario.figures {
-        let figures = runs.iter().map(|(report, experiment)| read(report, experiment));
-        let worst = if *name == "p99/SLO" { figures.fold(0.0, f64::max) } else { figures.fold(f64::MAX, f64::min) };
-        print!("  {name} {worst:.3}");
+    for (name, figure) in scenario.worst(stack, 0..SEEDS) {
+        print!("  {name} {figure:.3}");
     }
     println!();
+}
+
+/// What a second of S1 at twice the capacity costs in real time: 1600 calls, the server and its callers included.
+fn criterion() {
+    let mut criterion = Criterion::default().sample_size(10).configure_from_args();
+    let mut group = criterion.benchmark_group("a second of S1 at 2x");
+    for stack in Stack::ALL {
+        let experiment = Experiment { seconds: 1.0, ..Experiment::s1(2.0, 0) };
+        group.bench_function(format!("{stack:?}"), |bencher| bencher.iter(|| experiment.run(stack)));
+    }
+    group.finish();
+    criterion.final_summary();
 }

@@ -16,7 +16,8 @@ use cofferdam::{BoxError, Context, Criticality, Deadline, Rejected, TaskKey};
 pub use random::{Distribution, Random};
 pub use report::Report;
 pub use server::{Change, Machine, Server, Sharing};
-pub use stacks::{Client, Stack};
+use stacks::Client;
+pub use stacks::Stack;
 use world::{Event, Woken, World, nanos};
 
 /// What is asked of the server.
@@ -133,6 +134,12 @@ impl Experiment {
     }
 }
 
+/// Whether the server's part of the stack did it, and not the client's.
+fn was_turned_away(error: &BoxError) -> bool {
+    let by_server = |rejected: &Rejected| rejected.by().as_str() == "server";
+    error.is::<stacks::TurnedAway>() || Rejected::find(error.as_ref()).is_some_and(by_server)
+}
+
 type Call = Pin<Box<dyn Future<Output = Result<(), BoxError>>>>;
 
 struct Asked {
@@ -217,7 +224,7 @@ impl<'a> Run<'a> {
             _ => (0.5, 1.0),
         };
         let patience = nanos(self.experiment.patience * patience);
-        let task = self.report.begin(self.seconds(), class, self.experiment.calls_per_task);
+        let task = self.report.begin(self.seconds(), class, self.experiment.calls_per_task, cost);
         let key = TaskKey::of(&self.random.next().to_string());
         let client = Rc::clone(&self.clients[task % self.clients.len()]);
         let deadline = Deadline::after(std::time::Duration::from_nanos(patience));
@@ -239,9 +246,9 @@ impl<'a> Run<'a> {
             Poll::Pending => self.asked[number].call = Some(call),
             Poll::Ready(answer) => {
                 drop(call);
-                if let Err(error) = &answer
-                    && Rejected::find(error.as_ref()).is_some_and(|rejected| rejected.by().as_str() == "server")
-                    && self.experiment.rejection_cost > 0.0
+                if self.experiment.rejection_cost > 0.0
+                    && let Err(error) = &answer
+                    && was_turned_away(error)
                 {
                     self.server.reject(self.experiment.rejection_cost * self.experiment.machine.mean);
                 }

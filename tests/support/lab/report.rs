@@ -18,6 +18,8 @@ struct Task {
     calls: usize,
     open: usize,
     good: usize,
+    /// What a call of it costs, as a multiple of what calls cost on average.
+    cost: f64,
 }
 
 impl Report {
@@ -25,8 +27,8 @@ impl Report {
         Self { capacity, tasks: Vec::new(), took: Vec::new(), counts: (0, 0, 0) }
     }
 
-    pub fn begin(&mut self, began: f64, class: usize, calls: usize) -> usize {
-        self.tasks.push(Task { began, class, calls, open: calls, good: 0 });
+    pub fn begin(&mut self, began: f64, class: usize, calls: usize, cost: f64) -> usize {
+        self.tasks.push(Task { began, class, calls, open: calls, good: 0, cost });
         self.tasks.len() - 1
     }
 
@@ -43,10 +45,10 @@ impl Report {
         self.tasks.iter().filter(move |task| task.began >= from && task.began < to && task.open == 0)
     }
 
-    /// Good answers a second to those who came between these two moments, as a share of what can be done.
+    /// Work a second for good answers to those who came between these two moments, as a share of what can be done.
     pub fn goodput(&self, from: f64, to: f64) -> f64 {
-        let good: usize = self.between(from, to).map(|task| task.good).sum();
-        good as f64 / (to - from) / self.capacity
+        let good: f64 = self.between(from, to).map(|task| task.good as f64 * task.cost).sum();
+        good / (to - from) / self.capacity
     }
 
     /// The share of calls that got a good answer: of that class, or of all.

@@ -1,6 +1,8 @@
 //! The experiments, and what is looked at in each.
 
-use super::{Change, Distribution, Experiment, Report, Sharing};
+use std::ops::Range;
+
+use super::{Change, Distribution, Experiment, Report, Sharing, Stack};
 
 /// An experiment by name, and its figures.
 pub struct Scenario {
@@ -8,6 +10,29 @@ pub struct Scenario {
     pub make: Box<dyn Fn(u64) -> Experiment>,
     pub figures: Vec<Figure>,
 }
+
+impl Scenario {
+    pub fn make_one(&self, seed: u64) -> Experiment {
+        (self.make)(seed)
+    }
+
+    /// Its figures, each the worst of these seeds.
+    pub fn worst(&self, stack: Stack, seeds: Range<u64>) -> Vec<(&'static str, f64)> {
+        let run = |seed| {
+            let experiment = self.make_one(seed);
+            (experiment.run(stack), experiment)
+        };
+        let runs: Vec<_> = seeds.map(run).collect();
+        let worst = |(name, read): &Figure| {
+            let figures = runs.iter().map(|(report, experiment)| read(report, experiment));
+            (*name, if *name == LONGEST { figures.fold(0.0, f64::max) } else { figures.fold(f64::MAX, f64::min) })
+        };
+        self.figures.iter().map(worst).collect()
+    }
+}
+
+/// The one figure of which less is better.
+const LONGEST: &str = "p99/SLO";
 
 /// What it is called, and how it is read from a report.
 pub type Figure = (&'static str, fn(&Report, &Experiment) -> f64);
@@ -39,7 +64,7 @@ fn longest(report: &Report, experiment: &Experiment) -> f64 {
     report.quantile(0.99) / experiment.patience
 }
 
-const STEADY: [Figure; 3] = [("goodput", goodput), ("P0", critical), ("p99/SLO", longest)];
+const STEADY: [Figure; 3] = [("goodput", goodput), ("P0", critical), (LONGEST, longest)];
 
 fn scenario(name: impl Into<String>, make: impl Fn(u64) -> Experiment + 'static, figures: &[Figure]) -> Scenario {
     Scenario { name: name.into(), make: Box::new(make), figures: figures.to_vec() }
@@ -204,4 +229,37 @@ pub fn tasks() -> Vec<Scenario> {
         scenario(format!("S1c {calls} calls"), make, &[("whole tasks", whole_tasks)])
     });
     each.into()
+}
+
+/// Many clients of one server, each of which knows nothing of the others.
+pub fn many_clients() -> Vec<Scenario> {
+    let mut all = Vec::new();
+    for clients in [4, 16] {
+        for rejection_cost in [0.0, 0.1] {
+            let of = move |experiment| Experiment { clients, rejection_cost, ..experiment };
+            let named = |what: &str| format!("{what}, {clients} at {rejection_cost}");
+            let tasks = move |seed| of(Experiment { calls_per_task: 4, ..Experiment::s1(2.0, seed) });
+            let dip: [Figure; 3] = [
+                ("dip", |report, _| report.goodput(20.0, 40.0) * 8.0),
+                ("dip P0", |report, _| report.success(Some(0), 20.0, 40.0)),
+                ("2nd s after", |report, _| report.success(None, 41.0, 42.0)),
+            ];
+            all.push(scenario(named("2x"), move |seed| of(Experiment::s1(2.0, seed)), &STEADY));
+            all.push(scenario(named("4x"), move |seed| of(Experiment::s1(4.0, seed)), &STEADY));
+            all.push(scenario(named("4 calls"), tasks, &[("whole tasks", whole_tasks)]));
+            all.push(scenario(named("S1b"), move |seed| of(Experiment::s1b(seed)), &dip));
+        }
+    }
+    let after: [Figure; 2] = [
+        ("2nd s after", |report, _| report.goodput(26.0, 27.0) / 0.8),
+        ("later", |report, _| report.goodput(27.0, 35.0) / 0.8),
+    ];
+    for (name, change) in [("stall", Change::Stall as fn(bool) -> Change), ("hang", Change::Hang)] {
+        let make = move |seed| {
+            let changes = vec![(15.0, change(true)), (25.0, change(false))];
+            Experiment { changes, patience: 0.2, clients: 4, ..Experiment::s1(0.8, seed) }
+        };
+        all.push(scenario(format!("{name}, 4 clients"), make, &after));
+    }
+    all
 }

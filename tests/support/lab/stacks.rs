@@ -1,8 +1,11 @@
 //! What stands between callers and server.
 
-use std::{rc::Rc, time::Duration};
+use std::{fmt, rc::Rc, time::Duration};
 
-use cofferdam::{BoxError, Bulkhead, Policy, limit::AdaptiveLimit, shed::LoadShed};
+use cofferdam::{
+    AdaptiveLimit, AdaptiveThrottle, BoxError, Bulkhead, LoadShed, Outcome, Policy, Rejected,
+    limit::{Aimd, Algorithm, Gradient, Gradient2, Vegas},
+};
 use tower::{Service, ServiceBuilder, ServiceExt};
 
 use super::{Ask, Call, Server};
@@ -14,41 +17,97 @@ pub type Client = Rc<dyn Fn(Ask) -> Call>;
 pub enum Stack {
     /// Nothing but the patience of the callers.
     Nothing,
-    /// Tower's limit of 32, which a sweep found to be the best, and its load shedding.
+    /// Tower's limit of 32, which a sweep found to be the best for S1, and its load shedding.
     TowerLimit,
     /// A bulkhead of 32 with a line.
     Bulkhead,
-    /// The adaptive limit, which rejects what it does not let in.
-    Limit,
+    /// An adaptive limit that rejects what it does not let in, by each of the algorithms.
+    Aimd,
+    Vegas,
+    Gradient,
+    Gradient2,
+    Knee,
     /// The adaptive limit and load shedding.
     Shed,
+    /// The same at the server, and an adaptive throttle in each client.
+    Throttled,
 }
 
 impl Stack {
-    pub fn clients(self, server: &Server, count: usize) -> Vec<Client> {
-        let client: Client = match self {
-            Self::Nothing => client(server.clone()),
-            Self::TowerLimit => {
-                let stack = ServiceBuilder::new().load_shed().concurrency_limit(32).service(server.clone());
-                client(stack)
-            }
+    pub const ALL: [Self; 10] = [
+        Self::Nothing,
+        Self::TowerLimit,
+        Self::Bulkhead,
+        Self::Aimd,
+        Self::Vegas,
+        Self::Gradient,
+        Self::Gradient2,
+        Self::Knee,
+        Self::Shed,
+        Self::Throttled,
+    ];
+
+    pub(super) fn clients(self, server: &Server, count: usize) -> Vec<Client> {
+        let server = server.clone();
+        let one = match self {
+            Self::Nothing => client(server),
+            Self::TowerLimit => client(ServiceBuilder::new().load_shed().concurrency_limit(32).service(server)),
             Self::Bulkhead => {
                 let wait = Duration::from_millis(50);
                 let slots = Bulkhead::builder("server").limit(32).queue(64).max_wait(wait).build().unwrap();
-                client(ServiceBuilder::new().layer(slots.layer()).service(server.clone()))
+                client(ServiceBuilder::new().layer(slots.layer()).service(server))
             }
-            Self::Limit => {
-                let limit = AdaptiveLimit::builder("server").deadline().build().unwrap();
-                client(ServiceBuilder::new().layer(limit.layer()).service(server.clone()))
-            }
-            Self::Shed => {
-                let limit = AdaptiveLimit::builder("server").deadline().build().unwrap();
-                let shed: LoadShed = LoadShed::builder(limit).build().unwrap();
-                client(ServiceBuilder::new().layer(shed.layer()).service(server.clone()))
-            }
+            Self::Aimd => limited(Aimd::default(), server),
+            Self::Vegas => limited(Vegas::default(), server),
+            Self::Gradient => limited(Gradient::default(), server),
+            Self::Gradient2 => limited(Gradient2::default(), server),
+            Self::Knee => limited(cofferdam::limit::Knee::default(), server),
+            Self::Shed => client(shedding(server)),
+            Self::Throttled => return throttled(server, count),
         };
-        vec![client; count]
+        vec![one; count]
     }
+}
+
+fn limited(algorithm: impl Algorithm, server: Server) -> Client {
+    let limit = AdaptiveLimit::builder("server").algorithm(algorithm).deadline().build().unwrap();
+    client(ServiceBuilder::new().layer(limit.layer()).service(server))
+}
+
+/// With nothing set.
+fn shedding(server: Server) -> impl Service<Ask, Response = (), Error = BoxError> + Clone {
+    let limit = AdaptiveLimit::builder("server").deadline().build().unwrap();
+    let shed: LoadShed = LoadShed::builder(limit).build().unwrap();
+    ServiceBuilder::new().layer(shed.layer()).service(server)
+}
+
+/// What a client sees of a rejection by the server: an answer like any other.
+#[derive(Debug)]
+pub(super) struct TurnedAway;
+
+impl fmt::Display for TurnedAway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("turned away")
+    }
+}
+
+impl std::error::Error for TurnedAway {}
+
+fn throttled(server: Server, count: usize) -> Vec<Client> {
+    let server = shedding(server).map_err(|error| match Rejected::find(error.as_ref()) {
+        Some(_) => TurnedAway.into(),
+        None => error,
+    });
+    let throttled = |_| {
+        let throttle: AdaptiveThrottle = AdaptiveThrottle::builder("client").build().unwrap();
+        let layer = throttle.layer().classify(|answer: Result<&(), &BoxError>| match answer {
+            Ok(()) => Outcome::Success,
+            Err(error) if error.is::<TurnedAway>() => Outcome::Overload,
+            Err(_) => Outcome::Failure,
+        });
+        client(ServiceBuilder::new().layer(layer).service(server.clone()))
+    };
+    (0..count).map(throttled).collect()
 }
 
 fn client<S>(service: S) -> Client
