@@ -9,7 +9,7 @@ use crate::kernel::{Invalid, Name, context::CarriedRank};
 /// |---|---|---|
 /// | [`aggression`](Self::aggression) | 1.25 | 1 to 100 |
 /// | [`keen_aggression`](Self::keen_aggression) | 2 | at least `aggression`, at most 100 |
-/// | [`keen_after`](Self::keen_after) | 12 good answers | at least 1 |
+/// | [`keen_after`](Self::keen_after) | 6 good answers | at least 1 |
 /// | [`cap`](Self::cap) | 0.95 of the calls | above 0, at most 0.999 |
 /// | [`time_constant`](Self::time_constant) | 500 ms | 10 ms to 100 years |
 /// | [`coin`](Self::coin) | no | |
@@ -56,7 +56,7 @@ impl Builder {
         let settings = Settings {
             aggression: 1.25,
             keen_aggression: 2.0,
-            keen_after: 12,
+            keen_after: 6,
             cap: 0.95,
             time_constant: Duration::from_millis(500),
             coin: Choice::ByRank,
@@ -88,9 +88,10 @@ impl<R> Builder<R> {
         self
     }
 
-    /// After how many good answers without an overload in between [`keen_aggression`](Self::keen_aggression) holds.
+    /// After how many good answers without an overload in between [`keen_aggression`](Self::keen_aggression) holds. After twice as
+    /// many it holds twice, and so on, up to five times.
     ///
-    /// Default: 12. Range: at least 1.
+    /// Default: 6. Range: at least 1.
     pub fn keen_after(mut self, answers: u32) -> Self {
         self.settings.keen_after = answers;
         self

@@ -50,7 +50,8 @@
 //! nobody knows it. Over HTTP that is a 503. A policy further out reads it as [`Outcome::Ignored`](crate::Outcome::Ignored).
 //!
 //! **It is never shut.** At most [`Builder::cap`] of what is asked for is rejected, and the rest, taken from the top, finds out
-//! whether the server has recovered. It sends twice of what is taken once [`Builder::keen_after`] answers in a row were good, so
+//! whether the server has recovered. It sends twice of what is taken once [`Builder::keen_after`] answers in a row were good,
+//! and twice as much again with each further time, so
 //! after an outage all calls flow again within a few time constants.
 //!
 //! # What it counts

@@ -2,7 +2,7 @@ use super::{
     Builder, Load, State, Token,
     config::{Choice, Settings},
     gate::{Gate, Sign},
-    state::{Meter, weight},
+    state::{KEENEST, Meter, weight},
     tally::Tally,
 };
 use crate::kernel::{
@@ -60,7 +60,8 @@ pub(super) struct Shared {
 struct Live {
     /// Nanoseconds.
     time_constant: AtomicU64,
-    keen_after: AtomicU32,
+    /// How many good answers in a row are counted.
+    enough: AtomicU32,
     coin: AtomicBool,
 }
 
@@ -83,11 +84,7 @@ impl<R> AdaptiveThrottle<R> {
             gate: Gate::new(),
             tally: Tally::new(),
             due: AtomicU64::new(0),
-            live: Live {
-                time_constant: AtomicU64::new(0),
-                keen_after: AtomicU32::new(0),
-                coin: AtomicBool::new(false),
-            },
+            live: Live { time_constant: AtomicU64::new(0), enough: AtomicU32::new(0), coin: AtomicBool::new(false) },
             core: Mutex::new(Core { meter: Meter::new(Instant::ORIGIN), settings }),
             changes: Chain::new(),
         };
@@ -189,7 +186,7 @@ impl<R> AdaptiveThrottle<R> {
         let sign = shared.gate.read();
         match ended.outcome {
             Outcome::Success if sign.has_counted(token) => {
-                shared.tally.went_well(shared.live.keen_after.load(Ordering::Relaxed));
+                shared.tally.went_well(shared.live.enough.load(Ordering::Relaxed));
             }
             Outcome::Ignored if sign.has_counted(token) => shared.tally.never_was(token.rank(), shared.weight(ended)),
             Outcome::Overload => self.overloaded(token, sign, ended),
@@ -216,7 +213,7 @@ impl<R> AdaptiveThrottle<R> {
 impl Live {
     fn set(&self, settings: &Settings) {
         self.time_constant.store(nanos(settings.time_constant), Ordering::Relaxed);
-        self.keen_after.store(settings.keen_after, Ordering::Relaxed);
+        self.enough.store(settings.keen_after.saturating_mul(KEENEST + 1), Ordering::Relaxed);
         self.coin.store(settings.coin == Choice::ByCoin, Ordering::Relaxed);
     }
 
@@ -261,8 +258,7 @@ impl Shared {
         }
         self.due.store(now.after(core.settings.step()).as_nanos(), Ordering::Relaxed);
         core.meter.step(&self.tally.news(), &core.settings, now);
-        let keen = self.tally.good() >= core.settings.keen_after;
-        self.gate.publish(core.meter.margin(&core.settings, keen));
+        self.gate.publish(core.meter.margin(&core.settings, self.tally.good()));
     }
 
     /// Any => Calm. Only whoever has the lock changes the state.

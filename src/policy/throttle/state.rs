@@ -111,9 +111,9 @@ impl Meter {
 
     /// Where what may be sent ends, going down from the highest rank: the rule of the SRE book, or the share that is sent in
     /// any case if that is more.
-    pub(super) fn margin(&self, settings: &Settings, keen: bool) -> Margin {
+    pub(super) fn margin(&self, settings: &Settings, good: u32) -> Margin {
         let Load { demand, accepted } = self.load();
-        let aggression = if keen { settings.keen_aggression } else { settings.aggression };
+        let aggression = settings.after_good(good);
         let most = (aggression * (accepted + 1.0) + 1.0).max((1.0 - settings.cap) * demand);
         let mut above = 0.0;
         for (rank, own) in self.demand.iter().enumerate().rev() {
@@ -126,7 +126,19 @@ impl Meter {
     }
 }
 
+/// The keenness doubles so many times at most.
+pub(super) const KEENEST: u32 = 4;
+
 impl Settings {
+    /// How much more is sent than is taken, after so many good answers in a row: twice as much with each time that as many
+    /// have come as it takes to be keen.
+    fn after_good(&self, good: u32) -> f64 {
+        match good / self.keen_after {
+            0 => self.aggression,
+            times => self.keen_aggression * f64::from(1 << (times - 1).min(KEENEST)),
+        }
+    }
+
     /// What a call of that age counts.
     pub(super) fn weight(&self, age: Duration) -> f64 {
         weight(age, self.time_constant)

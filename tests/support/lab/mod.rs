@@ -126,7 +126,7 @@ impl Experiment {
     /// Runs it.
     pub fn run(&self, stack: Stack) -> Report {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(Run::new(self, stack).to_the_end())
+        runtime.block_on(Run::new(self, stack).run_out())
     }
 
     fn rate(&self, seconds: f64) -> f64 {
@@ -177,7 +177,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn to_the_end(mut self) -> Report {
+    async fn run_out(mut self) -> Report {
         for (index, (at, _)) in self.experiment.changes.iter().enumerate() {
             self.world.at(nanos(*at), Event::Change(index));
         }
