@@ -55,6 +55,11 @@ impl Settings {
         u32::try_from(limit).unwrap_or(LARGEST).min(LARGEST)
     }
 
+    /// A probe takes no more than down to the smallest limit. From two it has to go down to one, or it would see nothing.
+    pub(super) fn probe_floor(&self) -> u32 {
+        if self.min_limit > 2 { self.keep(self.min_limit) } else { 1 }
+    }
+
     pub(super) fn check(self) -> Result<Self, Invalid> {
         for (field, limit) in [("initial_limit", self.initial_limit), ("min_limit", self.min_limit)] {
             if limit == 0 || limit > LARGEST as usize {

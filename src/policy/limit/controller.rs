@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    algorithm::{Algorithm, Plan, Quiet, Sample, per_second},
+    algorithm::{Algorithm, Measure, Plan, Quiet, Sample, per_second},
     cohort::{Cohort, Measured},
     config::Settings,
     meter::{Counted, Meter},
@@ -373,7 +373,7 @@ impl<A: Algorithm> Controller<A> {
             marks.limit.store(limit, Ordering::Relaxed);
             (before, limit)
         });
-        let goes_on = self.measure(&plan, cohorts);
+        let goes_on = self.measure(&plan, cohorts, state.settings);
         if plan.probing && !goes_on {
             state.probe_until = now.after(plan.longest * 2);
         } else if !plan.probing {
@@ -395,16 +395,19 @@ impl<A: Algorithm> Controller<A> {
     }
 
     /// Opens a cohort if there is none that goes on, and sets the limit that holds meanwhile. Returns whether one goes on.
-    fn measure(&self, plan: &Plan, cohorts: Cohorts) -> bool {
+    fn measure(&self, plan: &Plan, cohorts: Cohorts, settings: Settings) -> bool {
         let marks = &self.marks.0;
         let limit = marks.limit.load(Ordering::Relaxed);
         let mut cohort = lock(&self.cohort);
         let goes_on = cohort.is_open() && cohort.probing == plan.probing;
+        let floor = settings.probe_floor();
         match plan.quiet {
             None => cohort.discard(),
-            Some(measure) if goes_on => cohort.adjust(measure.at_most),
+            Some(measure) if goes_on => cohort.adjust(measure.at_most.max(floor)),
             Some(_) if !plan.probing && cohorts == Cohorts::Later => cohort.discard(),
-            Some(measure) => cohort.open(measure, plan.probing),
+            Some(Measure { at_most, calls }) => {
+                cohort.open(Measure { at_most: at_most.max(floor), calls }, plan.probing);
+            }
         }
         let at_most = cohort.at_most();
         marks.quiet.store(at_most, Ordering::Relaxed);

@@ -31,6 +31,10 @@ impl Shedding {
     /// The rank below which calls are shed, where so many were asked for by rank.
     #[must_use]
     pub(super) fn cut(self, demand: &[u32; Rank::COUNT]) -> u32 {
+        // A rank that nobody has asked for yet is not below all others then.
+        if self.0 == 0.0 {
+            return 0;
+        }
         let all: f64 = demand.iter().map(|calls| f64::from(*calls)).sum();
         let mut below = 0.0;
         for (rank, calls) in demand.iter().enumerate() {

@@ -51,6 +51,8 @@ pub struct Knee {
     probing_since: Option<Instant>,
     /// Calls take far longer than they should: whatever the reason is, a few will show it.
     odd: bool,
+    /// How long a base is good for.
+    between: Duration,
     next_probe: Instant,
     turned_away: Option<Instant>,
     /// Which probe it is, from which the time to the next one is varied.
@@ -75,6 +77,7 @@ const SLOW: f64 = 3.5;
 /// The share of calls that a dependency turns away by which it says that there are too many.
 const TURNED_AWAY: f64 = 0.05;
 const BETWEEN_PROBES: Duration = Duration::from_secs(5);
+const BETWEEN_FALLS: Duration = Duration::from_secs(1);
 const BETWEEN_ODD_PROBES: Duration = Duration::from_millis(500);
 const AFTER_TURNED_AWAY: Duration = Duration::from_secs(2);
 /// Until then the limit goes up by small steps.
@@ -90,6 +93,7 @@ impl Default for Knee {
             starting: false,
             probing_since: None,
             odd: false,
+            between: BETWEEN_PROBES,
             next_probe: Instant::ORIGIN,
             turned_away: None,
             probes: 0,
@@ -128,11 +132,9 @@ impl Algorithm for Knee {
         /// Fewer say too little.
         const ENOUGH: u64 = 8;
         let probed = self.probing_since.take();
-        if let Some(since) = probed {
-            self.next_probe = quiet.now.after(self.until_next_probe(quiet.now.since(since)));
-        }
         let limit = f64::from(quiet.limit);
         if quiet.worked < ENOUGH {
+            self.next_probe = quiet.now.after(BETWEEN_PROBES);
             return Some(self.plan(limit, quiet.patience));
         }
         let latency = quiet.latency.as_secs_f64();
@@ -142,7 +144,13 @@ impl Algorithm for Knee {
             Some(base) if latency > base * ANOTHER || latency < base / ANOTHER => latency,
             Some(base) => base + 0.5 * (latency - base),
         };
+        // One that comes down was too high, and may still be: with the limit, the queue that it was measured under goes.
+        let comes_down = probed.is_some() && self.base.is_some_and(|before| base < 0.9 * before);
+        self.between = if comes_down { BETWEEN_FALLS } else { BETWEEN_PROBES };
         (self.base, self.measured) = (Some(base), quiet.now);
+        if let Some(since) = probed {
+            self.next_probe = quiet.now.after(self.until_next_probe(quiet.now.since(since)));
+        }
         let limit = if probed.is_some() {
             let wanted = (self.throughput * self.target(quiet.patience)).ceil();
             wanted.clamp((limit / 2.0).max(FLOOR), (2.0 * limit).max(FLOOR))
@@ -201,7 +209,7 @@ impl Knee {
         let base = self.base.unwrap_or(latency);
         let age = now.since(self.measured);
         let odd = latency > ODD * GAIN * base && age > BETWEEN_ODD_PROBES;
-        let stale = !self.starting && age > BETWEEN_PROBES && now >= self.next_probe;
+        let stale = !self.starting && age > self.between && now >= self.next_probe;
         if odd || stale {
             (self.probing_since, self.odd) = (Some(now), odd);
         }
@@ -212,7 +220,7 @@ impl Knee {
     fn until_next_probe(&mut self, lasted: Duration) -> Duration {
         self.probes = self.probes.wrapping_add(1);
         let varied = f64::from(self.probes.wrapping_mul(0x9E37_79B9) >> 16) / f64::from(1 << 16);
-        BETWEEN_PROBES.max(lasted * 20).mul_f64(1.0 + varied / 4.0)
+        self.between.max(lasted * 20).mul_f64(1.0 + varied / 4.0)
     }
 
     fn plan(&self, limit: f64, patience: Duration) -> Plan {
