@@ -30,6 +30,8 @@
 //! | to stop calling what does not work | [`CircuitBreaker`] | [`breaker`] |
 //! | at most so many calls at a time | [`Bulkhead`] | [`bulkhead`] |
 //! | at most so many calls per time | `RateLimit`, feature `rate-limit` | `rate` |
+//! | as many calls at a time as get done | [`AdaptiveLimit`] | [`limit`] |
+//! | what matters most to be done first | [`LoadShed`] | [`shed`] |
 //! | no call to last longer than it is worth | [`Timeout`], [`Deadline`] | [`timeout`] |
 //! | to send a server no more than it takes | [`AdaptiveThrottle`] | [`throttle`] |
 //! | an answer all the same | [`Fallback`] | [`fallback`] |

@@ -60,6 +60,7 @@ mod meter;
 mod operate;
 mod patience;
 mod policy;
+mod roller;
 
 pub use algorithm::{Aimd, Algorithm, Gradient, Gradient2, Knee, Plan, Quiet, Sample, Vegas};
 pub use config::Builder;
