@@ -1,0 +1,52 @@
+//! Every order in which calls under an adaptive limit can begin and end, tried out.
+//!
+//! Run as `RUSTFLAGS="--cfg cofferdam_loom" cargo test --release --test loom_limit`. The crate's clock stands still then, so no
+//! window is due: what meets are the slots, the counts and the cohort.
+#![cfg(cofferdam_loom)]
+#![allow(missing_docs)]
+
+use cofferdam::{AdaptiveLimit, Admit, Ended, Instant, Outcome, Policy};
+use loom::thread;
+
+fn explore(model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.max_branches = 20_000;
+    builder.check(model);
+}
+
+fn call(limit: &AdaptiveLimit, outcome: Option<Outcome>) -> bool {
+    let now = Instant::now();
+    let Ok(token) = limit.admit(&(), now) else { return false };
+    assert!((1..=2).contains(&limit.in_flight()));
+    match outcome {
+        Some(outcome) => limit.settle(token, &Ended::new(outcome, now, now)),
+        None => limit.undo(token, now),
+    }
+    true
+}
+
+#[test]
+fn every_slot_comes_back_however_calls_end() {
+    explore(|| {
+        let limit = AdaptiveLimit::builder("loom").initial_limit(2).max_limit(2).build().unwrap();
+        let other = limit.clone();
+        let thread = thread::spawn(move || call(&other, Some(Outcome::Success)) && call(&other, None));
+        let own = call(&limit, Some(Outcome::Failure));
+        // There are two slots for two threads: neither is ever turned away.
+        assert!(own && thread.join().unwrap());
+        assert_eq!((limit.in_flight(), limit.limit()), (0, 2));
+    });
+}
+
+#[test]
+fn the_last_slot_goes_to_one_of_two() {
+    explore(|| {
+        let limit = AdaptiveLimit::builder("loom").initial_limit(1).min_limit(1).max_limit(1).build().unwrap();
+        let other = limit.clone();
+        let thread = thread::spawn(move || other.admit(&(), Instant::now()).is_ok());
+        let own = limit.admit(&(), Instant::now()).is_ok();
+        assert!(own ^ thread.join().unwrap());
+        assert_eq!(limit.in_flight(), 1);
+    });
+}
