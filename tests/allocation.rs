@@ -11,8 +11,9 @@ use std::{
 };
 
 use cofferdam::{
-    Admit, BreakerState, Bulkhead, Carries, CircuitBreaker, Ended, Guarded, Immediate, Instant, Keyed, Name, Outcome,
-    Policy, Ratio, Refused, Rejected, Shadow, Timeout, Why, guard,
+    AdaptiveLimit, AdaptiveThrottle, Admit, BreakerState, Bulkhead, Carries, CircuitBreaker, Criticality, Ended,
+    Guarded, Immediate, Instant, Keyed, LoadShed, Name, Outcome, Policy, Ratio, Refused, Rejected, Shadow, Timeout,
+    Why, context::Rank, guard,
 };
 use tower::{Layer, Service, service_fn};
 
@@ -476,4 +477,60 @@ fn what_is_carried_along_is_small() {
     assert!(added(&breaker) <= 64, "breaker: {}", added(&breaker));
     let two = breaker.and(slots);
     assert!(added(&two) <= 80, "both: {}", added(&two));
+}
+
+/// Whatever is asked matters the least.
+fn sheddable(_: &u32) -> Rank {
+    Rank::of(Criticality::Sheddable, None)
+}
+
+#[test]
+fn a_limit_that_finds_itself_allocates_nothing_and_neither_does_shedding() {
+    let limit = || AdaptiveLimit::builder("limit").build().unwrap();
+    let mut limited = guard(limit()).layer(echo());
+    allocates_nothing("a limited call", || assert_eq!(call(&mut limited, 2), Ok(2)));
+    allocates_nothing("one that fails", || assert_eq!(call(&mut limited, 1), Err(Error::Odd)));
+
+    let shed = LoadShed::builder(limit()).rank(sheddable as fn(&u32) -> Rank).build().unwrap();
+    let mut shedding = guard(shed).layer(echo());
+    allocates_nothing("a call that finds a slot", || assert_eq!(call(&mut shedding, 2), Ok(2)));
+
+    let throttle = AdaptiveThrottle::builder("throttle").rank(sheddable as fn(&u32) -> Rank).build().unwrap();
+    let mut throttled = guard(throttle).layer(echo());
+    allocates_nothing("a call that is sent", || assert_eq!(call(&mut throttled, 2), Ok(2)));
+}
+
+#[test]
+fn a_million_rejections_leave_memory_as_it_was() {
+    let limit = AdaptiveLimit::builder("limit").initial_limit(1).min_limit(1).max_limit(1).build().unwrap();
+    let held = limit.admit(&(), Instant::now()).unwrap();
+    let before = ALLOCATIONS.get();
+    for _ in 0..1_000_000 {
+        assert_eq!(limit.admit(&(), Instant::now()).unwrap_err().why(), Why::Full);
+    }
+    assert_eq!(ALLOCATIONS.get(), before);
+    limit.undo(held, Instant::now());
+    assert_eq!((limit.in_flight(), limit.limit()), (0, 1));
+}
+
+#[test]
+fn a_million_calls_that_are_shed_leave_memory_as_it_was() {
+    let limit = AdaptiveLimit::builder("limit").initial_limit(1).min_limit(1).max_limit(1).build().unwrap();
+    let by_number =
+        |request: &u32| Rank::of(if *request == 0 { Criticality::CriticalPlus } else { Criticality::Sheddable }, None);
+    let shed = LoadShed::builder(limit).rank(by_number).max_queue(1).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let _entered = runtime.enter();
+    let waits = guard(shed.clone());
+    let runs = shed.admit(&0, Instant::now()).unwrap();
+    let mut first = pin!(waits.call(&0, || std::future::ready(Ok::<_, ()>(()))));
+    assert!(first.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+
+    let before = ALLOCATIONS.get();
+    for _ in 0..1_000_000 {
+        assert_eq!(shed.admit(&1, Instant::now()).unwrap_err().why(), Why::Shed);
+    }
+    assert_eq!(ALLOCATIONS.get(), before);
+    assert_eq!(shed.waiting(), 1);
+    shed.undo(runs, Instant::now());
 }

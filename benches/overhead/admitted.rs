@@ -5,7 +5,9 @@ use std::{future::ready, time::Duration};
 use cofferdam::{Admit, Fallback, Immediate, Keyed, Policy, Rejected, Shadow, Timeout, guard};
 use tower::{Layer, Service, ServiceBuilder};
 
-use super::policies::{SLOTS, adaptive_limit, breaker, breaker_with, bulkhead, four, load_shed, queued, record};
+use super::policies::{
+    SLOTS, adaptive_limit, breaker, breaker_with, bulkhead, four, load_shed, queued, record, throttle,
+};
 use crate::support::{
     drive::{Work, poll_once},
     pair::Pair,
@@ -62,6 +64,7 @@ fn single() -> Vec<Subject> {
         Subject::service("breaker + bulkhead with a queue", guard((breaker(), queued())).layer(Work)),
         guarded("adaptive limit", adaptive_limit()).bar(1.3),
         Subject::service("adaptive limit + load shedding", guard(load_shed()).layer(Work)).bar(2.0),
+        guarded("adaptive throttle", throttle()).bar(1.0),
         guarded("bulkhead, weighted", bulkhead().weighted(|_: &u64| 1)),
         guarded("Shadow of breaker", Shadow::new(breaker())),
         guarded("Option of breaker", Some(breaker())),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use cofferdam::{
-    AdaptiveLimit, BreakerState, Bulkhead, CircuitBreaker, Criticality, LoadShed, Policy,
+    AdaptiveLimit, AdaptiveThrottle, BreakerState, Bulkhead, CircuitBreaker, Criticality, LoadShed, Policy,
     breaker::Builder,
     bulkhead::Queue,
     context::{NoDeadline, Rank},
@@ -74,6 +74,22 @@ pub(crate) fn full_load_shed() -> LoadShed<Knee, NoDeadline, OfNumber> {
 /// One request is grave.
 fn grave_or_not(request: &u64) -> Rank {
     Rank::of(if *request == u64::MAX { Criticality::CriticalPlus } else { Criticality::Sheddable }, None)
+}
+
+pub(crate) fn throttle() -> AdaptiveThrottle<OfNumber> {
+    AdaptiveThrottle::builder("bench").rank(rank as OfNumber).build().expect("the settings are valid")
+}
+
+/// A throttle whose server takes nothing.
+pub(crate) fn pressed_throttle() -> AdaptiveThrottle<OfNumber> {
+    let hour = Duration::from_secs(3600);
+    let throttle = AdaptiveThrottle::builder("bench").rank(rank as OfNumber).time_constant(hour).cap(0.999).build();
+    let throttle = throttle.expect("the settings are valid");
+    let guard = throttle.clone().layer().classify(|_: Result<&(), &cofferdam::Rejected>| cofferdam::Outcome::Overload);
+    for _ in 0..10_000 {
+        let _ = poll_once(guard.call(&0, || ready(Ok::<_, cofferdam::Rejected>(()))));
+    }
+    throttle
 }
 
 pub(crate) fn four() -> Four {

@@ -7,7 +7,7 @@ use tower::{Layer, Service, ServiceBuilder};
 
 use super::{
     admitted::limit,
-    policies::{breaker, bulkhead, context, full_bulkhead, full_load_shed, open_breaker},
+    policies::{breaker, bulkhead, context, full_bulkhead, full_load_shed, open_breaker, pressed_throttle},
 };
 use crate::support::{
     drive::{Work, call_once},
@@ -29,6 +29,7 @@ pub(crate) fn subjects() -> Vec<Subject> {
         rejecting("fourth of four, open", (breaker(), bulkhead(), bulkhead(), open_breaker())),
         boxed(),
         shedding(),
+        mostly_throttled(),
         #[cfg(feature = "rate-limit")]
         rejecting("rate limit, rejected", super::policies::used_rate_limit()),
     ]
@@ -48,6 +49,11 @@ fn shedding() -> Subject {
     let mut service = guard(full_load_shed()).layer(Work);
     assert!(call_once(&mut service, 0).is_err());
     Subject::service("load shedding, shed", service).bar(1.0)
+}
+
+/// All but one call in a thousand, which is sent in any case.
+fn mostly_throttled() -> Subject {
+    Subject::service("adaptive throttle, cut", guard(pressed_throttle()).layer(Work)).bar(1.0)
 }
 
 /// What tower has for this: its error is boxed.
