@@ -1,0 +1,91 @@
+//! Every order in which threads can meet in a throttle, tried out.
+//!
+//! Run as `RUSTFLAGS="--cfg cofferdam_loom" cargo test --release --test loom_throttle`.
+#![cfg(cofferdam_loom)]
+#![allow(missing_docs)]
+
+use std::time::Duration;
+
+use cofferdam::{
+    AdaptiveThrottle, Admit, Criticality, Ended, Instant, Outcome, Policy, TaskKey, ThrottleState, context::Rank,
+};
+use loom::thread;
+
+type Throttle = AdaptiveThrottle<fn(&()) -> Rank>;
+
+/// Explores all orders in which threads are interrupted at most so often.
+fn explore(interruptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(interruptions);
+    builder.max_branches = 20_000;
+    builder.check(model);
+}
+
+fn at(millis: u64) -> Instant {
+    Instant::ORIGIN.after(Duration::from_millis(millis))
+}
+
+fn throttle() -> Throttle {
+    let top: fn(&()) -> Rank = |()| Rank::in_epoch(Criticality::CriticalPlus, TaskKey::from_bits(1), 0);
+    AdaptiveThrottle::builder("loom").rank(top).build().unwrap()
+}
+
+fn call(throttle: &Throttle, outcome: Outcome, millis: u64) {
+    let token = throttle.admit(&(), at(millis)).expect("so few calls are never cut");
+    throttle.settle(token, &Ended::new(outcome, at(millis), at(millis)));
+}
+
+/// Two calls are counted while somebody looks at the counts: each is counted once, whoever it is that takes note of it.
+#[test]
+fn what_is_counted_while_somebody_looks_is_counted_once() {
+    explore(2, || {
+        let throttle = throttle();
+        call(&throttle, Outcome::Overload, 1_000);
+        let other = {
+            let throttle = throttle.clone();
+            thread::spawn(move || call(&throttle, Outcome::Overload, 1_000))
+        };
+        let seen = throttle.load_at(at(1_000));
+        call(&throttle, Outcome::Success, 1_000);
+        other.join().unwrap();
+        let load = throttle.load_at(at(1_000));
+        assert!(seen.demand <= 1.0);
+        assert_eq!((load.demand, load.accepted), (2.0, 1.0));
+    });
+}
+
+/// Two overloads at once make it pressed once, and a call that meets them is counted in that time of pressure or in none.
+#[test]
+fn two_overloads_press_it_once() {
+    explore(2, || {
+        let throttle = throttle();
+        let other = {
+            let throttle = throttle.clone();
+            thread::spawn(move || call(&throttle, Outcome::Overload, 1_000))
+        };
+        call(&throttle, Outcome::Overload, 1_000);
+        other.join().unwrap();
+        assert_eq!(throttle.state(), ThrottleState::Pressed);
+        let load = throttle.load_at(at(1_000));
+        assert!(load.demand <= 1.0 && load.accepted == 0.0, "{load:?}");
+    });
+}
+
+/// One finds that the pressure is over while another meets a new overload: whichever came last, nobody is cut, and it can be made
+/// calm again.
+#[test]
+fn calm_and_pressure_meet_and_neither_is_lost() {
+    explore(2, || {
+        let throttle = throttle();
+        call(&throttle, Outcome::Overload, 1_000);
+        let other = {
+            let throttle = throttle.clone();
+            thread::spawn(move || call(&throttle, Outcome::Overload, 60_000))
+        };
+        call(&throttle, Outcome::Success, 60_000);
+        other.join().unwrap();
+        assert_eq!(throttle.state(), ThrottleState::Pressed, "the last overload is new");
+        call(&throttle, Outcome::Success, 120_000);
+        assert_eq!(throttle.state(), ThrottleState::Calm);
+    });
+}
