@@ -4,9 +4,7 @@
 
 use std::time::Duration;
 
-use cofferdam::{
-    AdaptiveThrottle, Admit, Criticality, Ended, Instant, Outcome, Policy, TaskKey, ThrottleState, context::Rank,
-};
+use cofferdam::{AdaptiveThrottle, Admit, Criticality, Ended, Instant, Outcome, TaskKey, ThrottleState, context::Rank};
 
 fn rank(criticality: Criticality, task: u64) -> Rank {
     Rank::in_epoch(criticality, TaskKey::from_bits(task), 0)
@@ -63,10 +61,15 @@ fn defect_163_the_lowest_are_cut_first_and_come_back_when_there_is_room() {
         }
         sent
     };
-    (5..8).for_each(|from| drop(second(from * 1_000, 2)));
+    for from in 5..8 {
+        second(from * 1_000, 2);
+    }
     let sent = second(8_000, 2);
-    assert!(sent.is_sorted() && sent[0] == 0 && sent[3] == 1_000, "{sent:?}");
-    (9..13).for_each(|from| drop(second(from * 1_000, 4)));
+    // Some of the lowest find out now and then whether there is room again.
+    assert!(sent.is_sorted() && sent[0] < 200 && sent[3] == 1_000, "{sent:?}");
+    for from in 9..13 {
+        second(from * 1_000, 4);
+    }
     assert_eq!(second(13_000, 4), [1_000; 4]);
 }
 
