@@ -120,7 +120,9 @@ fn defect_167_a_signal_that_is_lost_old_or_wild_cuts_no_more_than_the_cap() {
 
     // The last one is old.
     let old = throttle();
-    (5_000..6_000).for_each(|millis| drop(call(&old, &low, Outcome::Overload, millis)));
+    for millis in 5_000..6_000 {
+        call(&old, &low, Outcome::Overload, millis);
+    }
     assert_eq!(old.state(), ThrottleState::Pressed);
     assert!(old.admit(&low, at(6_000 + 8 * 500)).is_ok());
     assert_eq!(old.state(), ThrottleState::Calm);
