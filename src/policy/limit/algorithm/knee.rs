@@ -49,6 +49,8 @@ pub struct Knee {
     /// The limit still has to be found: nothing is to get in the way.
     starting: bool,
     probing_since: Option<Instant>,
+    /// The last probe found calls to take much less than was believed.
+    falling: bool,
     /// Calls take far longer than they should: whatever the reason is, a few will show it.
     odd: bool,
     /// How long a base is good for.
@@ -72,6 +74,8 @@ const FLOOR: f64 = 2.0;
 const ODD: f64 = 1.5;
 /// A new base that differs by that factor is taken as it is.
 const ANOTHER: f64 = 1.7;
+/// What half of a limit that is far too high brings down is eight tenths of what was believed, by Little's law.
+const FELL: f64 = 0.85;
 /// As long as so much longer, a call that failed was given up, not refused.
 const SLOW: f64 = 3.5;
 /// The share of calls that a dependency turns away by which it says that there are too many.
@@ -92,6 +96,7 @@ impl Default for Knee {
             measured: Instant::ORIGIN,
             starting: false,
             probing_since: None,
+            falling: false,
             odd: false,
             between: BETWEEN_PROBES,
             next_probe: Instant::ORIGIN,
@@ -138,14 +143,19 @@ impl Algorithm for Knee {
             return Some(self.plan(limit, quiet.patience));
         }
         let latency = quiet.latency.as_secs_f64();
+        let fell = probed.is_some() && self.base.is_some_and(|before| latency < FELL * before);
+        let rose = probed.is_some() && self.base.is_some_and(|before| latency > ANOTHER * before);
         let base = match self.base {
             None => latency,
             Some(base) if probed.is_none() => base + 0.2 * (latency - base),
             Some(base) if latency > base * ANOTHER || latency < base / ANOTHER => latency,
+            // Down for the second time: that is no chance.
+            Some(_) if self.falling && fell => latency,
             Some(base) => base + 0.5 * (latency - base),
         };
         // One that comes down was too high, and may still be: with the limit, the queue that it was measured under goes.
         let comes_down = probed.is_some() && self.base.is_some_and(|before| base < 0.9 * before);
+        self.falling = fell;
         self.between = if comes_down { BETWEEN_FALLS } else { BETWEEN_PROBES };
         (self.base, self.measured) = (Some(base), quiet.now);
         if let Some(since) = probed {
@@ -157,6 +167,11 @@ impl Algorithm for Knee {
         } else {
             limit
         };
+        if fell || rose {
+            // Half of a limit that is far too high fills the service as well: the next half tells more, and costs nothing.
+            // Nor is it known of one that is much longer than before whether it is the work or the line.
+            (self.probing_since, self.odd) = (Some(quiet.now), false);
+        }
         Some(self.plan(limit, quiet.patience))
     }
 }
