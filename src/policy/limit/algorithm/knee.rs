@@ -20,7 +20,8 @@ use crate::kernel::Instant;
 /// - **`R0` is measured, not remembered**: calls that begin while at most half the limit is in flight are taken by cohorts,
 ///   and all of a cohort have to end, so that long calls count like short ones. Under overload there are none such; then the
 ///   limit is lowered to half for one cohort, every five seconds, or at once when calls take far longer than they should. As
-///   1.6 times a half is less than one, an `R0` that was taken too high comes down by a fifth each time.
+///   1.6 times a half is less than one, an `R0` that was taken too high comes down by a fifth each time;
+///   while it does, probes follow on each other without a pause.
 /// - **Late calls cut it.** If more than a quarter of the calls since the last cut were late, it is halved, but not below what
 ///   the rate at which calls end calls for.
 /// - **A dependency that turns calls away** has said how many it takes: the limit goes to what it worked on, and from there up
