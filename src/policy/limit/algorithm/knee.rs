@@ -21,7 +21,7 @@ use crate::kernel::Instant;
 ///   and all of a cohort have to end, so that long calls count like short ones. Under overload there are none such; then the
 ///   limit is lowered to half for one cohort, every five seconds, or at once when calls take far longer than they should. As
 ///   1.6 times a half is less than one, an `R0` that was taken too high comes down by a fifth each time;
-///   while it does, probes follow on each other without a pause.
+///   from the second time on, probes follow on each other without a pause.
 /// - **Late calls cut it.** If more than a quarter of the calls since the last cut were late, it is halved, but not below what
 ///   the rate at which calls end calls for.
 /// - **A dependency that turns calls away** has said how many it takes: the limit goes to what it worked on, and from there up
@@ -146,18 +146,20 @@ impl Algorithm for Knee {
         let latency = quiet.latency.as_secs_f64();
         let fell = probed.is_some() && self.base.is_some_and(|before| latency < FELL * before);
         let rose = probed.is_some() && self.base.is_some_and(|before| latency > ANOTHER * before);
+        // Down for the second time: that is no chance.
+        let falls_on = self.falling && fell;
         let base = match self.base {
             None => latency,
             Some(base) if probed.is_none() => base + 0.2 * (latency - base),
             Some(base) if latency > base * ANOTHER || latency < base / ANOTHER => latency,
-            // Down for the second time: that is no chance.
-            Some(_) if self.falling && fell => latency,
+            Some(_) if falls_on => latency,
             Some(base) => base + 0.5 * (latency - base),
         };
         // One that comes down was too high, and may still be: with the limit, the queue that it was measured under goes.
+        // Nor is it known of one that is much longer than before whether it is the work or the line.
         let comes_down = probed.is_some() && self.base.is_some_and(|before| base < 0.9 * before);
+        self.between = if comes_down || rose { BETWEEN_FALLS } else { BETWEEN_PROBES };
         self.falling = fell;
-        self.between = if comes_down { BETWEEN_FALLS } else { BETWEEN_PROBES };
         (self.base, self.measured) = (Some(base), quiet.now);
         if let Some(since) = probed {
             self.next_probe = quiet.now.after(self.until_next_probe(quiet.now.since(since)));
@@ -168,9 +170,8 @@ impl Algorithm for Knee {
         } else {
             limit
         };
-        if fell || rose {
+        if falls_on {
             // Half of a limit that is far too high fills the service as well: the next half tells more, and costs nothing.
-            // Nor is it known of one that is much longer than before whether it is the work or the line.
             (self.probing_since, self.odd) = (Some(quiet.now), false);
         }
         Some(self.plan(limit, quiet.patience))
@@ -231,12 +232,13 @@ impl Knee {
         }
     }
 
-    /// A probe costs a fifth of the capacity while it lasts: not more than a twentieth of the time. Varied by a quarter, so
-    /// that those who share a service do not probe it together for ever.
+    /// A probe costs a fifth of the capacity while it lasts: not more than a twentieth of the time, or a fourth while it is
+    /// likely that it costs nothing. Varied by a quarter, so that those who share a service do not probe it together for ever.
     fn until_next_probe(&mut self, lasted: Duration) -> Duration {
         self.probes = self.probes.wrapping_add(1);
         let varied = f64::from(self.probes.wrapping_mul(0x9E37_79B9) >> 16) / f64::from(1 << 16);
-        self.between.max(lasted * 20).mul_f64(1.0 + varied / 4.0)
+        let rare = if self.between == BETWEEN_FALLS { 4 } else { 20 };
+        self.between.max(lasted * rare).mul_f64(1.0 + varied / 4.0)
     }
 
     fn plan(&self, limit: f64, patience: Duration) -> Plan {
