@@ -135,14 +135,17 @@ pub(crate) fn coarse() -> Instant {
     now()
 }
 
+/// No tick of a system's clock is longer.
+#[cfg_attr(not(feature = "rate-limit"), allow(dead_code))]
+pub(crate) const LONGEST_TICK: Duration = Duration::from_millis(20);
+
 /// The moment that was told, as closely as the system can tell, where it was told to a tick.
 #[cfg(all(target_os = "linux", not(feature = "test-util")))]
 #[cfg_attr(not(feature = "rate-limit"), allow(dead_code))]
 pub(crate) fn closer(told: Instant) -> Instant {
-    /// No tick is longer, and what lies further from now is not what a clock has told.
-    const TICK: u64 = 20_000_000;
     let now = now();
-    if (told.0..=told.0.saturating_add(TICK)).contains(&now.0) { now } else { told }
+    // What lies further from now is not what a clock has told.
+    if (told.0..=told.after(LONGEST_TICK).0).contains(&now.0) { now } else { told }
 }
 
 /// The moment that was told: it was told as closely as the system can tell.

@@ -155,10 +155,12 @@ impl State {
         self.take(weight, now).or_else(|refusal| self.look_closer(refusal, name, weight, now))
     }
 
-    /// Looks more closely at the time, so that a tick of the clock turns nobody away and the time to wait is exact.
+    /// Looks more closely at the time, so that a tick of the clock turns nobody away, and the time to wait is exact where it is short.
     #[cold]
     fn look_closer(&self, refusal: Refusal, name: Name, weight: u32, told: Instant) -> Result<Permits, Rejected> {
-        let now = clock::closer(told);
+        // A tick turns nobody away who has to wait for longer than that, and tells only a little too long a time.
+        let far = matches!(refusal, Refusal::Until(until) if until.since(told) > clock::LONGEST_TICK);
+        let now = if far { told } else { clock::closer(told) };
         let refusal = match refusal {
             Refusal::Until(until) if until <= now => match self.take(weight, now) {
                 Ok(permits) => return Ok(permits),
