@@ -81,6 +81,8 @@ impl Rules {
             .probe_failure_ratio(self.probe_ratio)
             .probe_lease(nanos(self.lease))
             .ramp(self.ramp.map(nanos))
+            // Stalls have stories of their own.
+            .stall(None)
     }
 }
 

@@ -12,6 +12,7 @@ use crate::kernel::{
 /// |---|---|---|
 /// | [`failure_ratio`](Self::failure_ratio) | 0.5 | none, or above 0 to 1 |
 /// | [`slow_calls`](Self::slow_calls) | 0.9 of the calls take 5 s | none, or a duration and above 0 to 1 |
+/// | [`stall`](Self::stall) | 250 ms, or 8 times the usual | none, or a duration and 1 to 1,000 |
 /// | [`consecutive_failures`](Self::consecutive_failures) | 10 | none, or at least 1 |
 /// | [`minimum_calls`](Self::minimum_calls) | 10 | at least 1 |
 /// | [`window`](Self::window) | 10 s | 1 ms to 100 years |
@@ -53,6 +54,7 @@ pub struct Builder {
 pub(super) struct Raw {
     pub(super) failure_ratio: Option<f64>,
     pub(super) slow_calls: Option<(Duration, f64)>,
+    pub(super) stall: Option<(Duration, f64)>,
     pub(super) consecutive_failures: Option<u32>,
     pub(super) minimum_calls: u32,
     pub(super) window: Span,
@@ -71,6 +73,7 @@ pub(super) struct Raw {
 pub(super) struct Settings {
     pub(super) failure_ratio: Option<Ratio>,
     pub(super) slow_calls: Option<(Duration, Ratio)>,
+    pub(super) stall: Option<(Duration, f64)>,
     pub(super) consecutive_failures: Option<u32>,
     pub(super) minimum_calls: u32,
     pub(super) window: Span,
@@ -89,6 +92,7 @@ impl Builder {
         let settings = Raw {
             failure_ratio: Some(0.5),
             slow_calls: Some((Duration::from_secs(5), 0.9)),
+            stall: Some((Duration::from_millis(250), 8.0)),
             consecutive_failures: Some(10),
             minimum_calls: 10,
             window: Span::Time(Duration::from_secs(10)),
@@ -109,6 +113,7 @@ impl Builder {
         let settings = Raw {
             failure_ratio: settings.failure_ratio.map(Ratio::get),
             slow_calls: settings.slow_calls.map(|(threshold, ratio)| (threshold, ratio.get())),
+            stall: settings.stall,
             consecutive_failures: settings.consecutive_failures,
             minimum_calls: settings.minimum_calls,
             window: settings.window,
@@ -145,6 +150,16 @@ impl Builder {
     /// Never calls a call slow. Hung calls that somebody further out cancels are then not noticed.
     pub fn no_slow_calls(mut self) -> Self {
         self.settings.slow_calls = None;
+        self
+    }
+
+    /// Opens when more than five calls have come, none of them was answered, and that for longer than the duration and than
+    /// so many times what nearly all answers take; `None` for not at all. What is usual is learned from twenty answers,
+    /// to their very end; it falls with them and doubles in a minute at most, so that slowness does not become normal at once.
+    ///
+    /// Default: 250 ms and 8. Range: above zero; 1 to 1,000.
+    pub fn stall(mut self, setting: impl Into<Option<(Duration, f64)>>) -> Self {
+        self.settings.stall = setting.into();
         self
     }
 
@@ -262,6 +277,7 @@ impl Builder {
         let settings = Settings {
             failure_ratio: raw.failure_ratio.map(|ratio| Ratio::threshold("failure_ratio", ratio)).transpose()?,
             slow_calls: raw.slow_calls.map(slow_calls).transpose()?,
+            stall: raw.stall.map(stall).transpose()?,
             consecutive_failures: raw
                 .consecutive_failures
                 .map(|failures| within("consecutive_failures", failures, u32::MAX, "at least 1"))
@@ -311,6 +327,13 @@ impl Settings {
 
 fn slow_calls((threshold, ratio): (Duration, f64)) -> Result<(Duration, Ratio), Invalid> {
     Ok((Invalid::unless_duration("slow_calls", threshold)?, Ratio::threshold("slow_calls", ratio)?))
+}
+
+fn stall((floor, multiple): (Duration, f64)) -> Result<(Duration, f64), Invalid> {
+    if !(1.0..=1000.0).contains(&multiple) {
+        return Err(Invalid::new("stall", multiple, "a duration and 1 to 1000"));
+    }
+    Ok((Invalid::unless_duration("stall", floor)?, multiple))
 }
 
 fn window(span: Span) -> Result<Span, Invalid> {
