@@ -231,7 +231,8 @@ impl Builder {
         self
     }
 
-    /// How many calls are let through half-open. As soon as the rest of them cannot change it, the verdict is made.
+    /// How many calls are let through half-open: the first alone, and the others when it went well. If it fails it is open
+    /// again, so a dependency that is down sees one call each open time. As soon as the rest of them cannot change it, the verdict is made.
     ///
     /// Default: 3. Range: 1 to 1,000.
     pub fn probes(mut self, probes: u32) -> Self {
@@ -239,7 +240,7 @@ impl Builder {
         self
     }
 
-    /// Opens again when this share of the probes failed or were slow, and closes if not.
+    /// Opens again when the first of the probes or this share of them failed or were slow, and closes if not.
     ///
     /// Default: 0.5. Range: above 0, at most 1.
     pub fn probe_failure_ratio(mut self, ratio: f64) -> Self {
