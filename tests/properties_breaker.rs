@@ -690,7 +690,7 @@ proptest! {
         crowd in 1..50_u32,
         periods in 1..5_u64,
     ) {
-        let breaker = CircuitBreaker::builder("properties").consecutive_failures(1).open_time_jitter(0.0).probes(probes)
+        let breaker = CircuitBreaker::builder("properties").consecutive_failures(1).open_time(nanos(750 * MS)).open_time_jitter(0.0).probes(probes)
             .build().unwrap();
         let token = admit(&breaker, 0).unwrap();
         settle(&breaker, token, Outcome::Failure, 0);
@@ -717,7 +717,7 @@ proptest! {
     /// Calls that were admitted before the breaker changed its state end in any way and at any time: nothing follows.
     #[test]
     fn late_ends_change_nothing(ends in prop::collection::vec((outcome(), 0..3 * SECOND, 0..YEAR), 3..60), ratio in 0.01..1.0) {
-        let breaker = CircuitBreaker::builder("properties").failure_ratio(ratio).minimum_calls(1).open_time_jitter(0.0)
+        let breaker = CircuitBreaker::builder("properties").failure_ratio(ratio).minimum_calls(1).open_time(nanos(750 * MS)).open_time_jitter(0.0)
             .probes(2).probe_failure_ratio(1.0).ramp(None).build().unwrap();
         // All of them are admitted while closed; then one failure opens the breaker.
         let mut tokens: Vec<_> = ends.iter().map(|_| admit(&breaker, 0).unwrap()).collect();
@@ -752,7 +752,7 @@ proptest! {
     /// last, so three fifths on the whole.
     #[test]
     fn a_ramp_lets_the_stated_share_through(calls in 20..2_000_u64, length in select(vec![MS, 500 * MS, 60 * SECOND])) {
-        let breaker = CircuitBreaker::builder("properties").consecutive_failures(1).open_time_jitter(0.0).probes(1)
+        let breaker = CircuitBreaker::builder("properties").consecutive_failures(1).open_time(nanos(750 * MS)).open_time_jitter(0.0).probes(1)
             .ramp(nanos(length)).build().unwrap();
         let token = admit(&breaker, 0).unwrap();
         settle(&breaker, token, Outcome::Failure, 0);

@@ -17,10 +17,10 @@ use crate::kernel::{
 /// | [`minimum_calls`](Self::minimum_calls) | 10 | at least 1 |
 /// | [`window`](Self::window) | 10 s | 1 ms to 100 years |
 /// | [`window_calls`](Self::window_calls) | not used | 1 to 1,048,576 |
-/// | [`open_time`](Self::open_time) | 750 ms | above 0 |
+/// | [`open_time`](Self::open_time) | 1.1 s | above 0 |
 /// | [`open_time_growth`](Self::open_time_growth) | 1.03 | 1 to 100 |
 /// | [`open_time_max`](Self::open_time_max) | 30 s | at least the open time |
-/// | [`open_time_jitter`](Self::open_time_jitter) | 0.2 | 0 to 1 |
+/// | [`open_time_jitter`](Self::open_time_jitter) | 0.1 | 0 to 1 |
 /// | [`probes`](Self::probes) | 3 | 1 to 1,000 |
 /// | [`probe_failure_ratio`](Self::probe_failure_ratio) | 0.5 | above 0 to 1 |
 /// | [`probe_lease`](Self::probe_lease) | 10 s | at least the slow-call threshold |
@@ -96,10 +96,10 @@ impl Builder {
             consecutive_failures: Some(10),
             minimum_calls: 10,
             window: Span::Time(Duration::from_secs(10)),
-            open_time: Duration::from_millis(750),
+            open_time: Duration::from_millis(1_100),
             open_time_growth: 1.03,
             open_time_max: Duration::from_secs(30),
-            open_time_jitter: 0.2,
+            open_time_jitter: 0.1,
             probes: 3,
             probe_failure_ratio: 0.5,
             probe_lease: Duration::from_secs(10),
@@ -198,7 +198,7 @@ impl Builder {
 
     /// How long it stays open before it probes, the first time.
     ///
-    /// Default: 750 ms. Range: above zero, at most [`open_time_max`](Self::open_time_max).
+    /// Default: 1.1 s, so that with the jitter a dependency that is down sees about one call a second at most. Range: above zero, at most [`open_time_max`](Self::open_time_max).
     pub fn open_time(mut self, time: Duration) -> Self {
         self.settings.open_time = time;
         self
@@ -225,7 +225,7 @@ impl Builder {
 
     /// By which share of it an open time may be shorter, at random, so that not all clients probe at once.
     ///
-    /// Default: 0.2. Range: 0 to 1.
+    /// Default: 0.1. Range: 0 to 1.
     pub fn open_time_jitter(mut self, ratio: f64) -> Self {
         self.settings.open_time_jitter = ratio;
         self
