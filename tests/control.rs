@@ -49,6 +49,8 @@ fn every_setting_can_be_changed_by_name() {
         ("failure_ratio", "none"),
         ("slow_calls", "2s 0.5"),
         ("slow_calls", "none"),
+        ("stall", "2s 4"),
+        ("stall", "none"),
         ("consecutive_failures", "3"),
         ("consecutive_failures", "none"),
         ("minimum_calls", "7"),
@@ -135,8 +137,9 @@ fn what_there_is_not_is_answered_with_what_there_is() {
 
 #[test]
 fn values_that_make_no_sense_change_nothing() {
-    let cases: [(&str, &[&str]); 7] = [
+    let cases: [(&str, &[&str]); 8] = [
         ("failure_ratio", &["NaN", "inf", "-0.1", "0", "1.1", "", "half", "٠.٥", "0.5 0.5"]),
+        ("stall", &["5s", "5s 0.5", "0s 8", "5s NaN", ""]),
         ("slow_calls", &["5s", "5s 2", "0.5 5s", "5s NaN", ""]),
         ("probes", &["0", "-1", "1.5", "1001", "99999999999999999999", "none"]),
         ("open_time", &["0s", "31s", "-1s", "1", "1e3s", "forever", "none", "99999999999999999999s", "5s\0"]),

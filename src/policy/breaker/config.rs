@@ -12,14 +12,15 @@ use crate::kernel::{
 /// |---|---|---|
 /// | [`failure_ratio`](Self::failure_ratio) | 0.5 | none, or above 0 to 1 |
 /// | [`slow_calls`](Self::slow_calls) | 0.9 of the calls take 5 s | none, or a duration and above 0 to 1 |
+/// | [`stall`](Self::stall) | 250 ms, or 8 times the usual | none, or a duration and 1 to 1,000 |
 /// | [`consecutive_failures`](Self::consecutive_failures) | 10 | none, or at least 1 |
 /// | [`minimum_calls`](Self::minimum_calls) | 10 | at least 1 |
 /// | [`window`](Self::window) | 10 s | 1 ms to 100 years |
 /// | [`window_calls`](Self::window_calls) | not used | 1 to 1,048,576 |
-/// | [`open_time`](Self::open_time) | 750 ms | above 0 |
+/// | [`open_time`](Self::open_time) | 1.1 s | above 0 |
 /// | [`open_time_growth`](Self::open_time_growth) | 1.03 | 1 to 100 |
 /// | [`open_time_max`](Self::open_time_max) | 30 s | at least the open time |
-/// | [`open_time_jitter`](Self::open_time_jitter) | 0.2 | 0 to 1 |
+/// | [`open_time_jitter`](Self::open_time_jitter) | 0.1 | 0 to 1 |
 /// | [`probes`](Self::probes) | 3 | 1 to 1,000 |
 /// | [`probe_failure_ratio`](Self::probe_failure_ratio) | 0.5 | above 0 to 1 |
 /// | [`probe_lease`](Self::probe_lease) | 10 s | at least the slow-call threshold |
@@ -53,6 +54,7 @@ pub struct Builder {
 pub(super) struct Raw {
     pub(super) failure_ratio: Option<f64>,
     pub(super) slow_calls: Option<(Duration, f64)>,
+    pub(super) stall: Option<(Duration, f64)>,
     pub(super) consecutive_failures: Option<u32>,
     pub(super) minimum_calls: u32,
     pub(super) window: Span,
@@ -71,6 +73,7 @@ pub(super) struct Raw {
 pub(super) struct Settings {
     pub(super) failure_ratio: Option<Ratio>,
     pub(super) slow_calls: Option<(Duration, Ratio)>,
+    pub(super) stall: Option<(Duration, f64)>,
     pub(super) consecutive_failures: Option<u32>,
     pub(super) minimum_calls: u32,
     pub(super) window: Span,
@@ -89,13 +92,14 @@ impl Builder {
         let settings = Raw {
             failure_ratio: Some(0.5),
             slow_calls: Some((Duration::from_secs(5), 0.9)),
+            stall: Some((Duration::from_millis(250), 8.0)),
             consecutive_failures: Some(10),
             minimum_calls: 10,
             window: Span::Time(Duration::from_secs(10)),
-            open_time: Duration::from_millis(750),
+            open_time: Duration::from_millis(1_100),
             open_time_growth: 1.03,
             open_time_max: Duration::from_secs(30),
-            open_time_jitter: 0.2,
+            open_time_jitter: 0.1,
             probes: 3,
             probe_failure_ratio: 0.5,
             probe_lease: Duration::from_secs(10),
@@ -109,6 +113,7 @@ impl Builder {
         let settings = Raw {
             failure_ratio: settings.failure_ratio.map(Ratio::get),
             slow_calls: settings.slow_calls.map(|(threshold, ratio)| (threshold, ratio.get())),
+            stall: settings.stall,
             consecutive_failures: settings.consecutive_failures,
             minimum_calls: settings.minimum_calls,
             window: settings.window,
@@ -148,6 +153,16 @@ impl Builder {
         self
     }
 
+    /// Opens when more than five calls have come, none of them was answered, and that for longer than the duration and than
+    /// so many times what nearly all answers take; `None` for not at all. What is usual is learned from twenty answers,
+    /// to their very end; it falls with them and doubles in a minute at most, so that slowness does not become normal at once.
+    ///
+    /// Default: 250 ms and 8. Range: above zero; 1 to 1,000.
+    pub fn stall(mut self, setting: impl Into<Option<(Duration, f64)>>) -> Self {
+        self.settings.stall = setting.into();
+        self
+    }
+
     /// Opens after that many failures with no success in between; `None` for not at all. This is what opens a breaker
     /// that sees too few calls for a ratio.
     ///
@@ -183,7 +198,7 @@ impl Builder {
 
     /// How long it stays open before it probes, the first time.
     ///
-    /// Default: 750 ms. Range: above zero, at most [`open_time_max`](Self::open_time_max).
+    /// Default: 1.1 s, so that with the jitter a dependency that is down sees about one call a second at most. Range: above zero, at most [`open_time_max`](Self::open_time_max).
     pub fn open_time(mut self, time: Duration) -> Self {
         self.settings.open_time = time;
         self
@@ -210,13 +225,14 @@ impl Builder {
 
     /// By which share of it an open time may be shorter, at random, so that not all clients probe at once.
     ///
-    /// Default: 0.2. Range: 0 to 1.
+    /// Default: 0.1. Range: 0 to 1.
     pub fn open_time_jitter(mut self, ratio: f64) -> Self {
         self.settings.open_time_jitter = ratio;
         self
     }
 
-    /// How many calls are let through half-open. As soon as the rest of them cannot change it, the verdict is made.
+    /// How many calls are let through half-open: the first alone, and the others when it went well. If it fails it is open
+    /// again, so a dependency that is down sees one call each open time. As soon as the rest of them cannot change it, the verdict is made.
     ///
     /// Default: 3. Range: 1 to 1,000.
     pub fn probes(mut self, probes: u32) -> Self {
@@ -224,7 +240,7 @@ impl Builder {
         self
     }
 
-    /// Opens again when this share of the probes failed or were slow, and closes if not.
+    /// Opens again when the first of the probes or this share of them failed or were slow, and closes if not.
     ///
     /// Default: 0.5. Range: above 0, at most 1.
     pub fn probe_failure_ratio(mut self, ratio: f64) -> Self {
@@ -262,6 +278,7 @@ impl Builder {
         let settings = Settings {
             failure_ratio: raw.failure_ratio.map(|ratio| Ratio::threshold("failure_ratio", ratio)).transpose()?,
             slow_calls: raw.slow_calls.map(slow_calls).transpose()?,
+            stall: raw.stall.map(stall).transpose()?,
             consecutive_failures: raw
                 .consecutive_failures
                 .map(|failures| within("consecutive_failures", failures, u32::MAX, "at least 1"))
@@ -311,6 +328,13 @@ impl Settings {
 
 fn slow_calls((threshold, ratio): (Duration, f64)) -> Result<(Duration, Ratio), Invalid> {
     Ok((Invalid::unless_duration("slow_calls", threshold)?, Ratio::threshold("slow_calls", ratio)?))
+}
+
+fn stall((floor, multiple): (Duration, f64)) -> Result<(Duration, f64), Invalid> {
+    if !(1.0..=1000.0).contains(&multiple) {
+        return Err(Invalid::new("stall", multiple, "a duration and 1 to 1000"));
+    }
+    Ok((Invalid::unless_duration("stall", floor)?, multiple))
 }
 
 fn window(span: Span) -> Result<Span, Invalid> {

@@ -86,6 +86,9 @@ impl CircuitBreaker {
                 self.shared.window.reshape(settings.window, clock::coarse());
             }
             self.shared.live.set(&settings);
+            if core.settings.stall != settings.stall {
+                self.shared.stall.set(settings.stall);
+            }
             self.shared.window.unsettle();
             self.shared.open_time.store(clock::nanos(settings.open_time), Ordering::Relaxed);
             core.settings = settings;

@@ -42,6 +42,11 @@
 //! **In a stack** it stands outside the timeout, whose verdict it counts as a failure, and inside retry and fallback. It
 //! also works inside a timeout: a call that is cancelled after the slow-call threshold counts as slow.
 //!
+//! # When nothing answers
+//!
+//! A dependency that hangs opens it long before the first timeout: more than five calls came, none was answered, and that
+//! for longer than [`stall`](Builder::stall) allows. Time in which nobody calls is not quiet time.
+//!
 //! # What it counts
 //!
 //! Failures, overloads and slow calls over a sliding window, of time or of calls. A call that ends is part of the very
@@ -55,6 +60,7 @@ mod gate;
 mod live;
 mod operate;
 mod policy;
+mod stall;
 mod state;
 
 pub use crate::kernel::window::Counts;

@@ -19,11 +19,12 @@ fn fields() -> Fields<Builder> {
         Span::Calls(calls) => Some(calls.to_text()),
     };
     Fields {
-        names: "failure_ratio, slow_calls, consecutive_failures, minimum_calls, window, window_calls, open_time, \
+        names: "failure_ratio, slow_calls, stall, consecutive_failures, minimum_calls, window, window_calls, open_time, \
                 open_time_growth, open_time_max, open_time_jitter, probes, probe_failure_ratio, probe_lease or ramp",
         all: vec![
             Field::new("failure_ratio", |builder| &mut builder.settings.failure_ratio),
             Field::new("slow_calls", |builder| &mut builder.settings.slow_calls),
+            Field::new("stall", |builder| &mut builder.settings.stall),
             Field::new("consecutive_failures", |builder| &mut builder.settings.consecutive_failures),
             Field::new("minimum_calls", |builder| &mut builder.settings.minimum_calls),
             Field::of_some("window", window, |builder, length: Duration| builder.settings.window = Span::Time(length)),

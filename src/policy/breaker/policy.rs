@@ -7,6 +7,7 @@ use super::{
     config::Settings,
     gate::{Published, Sign, Token, kind},
     live::Live,
+    stall::Stall,
     state::{Gate, Hint, Machine},
 };
 use crate::kernel::{
@@ -50,6 +51,7 @@ pub(super) struct Shared {
     /// The dependency asked to be left alone until then.
     asked_until: AtomicU64,
     pub(super) live: Live,
+    pub(super) stall: Stall,
     pub(super) window: Window,
     pub(super) core: Mutex<Core>,
     changes: Chain<State>,
@@ -76,6 +78,7 @@ impl CircuitBreaker {
             open_time: AtomicU64::new(clock::nanos(settings.open_time)),
             asked_until: AtomicU64::new(0),
             live: Live::new(&settings),
+            stall: Stall::new(settings.stall),
             window: Window::new(settings.window),
             core: Mutex::new(Core { machine: Machine::new(), settings }),
             changes: Chain::new(),
@@ -106,6 +109,7 @@ impl CircuitBreaker {
     pub(super) fn forget(&self) {
         self.shared.window.clear();
         self.shared.live.end_run();
+        self.shared.stall.forget();
         self.shared.asked_until.store(0, Ordering::Relaxed);
     }
 
@@ -184,6 +188,18 @@ impl CircuitBreaker {
         })
     }
 
+    /// The way in when nothing was answered for a while. The call that finds a stall is turned away as those after it.
+    #[cold]
+    #[inline(never)]
+    fn admit_in_quiet(&self, gate: Sign, now: Instant) -> Result<Token, Rejected> {
+        if !self.shared.stall.suspect(now) {
+            return Ok(gate.token());
+        }
+        self.shared.stall.forget();
+        self.trip(gate.token(), now);
+        self.admit_slowly(self.shared.gate.read(), now)
+    }
+
     fn ramp(&self, token: Token, now: Instant) -> Result<Token, Rejected> {
         let until = self.shared.gate.until();
         if now >= until {
@@ -216,6 +232,7 @@ impl CircuitBreaker {
     }
 
     fn record(&self, token: Token, kind: u64, ended: &Ended) {
+        self.shared.stall.ended(ended);
         let Some(sample) = self.shared.live.sample(ended) else { return };
         let run_ends_it = self.shared.live.run_ends_it(ended.outcome);
         let is_no_worse = self.shared.window.record(sample, ended.now);
@@ -285,6 +302,7 @@ impl Policy for CircuitBreaker {
         let gate = shared.gate.read();
         if gate.flows_for(token) && shared.live.is_good(ended) {
             shared.live.end_run();
+            shared.stall.answer(ended);
             if !shared.window.record(Sample::default(), ended.now) {
                 self.weigh(token, ended.now);
             }
@@ -297,6 +315,8 @@ impl Policy for CircuitBreaker {
     fn undo(&self, token: Token, now: Instant) {
         if let Some(probe) = token.probe() {
             self.probed(probe, None, now);
+        } else {
+            self.shared.stall.expect_one_less();
         }
     }
 }
@@ -305,7 +325,13 @@ impl<Request> Admit<Request> for CircuitBreaker {
     #[inline]
     fn admit(&self, _: &Request, now: Instant) -> Result<Token, Rejected> {
         let gate = self.shared.gate.read();
-        if gate.kind() == kind::FLOW { Ok(gate.token()) } else { self.admit_slowly(gate, now) }
+        if gate.kind() != kind::FLOW {
+            self.admit_slowly(gate, now)
+        } else if self.shared.stall.is_calm(now) {
+            Ok(gate.token())
+        } else {
+            self.admit_in_quiet(gate, now)
+        }
     }
 
     #[inline]

@@ -263,7 +263,9 @@ impl Trial {
 
     fn has_room(&self) -> bool {
         let out = u32::try_from(self.leases.len()).unwrap_or(u32::MAX);
-        out.saturating_add(self.succeeded + self.failed) < self.settings.probes
+        // The first goes alone: as long as the dependency is down, one call must do to find that out.
+        let is_first_out = self.succeeded == 0 && out > 0;
+        !is_first_out && out.saturating_add(self.succeeded + self.failed) < self.settings.probes
     }
 
     /// When the oldest probe must be given up.
@@ -272,10 +274,10 @@ impl Trial {
     }
 
     /// The verdict that the probes still out cannot change: failures that are enough already, or that even with all the
-    /// rest would not be.
+    /// rest would not be. One that fails before any succeeded is enough.
     fn verdict(&self) -> Option<Verdict> {
         let (all, ratio) = (self.settings.probes.into(), self.settings.probe_failure_ratio);
-        if ratio.is_reached(self.failed.into(), all) {
+        if self.failed > 0 && self.succeeded == 0 || ratio.is_reached(self.failed.into(), all) {
             Some(Verdict::Unfit)
         } else if !ratio.is_reached(all - u64::from(self.succeeded), all) {
             Some(Verdict::Fit)

@@ -1,0 +1,118 @@
+//! A dependency that stops answering opens the breaker before anything times out, and nothing else looks like that.
+#![allow(missing_docs)]
+
+use std::time::Duration;
+
+use cofferdam::{Admit, BreakerState, CircuitBreaker, Ended, Instant, Outcome, Policy};
+
+type Token = <CircuitBreaker as Policy>::Token;
+
+fn at(millis: u64) -> Instant {
+    Instant::ORIGIN.after(Duration::from_millis(millis))
+}
+
+fn admit(breaker: &CircuitBreaker, millis: u64) -> Token {
+    breaker.admit(&(), at(millis)).expect("calls flow")
+}
+
+fn end(breaker: &CircuitBreaker, token: Token, outcome: Outcome, from: u64, to: u64) {
+    breaker.settle(token, &Ended::new(outcome, at(from), at(to)));
+}
+
+/// A hundred calls a second that take so long each, from one second on; returns when the last was answered.
+fn steady(breaker: &CircuitBreaker, took: u64, calls: u64) -> u64 {
+    let mut now = 1_000;
+    let mut out: std::collections::VecDeque<(Token, u64)> = std::collections::VecDeque::new();
+    for _ in 0..calls {
+        while let Some(&(token, started)) = out.front().filter(|(_, started)| started + took <= now) {
+            out.pop_front();
+            end(breaker, token, Outcome::Success, started, started + took);
+        }
+        out.push_back((admit(breaker, now), now));
+        now += 10;
+    }
+    for (token, started) in out {
+        end(breaker, token, Outcome::Success, started, started + took);
+        now = started + took;
+    }
+    now
+}
+
+fn breaker() -> CircuitBreaker {
+    CircuitBreaker::builder("reports").build().expect("the defaults make sense")
+}
+
+/// When a hundred calls a second that nobody answers open it, counted from the beginning.
+fn opens_after(breaker: &CircuitBreaker, from: u64) -> Option<u64> {
+    (0..500).map(|nth| nth * 10).find(|&passed| breaker.admit(&(), at(from + passed)).is_err())
+}
+
+#[test]
+fn a_hung_dependency_opens_it_long_before_its_timeout() {
+    let breaker = breaker();
+    let now = steady(&breaker, 20, 100);
+    let after = opens_after(&breaker, now).expect("it opens");
+    // The silence shows after 250 ms, and must last for as long again: from then on time without calls would not count.
+    assert!((250..=600).contains(&after), "after {after} ms");
+    assert_eq!(breaker.state(), BreakerState::Open);
+}
+
+#[test]
+fn what_is_usually_slow_is_given_more_time() {
+    let breaker = breaker();
+    let now = steady(&breaker, 100, 200);
+    let after = opens_after(&breaker, now).expect("it opens");
+    assert!((800..=1_700).contains(&after), "after {after} ms");
+}
+
+#[test]
+fn nothing_is_a_stall_before_anything_is_known_or_if_it_is_switched_off() {
+    assert_eq!(opens_after(&breaker(), 1_000), None);
+    let breaker = breaker();
+    let now = steady(&breaker, 20, 100);
+    breaker.configure(|settings| settings.stall(None)).unwrap();
+    assert_eq!(opens_after(&breaker, now), None);
+    // And on again, with what was learned.
+    breaker.configure(|settings| settings.stall((Duration::from_millis(100), 2.0))).unwrap();
+    assert!(opens_after(&breaker, now + 10_000).is_some());
+}
+
+#[test]
+fn idle_time_is_not_quiet_time() {
+    let breaker = breaker();
+    let mut now = steady(&breaker, 20, 100);
+    for _ in 0..50 {
+        now += 60_000;
+        let calls: Vec<Token> = (0..20).map(|_| admit(&breaker, now)).collect();
+        calls.into_iter().for_each(|token| end(&breaker, token, Outcome::Success, now, now + 20));
+        // One at a time, and each much later than the answer before.
+        let token = admit(&breaker, now + 2_000);
+        end(&breaker, token, Outcome::Success, now + 2_000, now + 2_020);
+    }
+    assert_eq!(breaker.state(), BreakerState::Closed);
+}
+
+#[test]
+fn twice_as_slow_is_no_stall_and_neither_are_downloads() {
+    let breaker = breaker();
+    steady(&breaker, 20, 100);
+    steady(&breaker, 40, 500);
+    assert_eq!(breaker.state(), BreakerState::Closed);
+    let downloads = self::breaker();
+    steady(&downloads, 3_000, 1_000);
+    assert_eq!(downloads.state(), BreakerState::Closed);
+}
+
+/// Rejections further in, and callers that leave early, leave nobody waiting.
+#[test]
+fn what_never_reached_the_dependency_is_no_stall() {
+    for outcome in [Outcome::Ignored, Outcome::Abandoned] {
+        let breaker = breaker();
+        let now = steady(&breaker, 20, 100);
+        for nth in 0..500 {
+            let token = admit(&breaker, now + nth * 10);
+            end(&breaker, token, outcome, now + nth * 10, now + nth * 10);
+        }
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    }
+}
