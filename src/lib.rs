@@ -37,6 +37,7 @@
 //! | an answer all the same | [`Fallback`] | [`fallback`] |
 //! | calls to wait for a slot for a while | [`Bulkhead`] with a [queue](bulkhead::Builder::queue) | [`bulkhead`], [`waiting`] |
 //! | a policy per tenant, shard or route | [`Keyed`] | [`keyed`] |
+//! | extra attempts to be at most a share of what succeeds | [`Budget`] | [`budget`] |
 //! | to try a policy without rejecting anything | [`Shadow`] | |
 //! | several policies as one | a tuple, or [`Policy::and`] | |
 //! | a policy of your own | [`Policy`], [`Admit`] | |
@@ -89,11 +90,11 @@ pub use http::{
     rejection,
 };
 pub use kernel::{
-    Admit, Attempt, Bell, ByResult, Call, Carries, Classify, ClassifyWith, Context, Control, Criticality, Deadline,
-    Degraded, Ended, Event, Fresh, Guard, Guarded, GuardedFuture, Immediate, Instant, Invalid, Keyed, Kind, Listening,
-    Name, Observer, Oneshot, Outcome, Plain, Policy, Protocol, Ratio, Reading, Refused, Rejected, Run, RunFuture,
-    Setting, Shadow, Subscription, TaskKey, Ticket, Timing, Waiting, WaitingCall, WaitingFuture, What, Why, context,
-    guard, keyed, observe, observer_panics, waiting,
+    Admit, Attempt, Bell, Budget, ByResult, Call, Carries, Classify, ClassifyWith, Context, Control, Criticality,
+    Deadline, Degraded, Ended, Event, Fresh, Guard, Guarded, GuardedFuture, Immediate, Instant, Invalid, Keyed, Kind,
+    Listening, Name, Observer, Oneshot, Outcome, Plain, Policy, Protocol, Ratio, Reading, Refused, Rejected, Run,
+    RunFuture, Setting, Shadow, Subscription, TaskKey, Ticket, Timing, Waiting, WaitingCall, WaitingFuture, What, Why,
+    budget, context, guard, keyed, observe, observer_panics, waiting,
 };
 #[cfg(feature = "rate-limit")]
 pub use policy::rate::{self, Rate, RateLimit};
