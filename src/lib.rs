@@ -79,6 +79,7 @@ mod watch;
 
 pub use flow::{
     fallback::{self, Cause, Failed, Fallback, FallbackLayer},
+    retry::{self, Backoff},
     timeout::{self, Timeout, TimeoutLayer},
 };
 #[cfg(feature = "grpc")]
