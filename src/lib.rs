@@ -34,6 +34,7 @@
 //! | what matters most to be done first | [`LoadShed`] | [`shed`] |
 //! | no call to last longer than it is worth | [`Timeout`], [`Deadline`] | [`timeout`] |
 //! | to send a server no more than it takes | [`AdaptiveThrottle`] | [`throttle`] |
+//! | another attempt where that helps | [`Retry`], [`Backoff`] | [`retry`] |
 //! | an answer all the same | [`Fallback`] | [`fallback`] |
 //! | calls to wait for a slot for a while | [`Bulkhead`] with a [queue](bulkhead::Builder::queue) | [`bulkhead`], [`waiting`] |
 //! | a policy per tenant, shard or route | [`Keyed`] | [`keyed`] |
@@ -79,7 +80,7 @@ mod watch;
 
 pub use flow::{
     fallback::{self, Cause, Failed, Fallback, FallbackLayer},
-    retry::{self, Backoff},
+    retry::{self, Backoff, Retry, RetryLayer},
     timeout::{self, Timeout, TimeoutLayer},
 };
 #[cfg(feature = "grpc")]
@@ -92,10 +93,10 @@ pub use http::{
 };
 pub use kernel::{
     Admit, Attempt, Bell, Budget, ByResult, Call, Carries, Classify, ClassifyWith, Context, Control, Criticality,
-    Deadline, Degraded, Ended, Event, Fresh, Guard, Guarded, GuardedFuture, Immediate, Instant, Invalid, Keyed, Kind,
-    Listening, Name, Observer, Oneshot, Outcome, Plain, Policy, Protocol, Ratio, Reading, Refused, Rejected, Run,
-    RunFuture, Setting, Shadow, Subscription, TaskKey, Ticket, Timing, Waiting, WaitingCall, WaitingFuture, What, Why,
-    budget, context, guard, keyed, observe, observer_panics, waiting,
+    Deadline, Degraded, Ended, Event, Fresh, GivenUp, Guard, Guarded, GuardedFuture, Immediate, Instant, Invalid,
+    Keyed, Kind, Listening, Name, Next, Observer, Oneshot, Outcome, Plain, Policy, Protocol, Ratio, Reading, Refused,
+    Rejected, Run, RunFuture, Setting, Shadow, Subscription, TaskKey, Ticket, Timing, Waiting, WaitingCall,
+    WaitingFuture, What, Why, budget, context, guard, keyed, observe, observer_panics, waiting,
 };
 #[cfg(feature = "rate-limit")]
 pub use policy::rate::{self, Rate, RateLimit};

@@ -38,7 +38,7 @@ pub use budget::Budget;
 pub use clock::Instant;
 pub use context::{Attempt, Context, Criticality, Deadline, TaskKey};
 pub use control::{Control, Setting};
-pub use event::{Bell, Event, Listening, Observer, Subscription, What, observe, observer_panics};
+pub use event::{Bell, Event, GivenUp, Listening, Next, Observer, Subscription, What, observe, observer_panics};
 pub use future::{Call, GuardedFuture};
 pub use guard::{Guard, guard};
 pub use guarded::Guarded;
