@@ -52,8 +52,8 @@
 //!
 //! # The order of layers
 //!
-//! From the outside in: **fallback, guard (breaker, throttle, bulkhead), timeout, service**. The fallback answers for everything
-//! further in. The breaker stands before the bulkhead, so that an open one costs no slot, and both stand outside the
+//! From the outside in: **fallback, retry, guard (breaker, throttle, bulkhead), timeout, service**. The fallback answers
+//! for everything further in. The retry makes each attempt pass the guards by itself. The breaker stands before the bulkhead, so that an open one costs no slot, and both stand outside the
 //! timeout: a timeout is a failure that the breaker counts, and a call holds its slot until the timeout ends it. What reads a
 //! request's context from headers is outermost in a server, and what writes it is innermost in a client: see [`hops`].
 //!
