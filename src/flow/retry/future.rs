@@ -14,7 +14,7 @@ use super::{
     config::{How, Plan},
 };
 use crate::kernel::{
-    Attempt, GivenUp, Instant, Next, Reading,
+    Attempt, GivenUp, Instant, Next, Outcome, Reading,
     budget::{Extra, NoExtra},
     clock,
     context::AttemptSource,
@@ -131,15 +131,18 @@ where
                         Poll::Ready(Ok(())) => match plan.budget.extra() {
                             Ok(extra) => match this.how.repeat.again(&mut rest.kept) {
                                 Some(request) => Ok((extra, request)),
-                                None => Err(GivenUp::Unrepeatable),
+                                None => Err(Next::GivenUp(GivenUp::Unrepeatable)),
                             },
-                            Err(NoExtra::Full) => Err(GivenUp::Full),
-                            Err(NoExtra::Empty) => Err(GivenUp::Empty),
+                            Err(NoExtra::Full) => Err(Next::GivenUp(GivenUp::Full)),
+                            Err(NoExtra::Empty) => Err(Next::GivenUp(GivenUp::Empty)),
                             // Others have failed in this very moment.
-                            Err(NoExtra::Failing) => Err(GivenUp::Attempts),
+                            Err(NoExtra::Failing) => {
+                                *this.attempt = this.attempt.next();
+                                Err(plan_next(plan, rest.end, this.waits, *this.attempt, None))
+                            }
                         },
                         Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                        Poll::Pending => Err(GivenUp::NotReady),
+                        Poll::Pending => Err(Next::GivenUp(GivenUp::NotReady)),
                     };
                     match attempt {
                         Ok((extra, mut request)) => {
@@ -151,7 +154,7 @@ where
                             this.state.set(State::Calling { future });
                             continue;
                         }
-                        Err(why) => Next::GivenUp(why),
+                        Err(next) => next,
                     }
                 }
             };
@@ -170,11 +173,10 @@ where
 /// Tells the budget what became of an attempt. Whether it calls for another.
 #[inline]
 fn count(plan: &Plan, reading: &Reading, now: Instant) -> bool {
-    use crate::kernel::Outcome;
-    match (reading.rejected, reading.outcome) {
-        (_, Outcome::Success) => plan.budget.succeeded_at(now),
-        (_, Outcome::Failure | Outcome::Overload) => plan.budget.failed(),
-        (_, Outcome::Ignored | Outcome::Abandoned) => {}
+    match reading.outcome {
+        Outcome::Success => plan.budget.succeeded_at(now),
+        Outcome::Failure | Outcome::Overload => plan.budget.failed(),
+        Outcome::Ignored | Outcome::Abandoned => {}
     }
     match reading.rejected {
         // Turned away by one of ours.
