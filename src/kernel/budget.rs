@@ -321,11 +321,11 @@ impl Window {
     }
 
     fn write(self) -> u64 {
-        self.number << 40 | self.previous << 20 | self.current
+        (self.number << 40) | (self.previous << 20) | self.current
     }
 
     fn number(now: Instant) -> u64 {
-        now.as_nanos() / Self::LENGTH & Self::NUMBERS
+        (now.as_nanos() / Self::LENGTH) & Self::NUMBERS
     }
 
     /// The window as it is at that time, however long nothing happened.

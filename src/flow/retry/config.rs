@@ -55,7 +55,9 @@ pub struct Builder<R = Cloned, D = NoDeadline, M = Plain> {
 
 /// Which answers call for another attempt.
 #[derive(Clone)]
-pub(super) struct When(Option<Arc<dyn Fn(&Reading) -> bool + Send + Sync>>);
+pub(super) struct When(Option<Arc<Wants>>);
+
+type Wants = dyn Fn(&Reading) -> bool + Send + Sync;
 
 impl When {
     pub(super) fn wants(&self, reading: &Reading) -> bool {
