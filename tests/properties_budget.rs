@@ -195,3 +195,14 @@ fn defect_110_it_recovers_with_the_first_successes() {
     }
     assert!(budget.extra_at(later).is_ok());
 }
+
+#[test]
+fn years_without_a_call_are_forgotten_like_minutes() {
+    let year = 365 * 24 * 3600 * SECOND;
+    for years in 1..12 {
+        let budget = Budget::builder("years").ratio(1000.0).build().unwrap();
+        budget.succeeded_at(at(1));
+        assert_eq!(budget.balance_at(at(1)), 1000.0);
+        assert_eq!(budget.balance_at(at(years * year)), 3.0, "{years}");
+    }
+}
