@@ -34,9 +34,11 @@
 //! | what matters most to be done first | [`LoadShed`] | [`shed`] |
 //! | no call to last longer than it is worth | [`Timeout`], [`Deadline`] | [`timeout`] |
 //! | to send a server no more than it takes | [`AdaptiveThrottle`] | [`throttle`] |
+//! | another attempt where that helps | [`Retry`], [`Backoff`] | [`retry`] |
 //! | an answer all the same | [`Fallback`] | [`fallback`] |
 //! | calls to wait for a slot for a while | [`Bulkhead`] with a [queue](bulkhead::Builder::queue) | [`bulkhead`], [`waiting`] |
 //! | a policy per tenant, shard or route | [`Keyed`] | [`keyed`] |
+//! | extra attempts to be at most a share of what succeeds | [`Budget`] | [`budget`] |
 //! | to try a policy without rejecting anything | [`Shadow`] | |
 //! | several policies as one | a tuple, or [`Policy::and`] | |
 //! | a policy of your own | [`Policy`], [`Admit`] | |
@@ -50,8 +52,8 @@
 //!
 //! # The order of layers
 //!
-//! From the outside in: **fallback, guard (breaker, throttle, bulkhead), timeout, service**. The fallback answers for everything
-//! further in. The breaker stands before the bulkhead, so that an open one costs no slot, and both stand outside the
+//! From the outside in: **fallback, retry, guard (breaker, throttle, bulkhead), timeout, service**. The fallback answers
+//! for everything further in. The retry makes each attempt pass the guards by itself. The breaker stands before the bulkhead, so that an open one costs no slot, and both stand outside the
 //! timeout: a timeout is a failure that the breaker counts, and a call holds its slot until the timeout ends it. What reads a
 //! request's context from headers is outermost in a server, and what writes it is innermost in a client: see [`hops`].
 //!
@@ -78,6 +80,7 @@ mod watch;
 
 pub use flow::{
     fallback::{self, Cause, Failed, Fallback, FallbackLayer},
+    retry::{self, Backoff, Retry, RetryLayer},
     timeout::{self, Timeout, TimeoutLayer},
 };
 #[cfg(feature = "grpc")]
@@ -89,11 +92,11 @@ pub use http::{
     rejection,
 };
 pub use kernel::{
-    Admit, Attempt, Bell, ByResult, Call, Carries, Classify, ClassifyWith, Context, Control, Criticality, Deadline,
-    Degraded, Ended, Event, Fresh, Guard, Guarded, GuardedFuture, Immediate, Instant, Invalid, Keyed, Kind, Listening,
-    Name, Observer, Oneshot, Outcome, Plain, Policy, Protocol, Ratio, Reading, Refused, Rejected, Run, RunFuture,
-    Setting, Shadow, Subscription, TaskKey, Ticket, Timing, Waiting, WaitingCall, WaitingFuture, What, Why, context,
-    guard, keyed, observe, observer_panics, waiting,
+    Admit, Attempt, Bell, Budget, ByResult, Call, Carries, Classify, ClassifyWith, Context, Control, Criticality,
+    Deadline, Degraded, Ended, Event, Fresh, GivenUp, Guard, Guarded, GuardedFuture, Immediate, Instant, Invalid,
+    Keyed, Kind, Listening, Name, Next, Observer, Oneshot, Outcome, Plain, Policy, Protocol, Ratio, Reading, Refused,
+    Rejected, Run, RunFuture, Setting, Shadow, Subscription, TaskKey, Ticket, Timing, Waiting, WaitingCall,
+    WaitingFuture, What, Why, budget, context, guard, keyed, observe, observer_panics, waiting,
 };
 #[cfg(feature = "rate-limit")]
 pub use policy::rate::{self, Rate, RateLimit};

@@ -534,3 +534,10 @@ fn a_million_calls_that_are_shed_leave_memory_as_it_was() {
     assert_eq!(shed.waiting(), 1);
     shed.undo(runs, Instant::now());
 }
+
+#[test]
+fn a_call_that_a_retry_need_not_mend_allocates_nothing() {
+    let layer = cofferdam::Retry::builder("payments").build().unwrap();
+    let mut service = layer.layer(echo());
+    allocates_nothing("retry", || assert_eq!(call(&mut service, 2), Ok(2)));
+}

@@ -1,4 +1,5 @@
 //! Patterns that change how a call runs.
 
 pub mod fallback;
+pub mod retry;
 pub mod timeout;

@@ -62,9 +62,11 @@ mod code;
 mod flow;
 mod hops;
 mod protocol;
+mod retry;
 mod status;
 mod wording;
 
 pub use code::Code;
 pub use protocol::{ByCode, ByTrailers, ClassifyStatus, Grpc};
+pub use retry::Unsaid;
 pub use wording::{TrailersOnly, trailers_only};

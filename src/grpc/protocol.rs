@@ -183,6 +183,10 @@ impl<W: Clone, C: ClassifyStatus + Clone> ReadHead for Grpc<W, C> {
             None => Reading::of(Outcome::Success),
         }
     }
+
+    fn forbids_another(&self, headers: &HeaderMap) -> bool {
+        status::forbids_another(headers)
+    }
 }
 
 impl<B: Body, E, W, C> Protocol<Response<B>, E> for Grpc<W, C>

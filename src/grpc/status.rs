@@ -24,6 +24,11 @@ pub(super) fn pushback(metadata: &HeaderMap) -> Option<Duration> {
     retry_after::number(metadata.get(&PUSHBACK)?.as_bytes()).map(Duration::from_millis)
 }
 
+/// Whether the sender asks not to be tried again: what is there and no time says so.
+pub(super) fn forbids_another(metadata: &HeaderMap) -> bool {
+    metadata.contains_key(&PUSHBACK) && pushback(metadata).is_none()
+}
+
 /// Writes a status into a head or into trailers.
 pub(super) fn write(metadata: &mut HeaderMap, code: Code, message: &str, pushback: Option<Duration>) {
     metadata.insert(&STATUS, HeaderValue::from(code as u16));

@@ -1,7 +1,7 @@
 //! What the protocols that speak HTTP do alike: they read what this crate has put into a response, and put it there.
 
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderMap, Response};
 use http_body::Body;
 
 use super::Wording;
@@ -13,6 +13,12 @@ pub trait ReadHead: Clone {
     /// What became of the call, as far as the head shows. It is the head's own worth: that it may stand in for another
     /// answer is not looked at.
     fn read_head<B: Body>(&self, response: &Response<B>) -> Reading;
+
+    /// Whether the head asks that the request is not sent again. Unless overridden: never.
+    fn forbids_another(&self, headers: &HeaderMap) -> bool {
+        let _ = headers;
+        false
+    }
 }
 
 /// The rejection that a response is, if this crate rejected the call.

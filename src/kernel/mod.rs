@@ -3,6 +3,7 @@
 //! A [`Policy`] admits calls and is told how they ended. A [`Ticket`] makes sure that it is told exactly once.
 //! A [`Guard`] puts a policy around a service, and a [`Protocol`] says how that service's answers are read.
 
+pub mod budget;
 pub(crate) mod clock;
 pub mod context;
 pub(crate) mod control;
@@ -33,10 +34,11 @@ mod ticket;
 pub mod waiting;
 pub(crate) mod window;
 
+pub use budget::Budget;
 pub use clock::Instant;
 pub use context::{Attempt, Context, Criticality, Deadline, TaskKey};
 pub use control::{Control, Setting};
-pub use event::{Bell, Event, Listening, Observer, Subscription, What, observe, observer_panics};
+pub use event::{Bell, Event, GivenUp, Listening, Next, Observer, Subscription, What, observe, observer_panics};
 pub use future::{Call, GuardedFuture};
 pub use guard::{Guard, guard};
 pub use guarded::Guarded;

@@ -37,6 +37,9 @@ impl Observer for Tracing {
             What::Ended { outcome, latency } => {
                 trace!(target: "cofferdam", by, ?outcome, ?latency, "a call has ended");
             }
+            What::Attempt { number, outcome, latency, next } => {
+                trace!(target: "cofferdam", by, number, ?outcome, ?latency, ?next, "an attempt has ended");
+            }
             What::ObserverPanicked => error!(target: "cofferdam", by, "an observer has panicked"),
         }
     }

@@ -62,7 +62,7 @@ pub use criticality::Criticality;
 pub use deadline::Deadline;
 pub use rank::{CarriedRank, Rank, RankSource};
 pub(crate) use source::Bounds;
-pub use source::{CarriedDeadline, DeadlineSource, NoDeadline};
+pub use source::{AttemptSource, CarriedDeadline, DeadlineSource, NoDeadline};
 pub use task::TaskKey;
 pub use timeout_text::TimeoutText;
 #[cfg(feature = "http")]

@@ -1,4 +1,4 @@
-use super::{Context, Deadline};
+use super::{Attempt, Context, Deadline};
 
 /// Whether there may be a deadline at all.
 pub trait Bounds: sealed::Sealed {
@@ -79,5 +79,34 @@ impl<Request: Context> DeadlineSource<Request> for CarriedDeadline {
 
     fn read(&self, request: &Request) -> Option<Deadline> {
         request.deadline()
+    }
+}
+
+/// Where a pattern finds the number of a request's attempt, and puts it: the same types as for its deadline.
+pub trait AttemptSource<Request>: DeadlineSource<Request> {
+    /// Which attempt the request is.
+    fn attempt(&self, request: &Request) -> Attempt;
+
+    /// Sends the request on as that attempt.
+    fn number(&self, request: &mut Request, attempt: Attempt);
+}
+
+impl<Request> AttemptSource<Request> for NoDeadline {
+    #[inline]
+    fn attempt(&self, _: &Request) -> Attempt {
+        Attempt::FIRST
+    }
+
+    #[inline]
+    fn number(&self, _: &mut Request, _: Attempt) {}
+}
+
+impl<Request: Context> AttemptSource<Request> for CarriedDeadline {
+    fn attempt(&self, request: &Request) -> Attempt {
+        request.attempt()
+    }
+
+    fn number(&self, request: &mut Request, attempt: Attempt) {
+        request.set_attempt(attempt);
     }
 }

@@ -1,11 +1,13 @@
 //! What happened, told to whoever listens.
 
+mod attempt;
 mod bell;
 mod chain;
 mod observers;
 
 use std::time::Duration;
 
+pub use attempt::{GivenUp, Next};
 pub use bell::{Bell, Listening};
 pub(crate) use chain::Chain;
 pub use observers::{Observer, Subscription, observe, observer_panics};
@@ -58,6 +60,17 @@ pub enum What {
         /// How long it took, to the head of a streamed answer; zero in a group that never looks at the time.
         latency: Duration,
     },
+    /// An attempt of a call ended, where failed calls are repeated. Told once per attempt that was made.
+    Attempt {
+        /// Which attempt it was, from 1 on.
+        number: u32,
+        /// How it ended.
+        outcome: Outcome,
+        /// How long it took.
+        latency: Duration,
+        /// What follows.
+        next: Next,
+    },
     /// A policy has changed its state. The changes of one policy are told in order: each begins where the one before ended.
     StateChanged {
         /// Which policy of that name: a number that no other one in this process has.
@@ -99,6 +112,14 @@ pub(crate) fn rejected(rejected: Rejected) {
 pub(crate) fn ended(by: Option<Name>, ended: &Ended) {
     if let Some(by) = by {
         tell(by, What::Ended { outcome: ended.outcome, latency: ended.latency() });
+    }
+}
+
+/// Tells of the end of an attempt. Unheard, it costs a load.
+#[inline]
+pub(crate) fn attempted(by: Name, number: u32, outcome: Outcome, latency: Duration, next: Next) {
+    if anybody() {
+        tell(by, What::Attempt { number, outcome, latency, next });
     }
 }
 

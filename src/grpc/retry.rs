@@ -1,0 +1,40 @@
+use http::Request;
+
+use super::Grpc;
+use crate::{
+    flow::retry::{Builder, Cloned, Every, Idempotent},
+    http::HttpRetry,
+    kernel::context::CarriedDeadline,
+};
+
+/// No request may be sent again: what a gRPC method does when it is called twice, its name does not say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unsaid;
+
+impl<B> Idempotent<Request<B>> for Unsaid {
+    fn is_idempotent(&self, _: &Request<B>) -> bool {
+        false
+    }
+}
+
+impl<D, M> Builder<Cloned<Every>, D, M> {
+    /// For gRPC clients. Nothing is sent again unless [`idempotent`](Self::idempotent), said after it, allows it: which
+    /// methods may be called twice is known only to those who wrote them.
+    ///
+    /// A status is looked for in the head; one that comes in trailers is not. A `grpc-retry-pushback-ms` that is negative, or
+    /// no time at all, stops it.
+    ///
+    /// ```
+    /// use cofferdam::Retry;
+    /// use http::Request;
+    ///
+    /// let layer = Retry::builder("payments")
+    ///     .grpc()
+    ///     .idempotent(|request: &Request<String>| request.uri().path() == "/Payments/Find")
+    ///     .build()?;
+    /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
+    /// ```
+    pub fn grpc(self) -> Builder<Cloned<Unsaid>, CarriedDeadline, HttpRetry<Grpc>> {
+        self.http_with(Grpc::new()).idempotent(Unsaid)
+    }
+}

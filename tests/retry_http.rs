@@ -1,0 +1,145 @@
+//! Retries of HTTP and gRPC requests on a paused clock.
+#![allow(missing_docs)]
+#![cfg(all(feature = "test-util", feature = "grpc"))]
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use cofferdam::{
+    Backoff, Context, Deadline, GivenUp, Instant, Retry,
+    retry::{Exhausted, RetryLayer},
+};
+use http::{Method, Request, Response};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+type Calls = Arc<AtomicU32>;
+
+/// Answers every call with the same, and counts them.
+fn always(
+    calls: &Calls,
+    answer: http::response::Builder,
+) -> impl Service<Request<String>, Response = Response<String>, Error = Infallible, Future: Send> + Clone {
+    let (parts, ()) = answer.body(()).unwrap().into_parts();
+    let calls = calls.clone();
+    service_fn(move |request: Request<String>| {
+        let number = calls.fetch_add(1, Ordering::SeqCst) + 1;
+        assert_eq!((request.attempt().number(), request.body().as_str()), (number, "body"));
+        let answer = Response::from_parts(parts.clone(), String::new());
+        async move { Ok(answer) }
+    })
+}
+
+fn status(status: u16) -> http::response::Builder {
+    Response::builder().status(status)
+}
+
+fn request(method: Method) -> Request<String> {
+    Request::builder().method(method).body("body".to_string()).unwrap()
+}
+
+macro_rules! two {
+    () => {
+        Retry::builder("http").attempts(2).backoff(Backoff::constant(Duration::from_millis(10)))
+    };
+}
+
+#[tokio::test(start_paused = true)]
+async fn defect_104_a_request_that_may_do_harm_twice_is_sent_once() {
+    for (method, key, made) in [
+        (Method::GET, false, 2),
+        (Method::PUT, false, 2),
+        (Method::DELETE, false, 2),
+        (Method::POST, false, 1),
+        (Method::PATCH, false, 1),
+        (Method::POST, true, 2),
+    ] {
+        let calls = Calls::default();
+        let mut request = request(method);
+        if key {
+            request.headers_mut().insert("idempotency-key", "1".parse().unwrap());
+        }
+        let service = two!().http().build().unwrap().layer(always(&calls, status(500)));
+        let response = service.oneshot(request).await.unwrap();
+        assert_eq!(calls.load(Ordering::SeqCst), made);
+        let exhausted = response.extensions().get::<Exhausted>().map(|exhausted| exhausted.why);
+        assert_eq!(exhausted, (made == 2).then_some(GivenUp::Attempts));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn defect_215_a_500_is_tried_again_and_a_404_is_not() {
+    for (code, made) in [(200, 1), (404, 1), (429, 2), (500, 2), (503, 2)] {
+        let calls = Calls::default();
+        let service = two!().http().build().unwrap().layer(always(&calls, status(code)));
+        service.oneshot(request(Method::GET)).await.unwrap();
+        assert_eq!(calls.load(Ordering::SeqCst), made, "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn defect_105_what_is_asked_for_is_waited_for_or_given_up() {
+    let ms = Duration::from_millis;
+    for (asked, waited) in [
+        ("0", Some(ms(10))),
+        ("-1", Some(ms(10))),
+        ("1e9", Some(ms(10))),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", Some(ms(10))),
+        ("2", Some(ms(2010))),
+        ("31", None),
+        ("9223372037", None),
+        ("18446744073709551615", None),
+    ] {
+        let calls = Calls::default();
+        let answer = status(503).header("retry-after", asked);
+        let service = two!().http().build().unwrap().layer(always(&calls, answer));
+        let start = Instant::now();
+        let response = service.oneshot(request(Method::GET)).await.unwrap();
+        let took = Instant::now().since(start);
+        let expected = waited.unwrap_or_default();
+        assert!((expected..=expected + ms(2)).contains(&took), "{asked}: {took:?}");
+        let why = if waited.is_some() { GivenUp::Attempts } else { GivenUp::LeftAlone };
+        assert_eq!(response.extensions().get::<Exhausted>().unwrap().why, why);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn defect_117_what_is_asked_for_is_not_waited_for_past_the_deadline() {
+    let calls = Calls::default();
+    let answer = status(503).header("retry-after", "2");
+    let service = two!().http().build().unwrap().layer(always(&calls, answer));
+    let mut request = request(Method::GET);
+    request.set_deadline(Deadline::after(Duration::from_secs(1)));
+    let start = Instant::now();
+    let response = service.oneshot(request).await.unwrap();
+    assert_eq!(response.extensions().get::<Exhausted>().unwrap().why, GivenUp::Time);
+    assert_eq!(Instant::now().since(start), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn defect_115_what_was_given_up_further_in_is_not_tried_again() {
+    let calls = Calls::default();
+    let inner = two!().http().build().unwrap().layer(always(&calls, status(500)));
+    let service = two!().http().build().unwrap().layer(inner);
+    service.oneshot(request(Method::GET)).await.unwrap();
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grpc_method_is_called_again_if_that_was_said_and_the_server_does_not_mind() {
+    for (said, pushback, made) in [(false, None, 1), (true, None, 2), (true, Some("-1"), 1), (true, Some("5"), 2)] {
+        let calls = Calls::default();
+        let mut answer = status(200).header("grpc-status", "14");
+        if let Some(pushback) = pushback {
+            answer = answer.header("grpc-retry-pushback-ms", pushback);
+        }
+        let layer: RetryLayer<_, _, _> = two!().grpc().idempotent(move |_: &Request<String>| said).build().unwrap();
+        layer.layer(always(&calls, answer)).oneshot(request(Method::POST)).await.unwrap();
+        assert_eq!(calls.load(Ordering::SeqCst), made, "{said} {pushback:?}");
+    }
+}
