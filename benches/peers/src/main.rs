@@ -1,6 +1,7 @@
 //! What cofferdam and its peers cost per call, in one table: same service, same driver, batches in turn.
 //!
-//! `cargo run --release` prints it; with `--quick` it takes a moment and gives the direction.
+//! `cargo run --release` prints it; with `--quick` it takes a moment and gives the direction. `cargo run --release --
+//! overload` prints another one, of what they do when twice as much comes as can be done: see `overload.rs`.
 //!
 //! What each of them is, and where it does something else than ours:
 //!
@@ -25,7 +26,12 @@
 #[path = "../../support/mod.rs"]
 mod support;
 
+#[allow(dead_code, unreachable_pub, unused_imports)] // shared with a test
+#[path = "../../../tests/support/live/mod.rs"]
+mod live;
+
 mod ours;
+mod overload;
 mod theirs;
 
 use support::{Effort, pair, subject::Subject, table::Table};
@@ -35,9 +41,13 @@ use tower::ServiceBuilder;
 const SLOTS: usize = 64;
 
 fn main() {
+    let asked = |word| std::env::args().any(|argument| argument == word);
+    if asked("overload") {
+        return overload::print(asked("--quick"));
+    }
     let runtime = support::runtime();
     let _entered = runtime.enter();
-    let effort = if std::env::args().any(|argument| argument == "--quick") { Effort::QUICK } else { Effort::FULL };
+    let effort = if asked("--quick") { Effort::QUICK } else { Effort::FULL };
     Table::new("admitted", admitted()).print(effort);
     Table::new("rejected", rejected()).print(effort);
     pair::print("two threads on clones of one service, against one alone", &mut pairs(), effort);
