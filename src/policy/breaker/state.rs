@@ -59,7 +59,7 @@ impl std::fmt::Display for State {
 enum Phase {
     Closed { since: Instant, ramping: bool },
     Open { until: Instant },
-    HalfOpen(Trial),
+    HalfOpen(Box<Trial>),
     Forced(State),
 }
 
@@ -166,7 +166,7 @@ impl Machine {
         if let Phase::Open { until } = self.phase
             && until <= now
         {
-            self.enter(Phase::HalfOpen(Trial::new(*settings)));
+            self.enter(Phase::HalfOpen(Box::new(Trial::new(*settings))));
         }
         let Phase::HalfOpen(trial) = &mut self.phase else { return None };
         trial.leases.retain(|lease| now < lease.until);
