@@ -103,6 +103,27 @@ fn twice_as_slow_is_no_stall_and_neither_are_downloads() {
     assert_eq!(downloads.state(), BreakerState::Closed);
 }
 
+/// Answers whose bodies go on for hours are answers: nothing has ended for a long time, and nothing is wrong.
+#[test]
+fn streams_that_go_on_are_no_stall() {
+    let breaker = breaker();
+    let now = steady(&breaker, 20, 100);
+    let mut streams = Vec::new();
+    for nth in 0..500 {
+        let came = now + nth * 10;
+        let token = admit(&breaker, came);
+        breaker.head(&token, at(came), at(came + 5));
+        streams.push((token, came));
+    }
+    assert_eq!(breaker.state(), BreakerState::Closed);
+    // When even their heads do not come any more, it opens.
+    let last = now + 5_000;
+    assert!(opens_after(&breaker, last).is_some_and(|after| after <= 600));
+    for (token, came) in streams {
+        end(&breaker, token, Outcome::Success, came, last + 9_000);
+    }
+}
+
 /// Rejections further in, and callers that leave early, leave nobody waiting.
 #[test]
 fn what_never_reached_the_dependency_is_no_stall() {

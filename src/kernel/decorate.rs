@@ -25,6 +25,13 @@ impl<P: Policy> Policy for Option<P> {
     }
 
     #[inline]
+    fn head(&self, token: &Self::Token, started: Instant, now: Instant) {
+        if let (Some(policy), Some(token)) = (self, token) {
+            policy.head(token, started, now);
+        }
+    }
+
+    #[inline]
     fn settle(&self, token: Self::Token, ended: &Ended) {
         if let (Some(policy), Some(token)) = (self, token) {
             policy.settle(token, ended);
@@ -68,6 +75,11 @@ impl<P: Policy> Policy for Arc<P> {
 
     fn bells(&self, visit: &mut dyn FnMut(&Arc<Bell>)) {
         P::bells(self, visit);
+    }
+
+    #[inline]
+    fn head(&self, token: &Self::Token, started: Instant, now: Instant) {
+        P::head(self, token, started, now);
     }
 
     #[inline]

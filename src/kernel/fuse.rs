@@ -90,6 +90,11 @@ macro_rules! fuse {
                 $(self.$index.bells(visit);)*
             }
 
+            #[inline]
+            fn head(&self, ($($token,)*): &Self::Token, started: Instant, now: Instant) {
+                $(self.$index.head($token, started, now);)*
+            }
+
             #[inline(always)]
             fn settle(&self, ($($token,)*): Self::Token, ended: &Ended) {
                 $(let _settle = Settle { policy: &self.$index, token: Some($token), ended };)*

@@ -53,6 +53,12 @@ pub trait Policy {
     /// How closely it looks at the time. A group reads the clock as its most exact member needs it.
     const TIMING: Timing = Timing::Exact;
 
+    /// The head of the answer is here, and the call goes on: over HTTP, its body is still to come. Called at most once, before
+    /// [`settle`](Self::settle), and never for an answer that is whole at once. Most policies wait for the end.
+    fn head(&self, token: &Self::Token, started: Instant, now: Instant) {
+        let _ = (token, started, now);
+    }
+
     /// The call that this token stands for was made, and ended. Called exactly once per token that is not undone.
     fn settle(&self, token: Self::Token, ended: &Ended);
 

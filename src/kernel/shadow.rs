@@ -67,6 +67,13 @@ impl<P: Policy> Policy for Shadow<P> {
     }
 
     #[inline]
+    fn head(&self, token: &Self::Token, started: Instant, now: Instant) {
+        if let Some(token) = token {
+            self.policy.head(token, started, now);
+        }
+    }
+
+    #[inline]
     fn settle(&self, token: Self::Token, ended: &Ended) {
         if let Some(token) = token {
             self.policy.settle(token, ended);

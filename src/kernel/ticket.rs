@@ -30,6 +30,9 @@ impl<P: Policy> Ticket<P> {
     #[cfg_attr(not(feature = "http"), allow(dead_code))]
     pub fn head(&mut self) {
         self.head = now_for::<P>();
+        if let Some(token) = &self.token {
+            self.policy.head(token, self.started, self.head);
+        }
     }
 
     /// The call has ended like this.

@@ -242,6 +242,11 @@ impl<P: Policy, K> Policy for Keyed<P, K> {
     }
 
     #[inline]
+    fn head(&self, token: &KeyedToken<P>, started: Instant, now: Instant) {
+        token.policy.head(&token.token, started, now);
+    }
+
+    #[inline]
     fn settle(&self, token: KeyedToken<P>, ended: &Ended) {
         token.policy.settle(token.token, ended);
     }

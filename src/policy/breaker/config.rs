@@ -154,8 +154,9 @@ impl Builder {
     }
 
     /// Opens when more than five calls have come, none of them was answered, and that for longer than the duration and than
-    /// so many times what nearly all answers take; `None` for not at all. What is usual is learned from twenty answers,
-    /// to their very end; it falls with them and doubles in a minute at most, so that slowness does not become normal at once.
+    /// so many times what nearly all answers take; `None` for not at all. What is usual is learned from twenty answers
+    /// and more, to their heads; it falls with them and doubles in a minute at most, so that slowness does not become normal
+    /// at once.
     ///
     /// Default: 250 ms and 8. Range: above zero; 1 to 1,000.
     pub fn stall(mut self, setting: impl Into<Option<(Duration, f64)>>) -> Self {
@@ -198,7 +199,8 @@ impl Builder {
 
     /// How long it stays open before it probes, the first time.
     ///
-    /// Default: 1.1 s, so that with the jitter a dependency that is down sees about one call a second at most. Range: above zero, at most [`open_time_max`](Self::open_time_max).
+    /// Default: 1.1 s, so that with the jitter a dependency that is down sees about one call a second at most. Range: above
+    /// zero, at most [`open_time_max`](Self::open_time_max).
     pub fn open_time(mut self, time: Duration) -> Self {
         self.settings.open_time = time;
         self
@@ -232,7 +234,8 @@ impl Builder {
     }
 
     /// How many calls are let through half-open: the first alone, and the others when it went well. If it fails it is open
-    /// again, so a dependency that is down sees one call each open time. As soon as the rest of them cannot change it, the verdict is made.
+    /// again, so a dependency that is down sees one call each open time. As soon as the rest of them cannot change it, the
+    /// verdict is made.
     ///
     /// Default: 3. Range: 1 to 1,000.
     pub fn probes(mut self, probes: u32) -> Self {

@@ -296,13 +296,20 @@ impl Policy for CircuitBreaker {
         visit(&self.shared.shut);
     }
 
+    /// A stream that goes on for hours is an answer all the same.
+    fn head(&self, token: &Token, started: Instant, now: Instant) {
+        if self.shared.gate.read().flows_for(*token) {
+            self.shared.stall.answer(now.as_nanos().saturating_sub(started.as_nanos()), now);
+        }
+    }
+
     #[inline]
     fn settle(&self, token: Token, ended: &Ended) {
         let shared = &*self.shared;
         let gate = shared.gate.read();
         if gate.flows_for(token) && shared.live.is_good(ended) {
             shared.live.end_run();
-            shared.stall.answer(ended);
+            shared.stall.answer(ended.latency_nanos(), ended.now);
             if !shared.window.record(Sample::default(), ended.now) {
                 self.weigh(token, ended.now);
             }

@@ -89,11 +89,11 @@ impl Stall {
         waiting > FEW && now.saturating_sub(since) > self.after.load(Ordering::Relaxed)
     }
 
-    /// A call went well.
+    /// A call is answered after so many nanoseconds, or has gone well to its end.
     #[inline]
-    pub(super) fn answer(&self, ended: &Ended) {
-        if ended.now.as_nanos() > self.answered.load(Ordering::Relaxed) {
-            self.learn(ended);
+    pub(super) fn answer(&self, took: u64, now: Instant) {
+        if now.as_nanos() > self.answered.load(Ordering::Relaxed) {
+            self.learn(took, now.as_nanos());
         }
     }
 
@@ -102,7 +102,7 @@ impl Stall {
     pub(super) fn ended(&self, ended: &Ended) {
         let is_late = ended.latency_nanos() > self.after.load(Ordering::Relaxed);
         match ended.outcome {
-            Outcome::Success => self.answer(ended),
+            Outcome::Success => self.answer(ended.latency_nanos(), ended.now),
             Outcome::Failure | Outcome::Overload if !is_late => self.heard(ended.now.as_nanos()),
             Outcome::Ignored => self.expect_one_less(),
             Outcome::Abandoned if !is_late => self.expect_one_less(),
@@ -128,12 +128,10 @@ impl Stall {
         self.forget();
     }
 
-    /// The first success of a tick. It counts to its very end: as long as nothing ends, a long download looks like a stall.
+    /// The first answer of a tick.
     #[cold]
     #[inline(never)]
-    fn learn(&self, ended: &Ended) {
-        let now = ended.now.as_nanos();
-        let took = nanos(ended.now.since(ended.started)).max(1);
+    fn learn(&self, took: u64, now: u64) {
         let passed = now.saturating_sub(self.answered.load(Ordering::Relaxed)).min(DOUBLES);
         let samples = self.samples.load(Ordering::Relaxed);
         let delay = self.delay.load(Ordering::Relaxed);
