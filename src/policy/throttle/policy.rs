@@ -10,7 +10,7 @@ use crate::kernel::{
     clock::{coarse, nanos},
     context::{CarriedRank, RankSource},
     event::Chain,
-    sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, lock, try_lock},
+    sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, lock, try_lock},
 };
 
 /// Sends a server little more than it takes, and cuts the calls that matter least.
@@ -197,15 +197,18 @@ impl<R> AdaptiveThrottle<R> {
 
     fn overloaded(&self, token: Token, sign: Sign, ended: &Ended) {
         let shared = &*self.shared;
-        if sign.is_calm() {
-            let core = lock(&shared.core);
-            shared.press(core, ended.now);
-            self.tell();
-        } else {
+        if !sign.is_calm() {
             shared.tally.overloaded(ended.now);
             if sign.has_counted(token) {
                 shared.tally.take_back(shared.weight(ended));
             }
+        }
+        // It may have become calm just now, by somebody who did not know of this.
+        if shared.gate.read().is_calm() {
+            let mut core = lock(&shared.core);
+            shared.press(&mut core, ended.now);
+            drop(core);
+            self.tell();
         }
     }
 }
@@ -236,7 +239,7 @@ impl Shared {
     }
 
     /// Calm => Pressed.
-    fn press(&self, mut core: MutexGuard<'_, Core>, now: Instant) {
+    fn press(&self, core: &mut Core, now: Instant) {
         self.tally.overloaded(now);
         if self.gate.read().is_calm() {
             // What was left over belongs to an earlier time.
@@ -253,8 +256,14 @@ impl Shared {
         if self.gate.read().is_calm() {
             return;
         }
-        if now.since(self.tally.last_overload(now)) >= core.settings.quiet() {
-            return self.calm(core);
+        let is_over = |core: &Core| now.since(self.tally.last_overload(now)) >= core.settings.quiet();
+        if is_over(core) {
+            self.calm(core);
+            // Whoever met an overload in this very moment saw it pressed, or is seen here.
+            if !is_over(core) {
+                self.press(core, now);
+            }
+            return;
         }
         self.due.store(now.after(core.settings.step()).as_nanos(), Ordering::Relaxed);
         core.meter.step(&self.tally.news(), &core.settings, now);

@@ -70,14 +70,16 @@ impl Tally {
         self.good.load(Ordering::Relaxed)
     }
 
+    /// The server was overloaded. Whoever looks at the gate after that sees all that was done to it before a
+    /// [`last_overload`](Self::last_overload) that does not know of this yet.
     pub(super) fn overloaded(&self, now: Instant) {
         self.good.store(0, Ordering::Relaxed);
-        self.overload.store(now.as_nanos(), Ordering::Relaxed);
+        self.overload.swap(now.as_nanos(), Ordering::AcqRel);
     }
 
     /// When the last overload was: not after `now`, if the clock has gone back.
     pub(super) fn last_overload(&self, now: Instant) -> Instant {
-        Instant::from_nanos(self.overload.fetch_min(now.as_nanos(), Ordering::Relaxed)).min(now)
+        Instant::from_nanos(self.overload.fetch_min(now.as_nanos(), Ordering::AcqRel)).min(now)
     }
 
     /// What has come and gone since this was last asked.
