@@ -12,8 +12,8 @@ use std::{
 };
 
 use cofferdam::{
-    Admit, BoxError, BreakerState, Bulkhead, CircuitBreaker, Failed, Fallback, Guard, Keyed, Policy, Rejected, Shadow,
-    Timeout, bulkhead::Queue, guard, keyed::ByValue,
+    Admit, BoxError, BreakerState, Bulkhead, CircuitBreaker, Failed, Fallback, Guard, Keyed, Policy, Rejected, Retry,
+    Shadow, Timeout, bulkhead::Queue, guard, keyed::ByValue, retry::Repeat,
 };
 use support::{Ask, Asks, CountingWaker, Kind, Probe, Script, poll, poll_with, settled};
 use tower::{
@@ -328,6 +328,13 @@ fn plain_layers<P: Property>() {
         (Fallback::value(2).when(|_: &Failed<u32, BoxError>| true), Watch::answers())
     });
 
+    let retry = || Retry::builder("contract").repeat(Sent).build().unwrap();
+    run::<P, Asks, _>("retry", || (retry(), Watch::nothing()));
+    run::<P, Asks, _>(
+        "retry around guards",
+        with_both(|breaker, slots| ServiceBuilder::new().layer(retry()).layer(guard((breaker, slots)))),
+    );
+
     // All of them, in the recommended order.
     let fallback = || {
         Fallback::function(|failed: Failed<u32, BoxError>| match failed.rejected() {
@@ -351,6 +358,27 @@ fn plain_layers<P: Property>() {
             .layer(timeout().deadline().build().unwrap());
         (layer, Watch { answers: true, ..Watch::both(&breaker, &slots) })
     });
+}
+
+/// Keeps nothing of a request, as one of these cannot be cloned: what a retry does with others is told in its own tests.
+#[derive(Clone)]
+struct Sent;
+
+impl<Request> Repeat<Request> for Sent {
+    type Request = Request;
+    type Kept = ();
+
+    fn keep(&self, request: Request) -> (Request, Option<()>) {
+        (request, None)
+    }
+
+    fn once(&self, request: Request) -> Request {
+        request
+    }
+
+    fn again(&self, (): &mut ()) -> Option<Request> {
+        None
+    }
 }
 
 type OfOneKey<Request> = Keyed<(CircuitBreaker, Bulkhead), ByValue<fn(&Request) -> u32>>;

@@ -325,6 +325,30 @@ async fn each_attempt_is_told() {
     assert_eq!(*told.lock().unwrap(), expected);
 }
 
+/// Two attempts are announced; others fail meanwhile, so both are passed over, and why is told in the end.
+#[tokio::test(start_paused = true)]
+async fn giving_up_after_a_wait_is_told() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let writes = told.clone();
+    let _subscription = observe(move |event: &Event| {
+        if let What::GivenUp { number, why } = event.what
+            && event.by.as_str() == "passed over"
+        {
+            writes.lock().unwrap().push((number, why));
+        }
+    });
+    let budget = Budget::builder("passed over").build().unwrap();
+    (0..2).for_each(|_| budget.failed());
+    let service = Flaky::new(9);
+    let layer =
+        Retry::builder("passed over").attempts(3).backoff(every(ms(10))).budget(budget.clone()).build().unwrap();
+    let start = Instant::now();
+    assert!(layer.layer(service.clone()).oneshot(7).await.is_err());
+    assert_eq!((service.calls(), Instant::now().since(start)), (1, ms(20)));
+    assert_eq!(*told.lock().unwrap(), [(3, GivenUp::Attempts)]);
+    assert_eq!((budget.balance(), budget.in_flight()), (3.0, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_counts_as_a_failure_can_be_said() {
     let service = Flaky::new(0);

@@ -116,7 +116,7 @@ fn flows() -> Vec<Subject> {
     let timeout = Timeout::builder("bench").attempt(Duration::from_secs(1)).build().expect("the limit is valid");
     let retry = Retry::builder("bench").build().expect("the settings are valid");
     vec![
-        Subject::service("retry", retry.layer(Work)),
+        Subject::service("retry", retry.layer(Work)).bar(0.9),
         Subject::service("timeout", timeout.layer(Work)).bar(0.4),
         Subject::service("fallback", Fallback::value(0_u64).layer(Work)),
     ]

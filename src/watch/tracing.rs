@@ -40,6 +40,9 @@ impl Observer for Tracing {
             What::Attempt { number, outcome, latency, next } => {
                 trace!(target: "cofferdam", by, number, ?outcome, ?latency, ?next, "an attempt has ended");
             }
+            What::GivenUp { number, why } => {
+                trace!(target: "cofferdam", by, number, why = why.as_str(), "no further attempt was made");
+            }
             What::ObserverPanicked => error!(target: "cofferdam", by, "an observer has panicked"),
         }
     }

@@ -41,6 +41,7 @@ pin_project! {
     /// The future of a [`Retry`](super::Retry).
     ///
     /// Dropped, it cancels the attempt that is going on, and makes no other.
+    #[project = RetryProjection]
     #[must_use = "futures do nothing unless polled"]
     pub struct RetryFuture<S: Service<R::Request>, R: Repeat<Request>, D, M, Request> {
         #[pin]
@@ -80,93 +81,136 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let plan = &**this.plan;
         loop {
-            let (mut last, waited) = match this.state.as_mut().project() {
+            let (mut last, next) = match this.state.as_mut().project() {
                 // Calling => (answered | Waiting)
                 StateProjection::Calling { future } => {
                     let answer = ready!(future.poll(cx));
                     *this.extra = None;
-                    (answer, false)
+                    let next = this.judge(answer.as_ref());
+                    (answer, next)
                 }
                 // Waiting => (answered | Waiting | Calling)
                 StateProjection::Waiting { timer, last } => {
                     ready!(timer.poll(cx));
-                    (last.take().expect("a future is not polled after its end"), true)
-                }
-            };
-            let mut asked = None;
-            if !waited {
-                let now = clock::coarse();
-                let reading = this.how.protocol.read(last.as_ref());
-                let wanted = count(plan, &reading, now) && !this.how.protocol.is_final(last.as_ref());
-                let next = match this.rest {
-                    Some(rest) if wanted => plan_next(
-                        plan,
-                        rest.end,
-                        this.waits,
-                        *this.attempt,
-                        reading.retry_after.or_else(|| reading.rejected.and_then(|rejected| rejected.retry_after())),
-                    ),
-                    _ => Next::Answered,
-                };
-                event::attempted(plan.name, this.attempt.number(), reading.outcome, now.since(*this.started), next);
-                match next {
-                    Next::Answered => return Poll::Ready(last),
-                    next => asked = Some(next),
-                }
-            }
-            let next = match asked {
-                Some(next) => next,
-                // Only now is it known how things stand: a blip is over, and an outage is not.
-                None if plan.budget.is_failing() => {
-                    *this.attempt = this.attempt.next();
-                    let end = this.rest.as_ref().and_then(|rest| rest.end);
-                    plan_next(plan, end, this.waits, *this.attempt, None)
-                }
-                None => {
-                    let rest = this.rest.as_mut().expect("nobody waits without it");
-                    let mut service = rest.service.clone();
-                    let attempt = match service.poll_ready(cx) {
-                        Poll::Ready(Ok(())) => match plan.budget.extra() {
-                            Ok(extra) => match this.how.repeat.again(&mut rest.kept) {
-                                Some(request) => Ok((extra, request)),
-                                None => Err(Next::GivenUp(GivenUp::Unrepeatable)),
-                            },
-                            Err(NoExtra::Full) => Err(Next::GivenUp(GivenUp::Full)),
-                            Err(NoExtra::Empty) => Err(Next::GivenUp(GivenUp::Empty)),
-                            // Others have failed in this very moment.
-                            Err(NoExtra::Failing) => {
-                                *this.attempt = this.attempt.next();
-                                Err(plan_next(plan, rest.end, this.waits, *this.attempt, None))
-                            }
-                        },
-                        Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                        Poll::Pending => Err(Next::GivenUp(GivenUp::NotReady)),
-                    };
-                    match attempt {
-                        Ok((extra, mut request)) => {
-                            *this.attempt = this.attempt.next();
-                            *this.extra = Some(extra);
-                            *this.started = clock::coarse();
-                            this.how.deadline.number(&mut request, *this.attempt);
-                            let future = service.call(request);
+                    let last = last.take().expect("a future is not polled after its end");
+                    match this.begin(cx) {
+                        Begin::Attempt(future) => {
                             this.state.set(State::Calling { future });
                             continue;
                         }
-                        Err(next) => next,
+                        Begin::Failed(error) => return Poll::Ready(Err(error)),
+                        Begin::Nothing(next) => (last, next),
                     }
                 }
             };
             match next {
                 Next::After(wait) => this.state.set(State::Waiting { timer: sleep(wait), last: Some(last) }),
+                Next::Answered => return Poll::Ready(last),
                 Next::GivenUp(why) => {
                     this.how.protocol.mark(&mut last, Exhausted::new(this.attempt.number(), why));
                     return Poll::Ready(last);
                 }
-                Next::Answered => return Poll::Ready(last),
             }
         }
+    }
+}
+
+/// What came of an attempt's turn.
+enum Begin<F, E> {
+    Attempt(F),
+    /// The service will never be ready again.
+    Failed(E),
+    Nothing(Next),
+}
+
+impl<S, R, D, M, Request> RetryProjection<'_, S, R, D, M, Request>
+where
+    S: Service<R::Request> + Clone,
+    R: Repeat<Request>,
+    D: AttemptSource<R::Request>,
+    M: RetryProtocol<S::Response, S::Error>,
+{
+    /// What follows this answer.
+    fn judge(&mut self, answer: Result<&S::Response, &S::Error>) -> Next {
+        let now = clock::coarse();
+        let reading = self.how.protocol.read(answer);
+        let wanted = count(self.plan, &reading, now) && !self.how.protocol.is_final(answer);
+        let next = if wanted && self.rest.is_some() {
+            let ours = reading.rejected.and_then(|rejected| rejected.retry_after());
+            self.plan_next(reading.retry_after.or(ours))
+        } else {
+            Next::Answered
+        };
+        event::attempted(self.plan.name, self.attempt.number(), reading.outcome, now.since(*self.started), next);
+        next
+    }
+
+    /// The turn of an attempt has come. Only now is it known how things stand: a blip is over, and an outage is not.
+    fn begin(&mut self, cx: &mut Context<'_>) -> Begin<S::Future, S::Error> {
+        if self.plan.budget.is_failing() {
+            return self.pass_over();
+        }
+        let rest = self.rest.as_mut().expect("nobody waits without it");
+        let mut service = rest.service.clone();
+        match service.poll_ready(cx) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(error)) => return Begin::Failed(error),
+            Poll::Pending => return self.give_up(GivenUp::NotReady),
+        }
+        // Paid for last: what is not sent costs nothing.
+        let Some(mut request) = self.how.repeat.again(&mut rest.kept) else {
+            return self.give_up(GivenUp::Unrepeatable);
+        };
+        match self.plan.budget.extra() {
+            Ok(extra) => *self.extra = Some(extra),
+            Err(NoExtra::Full) => return self.give_up(GivenUp::Full),
+            Err(NoExtra::Empty) => return self.give_up(GivenUp::Empty),
+            // Others have failed in this very moment.
+            Err(NoExtra::Failing) => return self.pass_over(),
+        }
+        *self.attempt = self.attempt.next();
+        *self.started = clock::coarse();
+        self.how.deadline.number(&mut request, *self.attempt);
+        Begin::Attempt(service.call(request))
+    }
+
+    /// The attempt is used up without being sent.
+    fn pass_over<F, E>(&mut self) -> Begin<F, E> {
+        *self.attempt = self.attempt.next();
+        match self.plan_next(None) {
+            Next::GivenUp(why) => self.give_up(why),
+            next => Begin::Nothing(next),
+        }
+    }
+
+    /// Says what was left open when the last attempt was told of.
+    fn give_up<F, E>(&mut self, why: GivenUp) -> Begin<F, E> {
+        event::given_up(self.plan.name, self.attempt.number(), why);
+        Begin::Nothing(Next::GivenUp(why))
+    }
+
+    /// What follows an attempt that failed.
+    #[cold]
+    fn plan_next(&mut self, asked: Option<Duration>) -> Next {
+        let (plan, now) = (&**self.plan, clock::now());
+        if self.attempt.number() >= plan.attempts {
+            return Next::GivenUp(GivenUp::Attempts);
+        }
+        if plan.budget.is_empty_at(now) {
+            return Next::GivenUp(GivenUp::Empty);
+        }
+        if asked.is_some_and(|asked| asked > plan.longest_retry_after) {
+            return Next::GivenUp(GivenUp::LeftAlone);
+        }
+        let wait = self.waits.get_or_insert_with(|| plan.backoff.waits()).next().unwrap_or_default();
+        // After what was asked for, or all who were asked would come back at once.
+        let wait = wait.saturating_add(asked.unwrap_or_default());
+        let end = self.rest.as_ref().and_then(|rest| rest.end);
+        if end.is_some_and(|end| now.after(wait) >= end) {
+            return Next::GivenUp(GivenUp::Time);
+        }
+        Next::After(wait)
     }
 }
 
@@ -183,32 +227,4 @@ fn count(plan: &Plan, reading: &Reading, now: Instant) -> bool {
         Some(rejected) if !reading.outcome.is_bad() => plan.rejections && rejected.retry_after().is_some(),
         _ => plan.when.wants(reading),
     }
-}
-
-/// What follows an attempt that failed.
-#[cold]
-fn plan_next(
-    plan: &Plan,
-    end: Option<Instant>,
-    waits: &mut Option<Waits>,
-    attempt: Attempt,
-    asked: Option<Duration>,
-) -> Next {
-    let now = clock::now();
-    if attempt.number() >= plan.attempts {
-        return Next::GivenUp(GivenUp::Attempts);
-    }
-    if plan.budget.is_empty_at(now) {
-        return Next::GivenUp(GivenUp::Empty);
-    }
-    if asked.is_some_and(|asked| asked > plan.longest_retry_after) {
-        return Next::GivenUp(GivenUp::LeftAlone);
-    }
-    let wait = waits.get_or_insert_with(|| plan.backoff.waits()).next().unwrap_or_default();
-    // After what was asked for, or all who were asked would come back at once.
-    let wait = wait.saturating_add(asked.unwrap_or_default());
-    if end.is_some_and(|end| now.after(wait) >= end) {
-        return Next::GivenUp(GivenUp::Time);
-    }
-    Next::After(wait)
 }

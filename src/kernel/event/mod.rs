@@ -71,6 +71,14 @@ pub enum What {
         /// What follows.
         next: Next,
     },
+    /// After an attempt that was to be followed by another, none was: the call has the last answer. Told once, after the
+    /// wait.
+    GivenUp {
+        /// How many attempts were made, or passed over while too many calls failed.
+        number: u32,
+        /// Why there was no further one.
+        why: GivenUp,
+    },
     /// A policy has changed its state. The changes of one policy are told in order: each begins where the one before ended.
     StateChanged {
         /// Which policy of that name: a number that no other one in this process has.
@@ -112,6 +120,13 @@ pub(crate) fn rejected(rejected: Rejected) {
 pub(crate) fn ended(by: Option<Name>, ended: &Ended) {
     if let Some(by) = by {
         tell(by, What::Ended { outcome: ended.outcome, latency: ended.latency() });
+    }
+}
+
+/// Tells of a call of which no further attempt was made after all. Unheard, it costs a load.
+pub(crate) fn given_up(by: Name, number: u32, why: GivenUp) {
+    if anybody() {
+        tell(by, What::GivenUp { number, why });
     }
 }
 
