@@ -256,11 +256,35 @@ fn forced_open_it_stays_open() {
     });
 }
 
+/// Six calls wait for an answer, and one that comes meets a seventh that would find a stall: whichever was first, the breaker goes
+/// on from there, and a success closes it.
+#[test]
+fn an_answer_meets_whoever_finds_a_stall() {
+    explore(2, || {
+        let breaker = touchy().stall((ms(250), 8.0)).build().unwrap();
+        (1..=20).for_each(|millis| call(&breaker, Outcome::Success, millis));
+        let mut waiting: Vec<Token> = (0..6).filter_map(|_| admit(&breaker, 1_000)).collect();
+        assert_eq!(waiting.len(), 6);
+        let answered = waiting.pop().unwrap();
+        let other = {
+            let breaker = breaker.clone();
+            thread::spawn(move || settle(&breaker, answered, Outcome::Success, 1_300))
+        };
+        let seventh = admit(&breaker, 1_300);
+        other.join().unwrap();
+        assert_eq!(breaker.state(), if seventh.is_some() { BreakerState::Closed } else { BreakerState::Open });
+        call(&breaker, Outcome::Success, 1_500);
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        // No suspicion is left of what was before.
+        assert!((0..5).all(|_| admit(&breaker, 1_800).is_some()));
+    });
+}
+
 /// Two threads count across the edge of a bucket: nothing is lost and nothing is counted twice.
 #[test]
 fn a_time_window_loses_nothing_at_the_edge_of_a_bucket() {
     explore(2, || {
-        let breaker = touchy().consecutive_failures(None).window(ms(10)).build().unwrap();
+        let breaker = touchy().consecutive_failures(None).stall(None).window(ms(10)).build().unwrap();
         call(&breaker, Outcome::Success, 0);
         let other = {
             let breaker = breaker.clone();
@@ -284,7 +308,7 @@ fn a_time_window_loses_nothing_at_the_edge_of_a_bucket() {
 #[test]
 fn a_time_window_is_never_seen_half_emptied() {
     explore(2, || {
-        let breaker = touchy().consecutive_failures(None).window(ms(10)).build().unwrap();
+        let breaker = touchy().consecutive_failures(None).stall(None).window(ms(10)).build().unwrap();
         for outcome in [Outcome::Success, Outcome::Success, Outcome::Success, Outcome::Failure] {
             call(&breaker, outcome, 0);
         }
@@ -303,8 +327,14 @@ fn a_time_window_is_never_seen_half_emptied() {
 #[test]
 fn a_count_window_never_counts_below_nothing() {
     explore(2, || {
-        let breaker =
-            touchy().consecutive_failures(None).failure_ratio(1.0).minimum_calls(2).window_calls(2).build().unwrap();
+        let breaker = touchy()
+            .consecutive_failures(None)
+            .stall(None)
+            .failure_ratio(1.0)
+            .minimum_calls(2)
+            .window_calls(2)
+            .build()
+            .unwrap();
         call(&breaker, Outcome::Success, 0);
         call(&breaker, Outcome::Success, 0);
         let other = {
@@ -327,7 +357,7 @@ fn a_count_window_never_counts_below_nothing() {
 #[test]
 fn a_count_window_keeps_its_totals_while_it_shrinks() {
     explore(2, || {
-        let breaker = touchy().consecutive_failures(None).minimum_calls(1).window_calls(3).build().unwrap();
+        let breaker = touchy().consecutive_failures(None).stall(None).minimum_calls(1).window_calls(3).build().unwrap();
         for _ in 0..3 {
             call(&breaker, Outcome::Failure, 0);
         }

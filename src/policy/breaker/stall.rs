@@ -26,7 +26,7 @@ const DOUBLES: u64 = 60_000_000_000;
 /// are written one by one: threads in the same moment may lose a sample or a count, and the next ones make up for it.
 #[derive(Debug)]
 pub(super) struct Stall {
-    /// The last answer, to a tick.
+    /// The last answer, to a tick; [`NEVER`] while nobody wants to know.
     answered: AtomicU64,
     /// Up to then nobody wonders where answers are.
     calm_until: AtomicU64,
@@ -66,6 +66,11 @@ impl Stall {
         let (floor, multiple) = setting.map_or((NEVER, 0.0), |(floor, multiple)| (nanos(floor), multiple));
         self.floor.store(floor, Ordering::Relaxed);
         self.multiple.store(multiple.to_bits(), Ordering::Relaxed);
+        if self.is_off() {
+            self.answered.store(NEVER, Ordering::Relaxed);
+        } else if self.answered.load(Ordering::Relaxed) == NEVER {
+            self.answered.store(0, Ordering::Relaxed);
+        }
         self.weigh();
         self.forget();
     }
@@ -122,7 +127,14 @@ impl Stall {
         self.suspected.store(0, Ordering::Relaxed);
     }
 
+    fn is_off(&self) -> bool {
+        self.floor.load(Ordering::Relaxed) == NEVER
+    }
+
     fn heard(&self, now: u64) {
+        if self.is_off() {
+            return;
+        }
         self.answered.store(now, Ordering::Relaxed);
         self.calm_until.store(now.saturating_add(self.after.load(Ordering::Relaxed)), Ordering::Relaxed);
         self.forget();
@@ -159,7 +171,7 @@ impl Stall {
 
     fn weigh(&self) {
         let floor = self.floor.load(Ordering::Relaxed);
-        let after = if floor == NEVER || self.samples.load(Ordering::Relaxed) < ENOUGH {
+        let after = if self.is_off() || self.samples.load(Ordering::Relaxed) < ENOUGH {
             NEVER
         } else {
             let multiple = f64::from_bits(self.multiple.load(Ordering::Relaxed));
