@@ -144,6 +144,9 @@ fuzz_target!(|input: Input| {
                 let started = took.map_or(started, |took| earlier(now, took));
                 let mut ended = Ended::new(how.outcome(), started, now);
                 ended.head = head.map(|after| started.after(after));
+                if let Some(head) = ended.head {
+                    breaker.head(&token, started, head);
+                }
                 ended.retry_after = retry_after;
                 breaker.settle(token, &ended);
             }
@@ -190,7 +193,7 @@ fn recovers(breaker: &CircuitBreaker) {
             .open_time_growth(1.0)
             .open_time_max(HOUR)
             .probes(3)
-            .probe_failure_ratio(1.0)
+            .probe_failure_ratio(0.5)
             .probe_lease(HOUR)
             .ramp(None)
     });
@@ -203,15 +206,18 @@ fn recovers(breaker: &CircuitBreaker) {
     settle(breaker.admit(&(), now).expect("closed"), Outcome::Failure, now);
     assert_eq!(breaker.state(), BreakerState::Open);
 
-    // An hour later there are three probes, and no more.
+    // An hour later there is one probe, and when it went well the other two, and no more.
     let now = now.after(HOUR);
-    let probes: Vec<Token> = std::iter::from_fn(|| breaker.admit(&(), now).ok()).take(1_000).collect();
-    assert_eq!(probes.len(), 3);
+    let probes = || -> Vec<Token> { std::iter::from_fn(|| breaker.admit(&(), now).ok()).take(1_000).collect() };
+    let first = probes();
+    assert_eq!(first.len(), 1);
+    first.into_iter().for_each(|token| settle(token, Outcome::Success, now));
+    assert_eq!(breaker.state(), BreakerState::HalfOpen);
+    let others = probes();
+    assert_eq!(others.len(), 2);
 
-    // One success tells that not all of them will fail: it closes.
-    for token in probes {
-        settle(token, Outcome::Success, now);
-    }
+    // Two successes tell that less than half of them can fail: it closes.
+    others.into_iter().for_each(|token| settle(token, Outcome::Success, now));
     assert_eq!(breaker.state(), BreakerState::Closed);
     assert!(breaker.admit(&(), now).is_ok());
 }
