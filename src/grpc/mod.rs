@@ -58,15 +58,15 @@
 //! **Clones** of a guarded service share the policy, as everywhere. **In a stack** it stands where any guard stands, and
 //! further in than what translates gRPC-Web, which moves the status into the body, where it is not looked for.
 
+mod attempts;
 mod code;
 mod flow;
 mod hops;
 mod protocol;
-mod retry;
 mod status;
 mod wording;
 
+pub use attempts::Unsaid;
 pub use code::Code;
 pub use protocol::{ByCode, ByTrailers, ClassifyStatus, Grpc};
-pub use retry::Unsaid;
 pub use wording::{TrailersOnly, trailers_only};

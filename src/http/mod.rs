@@ -42,12 +42,12 @@
 //! travels in headers: see [`hops`].
 
 mod answer;
+mod attempts;
 mod context;
 mod fallback;
 pub mod hops;
 mod paced;
 mod protocol;
-mod retry;
 pub(crate) mod retry_after;
 mod tracked;
 mod worded;
@@ -56,11 +56,11 @@ mod wording;
 pub use answer::{ReadHead, rejection};
 #[cfg(feature = "grpc")]
 pub(crate) use answer::{read_answer, word};
+pub use attempts::{ByMethod, HttpAttempts};
 pub use fallback::HttpFallback;
 pub use hops::ContextHeaders;
 pub use paced::Paced;
 pub use protocol::{ByStatus, ClassifyHead, Http};
-pub use retry::{ByMethod, HttpRetry};
 pub(crate) use tracked::Rest;
 pub use tracked::{ByHead, ReadEnd, Tracked};
 use worded::Worded;

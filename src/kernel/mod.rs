@@ -3,6 +3,7 @@
 //! A [`Policy`] admits calls and is told how they ended. A [`Ticket`] makes sure that it is told exactly once.
 //! A [`Guard`] puts a policy around a service, and a [`Protocol`] says how that service's answers are read.
 
+pub(crate) mod attempts;
 pub mod budget;
 pub(crate) mod clock;
 pub mod context;

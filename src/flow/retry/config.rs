@@ -2,9 +2,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 
-use super::{Backoff, Cloned, Retry};
+use super::{Backoff, Retry};
 use crate::kernel::{
     Budget, ClassifyWith, Invalid, Name, Plain, Reading,
+    attempts::{Cloned, How},
     context::{CarriedDeadline, NoDeadline},
 };
 
@@ -76,14 +77,6 @@ impl fmt::Debug for When {
 pub struct RetryLayer<R = Cloned, D = NoDeadline, M = Plain> {
     plan: Arc<Plan>,
     how: How<R, D, M>,
-}
-
-/// What the types decide.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct How<R, D, M> {
-    pub(super) repeat: R,
-    pub(super) deadline: D,
-    pub(super) protocol: M,
 }
 
 #[derive(Debug)]

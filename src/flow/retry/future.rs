@@ -9,12 +9,10 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
-use super::{
-    Exhausted, Repeat, RetryProtocol, Waits,
-    config::{How, Plan},
-};
+use super::{Waits, config::Plan};
 use crate::kernel::{
     Attempt, GivenUp, Instant, Next, Outcome, Reading,
+    attempts::{AttemptProtocol, Exhausted, How, Repeat},
     budget::{Extra, NoExtra},
     clock,
     context::AttemptSource,
@@ -75,7 +73,7 @@ where
     S: Service<R::Request> + Clone,
     R: Repeat<Request>,
     D: AttemptSource<R::Request>,
-    M: RetryProtocol<S::Response, S::Error>,
+    M: AttemptProtocol<S::Response, S::Error>,
 {
     type Output = Result<S::Response, S::Error>;
 
@@ -129,7 +127,7 @@ where
     S: Service<R::Request> + Clone,
     R: Repeat<Request>,
     D: AttemptSource<R::Request>,
-    M: RetryProtocol<S::Response, S::Error>,
+    M: AttemptProtocol<S::Response, S::Error>,
 {
     /// What follows this answer.
     fn judge(&mut self, answer: Result<&S::Response, &S::Error>) -> Next {

@@ -49,13 +49,14 @@
 mod backoff;
 mod config;
 mod future;
-mod repeat;
 mod service;
 
 pub use backoff::{Backoff, Waits};
 pub use config::{Builder, RetryLayer};
 pub use future::RetryFuture;
-pub use repeat::{Cloned, Every, Idempotent, Repeat};
-pub use service::{Exhausted, Retry, RetryProtocol};
+pub use service::Retry;
 
-pub use crate::kernel::Budget;
+pub use crate::kernel::{
+    Budget,
+    attempts::{AttemptProtocol, Cloned, Every, Exhausted, Idempotent, Repeat},
+};

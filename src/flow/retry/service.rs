@@ -5,12 +5,12 @@ use std::{
 
 use tower_service::Service;
 
-use super::{
-    Builder, Repeat, RetryFuture,
-    config::{How, Plan},
-    future::Rest,
+use super::{Builder, RetryFuture, config::Plan, future::Rest};
+use crate::kernel::{
+    attempts::{AttemptProtocol, How, Repeat},
+    clock,
+    context::AttemptSource,
 };
-use crate::kernel::{Carries, Classify, GivenUp, Plain, Protocol, Reading, clock, context::AttemptSource};
 
 /// Makes further attempts of calls that failed: see the [module](super).
 ///
@@ -62,7 +62,7 @@ where
     S: Service<R::Request> + Clone,
     R: Repeat<Request>,
     D: AttemptSource<Request> + AttemptSource<R::Request>,
-    M: RetryProtocol<S::Response, S::Error>,
+    M: AttemptProtocol<S::Response, S::Error>,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -88,48 +88,4 @@ where
         let future = self.inner.call(request);
         RetryFuture::new(future, rest, started, Arc::clone(&self.plan), self.how.clone())
     }
-}
-
-/// What a retry needs of a protocol: to read an answer, and to mark one that nobody should try to mend any more.
-pub trait RetryProtocol<Response, Error>: Clone {
-    /// Reads an answer: what became of the attempt.
-    fn read(&self, answer: Result<&Response, &Error>) -> Reading;
-
-    /// Whether the answer says that there must be no further attempt.
-    fn is_final(&self, answer: Result<&Response, &Error>) -> bool;
-
-    /// Marks the answer of a call that was given up, if it has a place for that, so that retries further out leave it.
-    fn mark(&self, answer: &mut Result<Response, Error>, exhausted: Exhausted);
-}
-
-/// Marks the answer of a call of which no further attempt was made, though one might have mended it. Retries further out
-/// do not try again either.
-///
-/// Plain answers have no place for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Exhausted {
-    /// How many attempts were made, or passed over while too many calls failed.
-    pub attempts: u32,
-    /// Why there was no further one.
-    pub why: GivenUp,
-}
-
-impl Exhausted {
-    pub(super) fn new(attempts: u32, why: GivenUp) -> Self {
-        Self { attempts, why }
-    }
-}
-
-impl<T, E: Carries, C: Classify<T, E> + Clone> RetryProtocol<T, E> for Plain<C> {
-    #[inline]
-    fn read(&self, answer: Result<&T, &E>) -> Reading {
-        Protocol::read(self, answer)
-    }
-
-    fn is_final(&self, _: Result<&T, &E>) -> bool {
-        false
-    }
-
-    fn mark(&self, _: &mut Result<T, E>, _: Exhausted) {}
 }

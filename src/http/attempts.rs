@@ -3,13 +3,17 @@ use http_body::Body;
 
 use super::{Http, ReadHead};
 use crate::{
-    flow::retry::{Builder, Cloned, Every, Exhausted, Idempotent, RetryProtocol},
-    kernel::{Protocol, Reading, context::CarriedDeadline},
+    flow::retry::Builder,
+    kernel::{
+        Protocol, Reading,
+        attempts::{AttemptProtocol, Cloned, Every, Exhausted, Idempotent},
+        context::CarriedDeadline,
+    },
 };
 
-/// What a [`Retry`](crate::Retry) reads HTTP responses by, and marks them with.
+/// What those who make several attempts, as a [`Retry`](crate::Retry) does, read HTTP responses by and mark them with.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct HttpRetry<H = Http>(H);
+pub struct HttpAttempts<H = Http>(H);
 
 /// Requests that do no more if they are sent twice: by `GET`, `HEAD`, `OPTIONS`, `TRACE`, `PUT` or `DELETE`, or with an
 /// `Idempotency-Key`, which all attempts carry alike.
@@ -61,19 +65,19 @@ impl<D, M> Builder<Cloned<Every>, D, M> {
     /// assert_eq!(response.extensions().get::<Exhausted>().unwrap().attempts, 2);
     /// # Ok(()) }
     /// ```
-    pub fn http(self) -> Builder<Cloned<ByMethod>, CarriedDeadline, HttpRetry> {
+    pub fn http(self) -> Builder<Cloned<ByMethod>, CarriedDeadline, HttpAttempts> {
         self.http_with(Http::new()).idempotent(ByMethod)
     }
 }
 
 impl<R, D, M> Builder<R, D, M> {
     /// For services whose responses are read like this. Which requests may be sent again stays as it was said.
-    pub fn http_with<H>(self, protocol: H) -> Builder<R, CarriedDeadline, HttpRetry<H>> {
-        self.context().protocol(HttpRetry(protocol))
+    pub fn http_with<H>(self, protocol: H) -> Builder<R, CarriedDeadline, HttpAttempts<H>> {
+        self.context().protocol(HttpAttempts(protocol))
     }
 }
 
-impl<B: Body, E, H> RetryProtocol<Response<B>, E> for HttpRetry<H>
+impl<B: Body, E, H> AttemptProtocol<Response<B>, E> for HttpAttempts<H>
 where
     H: ReadHead + Protocol<Response<B>, E>,
 {

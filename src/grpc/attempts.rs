@@ -2,9 +2,12 @@ use http::Request;
 
 use super::Grpc;
 use crate::{
-    flow::retry::{Builder, Cloned, Every, Idempotent},
-    http::HttpRetry,
-    kernel::context::CarriedDeadline,
+    flow::retry::Builder,
+    http::HttpAttempts,
+    kernel::{
+        attempts::{Cloned, Every, Idempotent},
+        context::CarriedDeadline,
+    },
 };
 
 /// No request may be sent again: what a gRPC method does when it is called twice, its name does not say.
@@ -34,7 +37,7 @@ impl<D, M> Builder<Cloned<Every>, D, M> {
     ///     .build()?;
     /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
     /// ```
-    pub fn grpc(self) -> Builder<Cloned<Unsaid>, CarriedDeadline, HttpRetry<Grpc>> {
+    pub fn grpc(self) -> Builder<Cloned<Unsaid>, CarriedDeadline, HttpAttempts<Grpc>> {
         self.http_with(Grpc::new()).idempotent(Unsaid)
     }
 }
