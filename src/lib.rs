@@ -96,7 +96,7 @@ pub use kernel::{
     Deadline, Degraded, Ended, Event, Fresh, GivenUp, Guard, Guarded, GuardedFuture, Immediate, Instant, Invalid,
     Keyed, Kind, Listening, Name, Next, Observer, Oneshot, Outcome, Plain, Policy, Protocol, Ratio, Reading, Refused,
     Rejected, Run, RunFuture, Setting, Shadow, Subscription, TaskKey, Ticket, Timing, Waiting, WaitingCall,
-    WaitingFuture, What, Why, budget, context, guard, keyed, observe, observer_panics, waiting,
+    WaitingFuture, Weighted, What, Why, budget, context, guard, keyed, observe, observer_panics, waiting, weighted,
 };
 #[cfg(feature = "rate-limit")]
 pub use policy::rate::{self, Rate, RateLimit};

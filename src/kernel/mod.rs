@@ -33,6 +33,7 @@ mod shared;
 pub(crate) mod sync;
 mod ticket;
 pub mod waiting;
+pub mod weighted;
 pub(crate) mod window;
 
 pub use budget::Budget;
@@ -59,3 +60,4 @@ pub use shadow::Shadow;
 pub use ticket::Ticket;
 #[cfg(feature = "http")]
 pub(crate) use ticket::watch;
+pub use weighted::Weighted;
