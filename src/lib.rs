@@ -37,6 +37,7 @@
 //! | another attempt where that helps | [`Retry`], [`Backoff`] | [`retry`] |
 //! | an answer all the same | [`Fallback`] | [`fallback`] |
 //! | calls to wait for a slot for a while | [`Bulkhead`] with a [queue](bulkhead::Builder::queue) | [`bulkhead`], [`waiting`] |
+//! | calls to take as much as they weigh | [`Weighted`] | [`weighted`] |
 //! | a policy per tenant, shard or route | [`Keyed`] | [`keyed`] |
 //! | extra attempts to be at most a share of what succeeds | [`Budget`] | [`budget`] |
 //! | to try a policy without rejecting anything | [`Shadow`] | |

@@ -490,10 +490,16 @@ fn a_limit_that_finds_itself_allocates_nothing_and_neither_does_shedding() {
     let mut limited = guard(limit()).layer(echo());
     allocates_nothing("a limited call", || assert_eq!(call(&mut limited, 2), Ok(2)));
     allocates_nothing("one that fails", || assert_eq!(call(&mut limited, 1), Err(Error::Odd)));
+    let weigh = |weight: &u32| std::num::NonZeroU32::new(*weight).expect("something");
+    let mut weighted = guard(limit().weighted(weigh)).layer(echo());
+    allocates_nothing("a limited call with a weight", || assert_eq!(call(&mut weighted, 2), Ok(2)));
 
     let shed = LoadShed::builder(limit()).rank(sheddable as fn(&u32) -> Rank).build().unwrap();
     let mut shedding = guard(shed).layer(echo());
     allocates_nothing("a call that finds a slot", || assert_eq!(call(&mut shedding, 2), Ok(2)));
+    let shed = LoadShed::builder(limit()).rank(sheddable as fn(&u32) -> Rank).build().unwrap();
+    let mut weighted = guard(shed.weighted(weigh)).layer(echo());
+    allocates_nothing("one that finds a few", || assert_eq!(call(&mut weighted, 2), Ok(2)));
 
     let throttle = AdaptiveThrottle::builder("throttle").rank(sheddable as fn(&u32) -> Rank).build().unwrap();
     let mut throttled = guard(throttle).layer(echo());

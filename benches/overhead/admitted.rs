@@ -1,6 +1,6 @@
 //! One call that is admitted, on one thread and on two.
 
-use std::{future::ready, time::Duration};
+use std::{future::ready, num::NonZeroU32, time::Duration};
 
 use cofferdam::{Admit, Fallback, Immediate, Keyed, Policy, Rejected, Retry, Shadow, Timeout, guard};
 use tower::{Layer, Service, ServiceBuilder};
@@ -66,6 +66,7 @@ fn single() -> Vec<Subject> {
         Subject::service("adaptive limit + load shedding", guard(load_shed()).layer(Work)).bar(2.0),
         guarded("adaptive throttle", throttle()).bar(1.0),
         guarded("bulkhead, weighted", bulkhead().weighted(|_: &u64| 1)),
+        guarded("adaptive limit, weighted", adaptive_limit().weighted(|_: &u64| NonZeroU32::MIN)),
         guarded("Shadow of breaker", Shadow::new(breaker())),
         guarded("Option of breaker", Some(breaker())),
         Subject::calls("breaker, by guard.call", move |n| poll_once(called.call(&n, || ready(Ok::<_, Rejected>(n))))),

@@ -126,6 +126,10 @@ impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
         self.room.capacity().max_queue() as usize
     }
 
+    pub(super) fn advance(&self) {
+        self.room.advance();
+    }
+
     #[inline]
     pub(super) fn controller(&self) -> &Controller<A> {
         &self.limit.controller
@@ -138,8 +142,8 @@ impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
     /// The same, in which a request takes as many slots of the limit as `weight` says: see
     /// [`AdaptiveLimit::weighted`].
     ///
-    /// In line, a heavy request stands where its rank puts it, and nobody overtakes it: those behind it wait until there is
-    /// room for it, or until its time is up. One that is heavier than the limit comes in once nothing is in flight. How many may
+    /// In line, a heavy request stands where its rank puts it, and no lighter one behind it comes in first: they wait until there
+    /// is room for it, or until its time is up. One that is heavier than the limit comes in once nothing is in flight. How many may
     /// wait follows from how many slots calls held of late, and shares of [classes](Builder::min_share) are shares of the slots
     /// that are taken. A health check beyond the limit weighs nothing.
     ///
