@@ -3,6 +3,8 @@
 //! Callers come at random and do not wait for each other. Each gives up when its time is over. What it was told by then
 //! counts: a good answer in time, and nothing else.
 
+#[path = "../ask.rs"]
+mod ask;
 mod random;
 mod report;
 pub mod scenarios;
@@ -12,7 +14,7 @@ mod world;
 
 use std::{pin::Pin, rc::Rc, sync::Arc, task::Poll};
 
-use cofferdam::{BoxError, Context, Criticality, Deadline, Rejected, TaskKey};
+use cofferdam::{BoxError, Criticality, Deadline, Rejected, TaskKey};
 pub use random::{Distribution, Random};
 pub use report::Report;
 pub use server::{Change, Machine, Server, Sharing};
@@ -20,30 +22,8 @@ use stacks::Client;
 pub use stacks::Stack;
 use world::{Event, Woken, World, nanos};
 
-/// What is asked of the server.
-#[derive(Clone, Copy, Debug)]
-pub struct Ask {
-    deadline: Deadline,
-    criticality: Criticality,
-    task: TaskKey,
-    /// As a multiple of what calls cost on average.
-    cost: f64,
-}
-
-impl Context for Ask {
-    fn deadline(&self) -> Option<Deadline> {
-        Some(self.deadline)
-    }
-    fn set_deadline(&mut self, deadline: Deadline) {
-        self.deadline = deadline;
-    }
-    fn criticality(&self) -> Option<Criticality> {
-        Some(self.criticality)
-    }
-    fn task(&self) -> Option<TaskKey> {
-        Some(self.task)
-    }
-}
+/// What is asked of the server: its work is a multiple of what calls cost on average.
+pub type Ask = ask::Ask<f64>;
 
 /// An experiment. What is in seconds says so by its number being a fraction.
 #[derive(Clone, Debug)]
@@ -229,7 +209,7 @@ impl<'a> Run<'a> {
         let client = Rc::clone(&self.clients[task % self.clients.len()]);
         let deadline = Deadline::after(std::time::Duration::from_nanos(patience));
         for _ in 0..self.experiment.calls_per_task {
-            let call = Some(client(Ask { deadline, criticality, task: key, cost }));
+            let call = Some(client(Ask { deadline, criticality, task: Some(key), work: cost }));
             let began = self.world.now();
             let number = self.asked.insert(Asked { call, task, class, began, until: began + patience });
             // Numbers are used again, so a time goes with them: see `give_up`.

@@ -160,7 +160,7 @@ impl Server {
         let mut state = self.state.borrow_mut();
         state.work_until(self.world.now());
         state.arrived += 1;
-        let work = state.machine.mean * state.factor * ask.cost * {
+        let work = state.machine.mean * state.factor * ask.work * {
             let distribution = state.machine.distribution;
             distribution.draw(&mut state.random)
         };
