@@ -11,11 +11,13 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use cofferdam::{
     Backoff, Context, Deadline, GivenUp, Instant, Retry,
     retry::{Exhausted, RetryLayer},
 };
-use http::{Method, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 type Calls = Arc<AtomicU32>;
@@ -141,5 +143,31 @@ async fn a_grpc_method_is_called_again_if_that_was_said_and_the_server_does_not_
         let layer: RetryLayer<_, _, _> = two!().grpc().idempotent(move |_: &Request<String>| said).build().unwrap();
         layer.layer(always(&calls, answer)).oneshot(request(Method::POST)).await.unwrap();
         assert_eq!(calls.load(Ordering::SeqCst), made, "{said} {pushback:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn defect_120_a_status_in_trailers_is_passed_on_as_it_came() {
+    // A status in the head calls for another attempt. One behind a message is known only when the answer is half passed on,
+    // so nothing is kept back to look at it, and nothing of it is lost.
+    for (message, in_trailers, made) in [("", false, 2), ("", true, 1), ("half", true, 1)] {
+        let calls = Calls::default();
+        let counts = calls.clone();
+        let service = service_fn(move |_: Request<String>| {
+            counts.fetch_add(1, Ordering::SeqCst);
+            let status = HeaderMap::from_iter([(HeaderName::from_static("grpc-status"), HeaderValue::from(14))]);
+            let (head, trailers) = if in_trailers { (HeaderMap::new(), Some(Ok(status))) } else { (status, None) };
+            let body = Full::new(Bytes::from(message)).with_trailers(std::future::ready(trailers));
+            let mut response = Response::new(body);
+            *response.headers_mut() = head;
+            async move { Ok::<_, Infallible>(response) }
+        });
+        let layer = two!().grpc().idempotent(|_: &Request<String>| true).build().unwrap();
+        let response = layer.layer(service).oneshot(request(Method::POST)).await.unwrap();
+        assert_eq!(calls.load(Ordering::SeqCst), made, "{message:?} {in_trailers}");
+        let whole = response.into_body().collect().await.unwrap();
+        let trailers = whole.trailers().map(|trailers| trailers["grpc-status"].clone());
+        assert_eq!(trailers, in_trailers.then(|| HeaderValue::from(14)));
+        assert_eq!(whole.to_bytes(), message);
     }
 }

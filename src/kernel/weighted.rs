@@ -92,6 +92,11 @@ pub trait Weigh: Policy {
     /// Handed out with a weight, and given back once. What it stands for is what comes back, whatever has changed since.
     type Taken;
 
+    /// As [`Policy::head`].
+    fn head_weighed(&self, taken: &Self::Taken, started: Instant, now: Instant) {
+        let _ = (taken, started, now);
+    }
+
     /// As [`Policy::settle`].
     fn settle_weighed(&self, taken: Self::Taken, ended: &Ended);
 
@@ -160,6 +165,10 @@ impl<P: Weigh, F> Policy for Weighted<P, F> {
     type Token = P::Taken;
 
     const TIMING: Timing = P::TIMING;
+
+    fn head(&self, taken: &P::Taken, started: Instant, now: Instant) {
+        self.policy.head_weighed(taken, started, now);
+    }
 
     #[inline]
     fn settle(&self, taken: P::Taken, ended: &Ended) {
