@@ -76,6 +76,8 @@ pub mod grpc;
 pub mod http;
 mod kernel;
 mod policy;
+#[cfg(feature = "http")]
+pub mod presets;
 mod watch;
 
 pub use flow::{
