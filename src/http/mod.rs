@@ -67,4 +67,4 @@ use worded::Worded;
 pub use wording::{Errors, Problem, WordWith, Wording};
 
 /// The front door: whole stacks stand above this module, and are found in it.
-pub use crate::presets::http_server as server;
+pub use crate::presets::{http_client as client, http_server as server};

@@ -38,14 +38,21 @@
 //! **Rejections** are those of the parts, over HTTP as responses: see [`http`](crate::http). **Clones** of a stack, and all
 //! services that it is put around, share all state: one dependency is one stack.
 
+mod client;
 mod explain;
 mod part;
 mod server;
 
+pub use client::{Client, ClientBuilder};
 pub use explain::{Explanation, Part};
 pub use server::{Server, ServerBuilder};
 
-use crate::http::{ContextHeaders, Http};
+#[cfg(feature = "grpc")]
+use crate::grpc::{Grpc, Unsaid};
+use crate::{
+    http::{ByMethod, ContextHeaders, Http},
+    kernel::attempts::Cloned,
+};
 
 /// Starts the stack of an HTTP server.
 ///
@@ -55,4 +62,41 @@ use crate::http::{ContextHeaders, Http};
 /// ```
 pub fn http_server(name: impl Into<String>) -> ServerBuilder {
     ServerBuilder::new(name.into(), ContextHeaders::default(), Http::new())
+}
+
+/// Starts the stack of an HTTP client of one dependency.
+///
+/// ```
+/// let stack = cofferdam::http::client("payments").build()?;
+/// # let _ = stack; Ok::<(), cofferdam::Invalid>(())
+/// ```
+pub fn http_client(name: impl Into<String>) -> ClientBuilder {
+    ClientBuilder::new(name.into(), ContextHeaders::default(), Cloned(ByMethod), Http::new())
+}
+
+/// Starts the stack of a gRPC server.
+///
+/// ```
+/// let stack = cofferdam::grpc::server("checkout").build()?;
+/// # let _ = stack; Ok::<(), cofferdam::Invalid>(())
+/// ```
+#[cfg(feature = "grpc")]
+pub fn grpc_server(name: impl Into<String>) -> ServerBuilder<(), Grpc> {
+    ServerBuilder::new(name.into(), ContextHeaders::grpc(), Grpc::new())
+}
+
+/// Starts the stack of a gRPC client of one dependency. Nothing is repeated unless
+/// [`idempotent`](ClientBuilder::idempotent) says of which methods it may be.
+///
+/// ```
+/// use http::Request;
+///
+/// let stack = cofferdam::grpc::client("payments")
+///     .idempotent(|request: &Request<tonic::body::Body>| request.uri().path() == "/Payments/Find")
+///     .build()?;
+/// # let _ = stack; Ok::<(), cofferdam::Invalid>(())
+/// ```
+#[cfg(feature = "grpc")]
+pub fn grpc_client(name: impl Into<String>) -> ClientBuilder<(), Cloned<Unsaid>, Grpc> {
+    ClientBuilder::new(name.into(), ContextHeaders::grpc(), Cloned(Unsaid), Grpc::new())
 }

@@ -70,3 +70,8 @@ pub(super) fn configure(part: &str, control: Option<&dyn Control>, setting: &str
     let control = control.ok_or_else(|| unknown(part, "a part that is not left out"))?;
     control.configure(setting, value).map_err(|invalid| invalid.within(part))
 }
+
+/// A part that may have been left out, for operators.
+pub(super) fn control<C: Control>(part: &Option<C>) -> Option<&dyn Control> {
+    part.as_ref().map(|part| part as _)
+}

@@ -4,7 +4,7 @@ use tower_layer::Layer;
 
 use super::{
     Explanation, Part,
-    part::{Choice, Wishes, configure, split, unknown, write},
+    part::{Choice, Wishes, configure, control, split, unknown, write},
 };
 use crate::{
     flow::timeout::{self, Timeout, TimeoutLayer},
@@ -211,9 +211,9 @@ impl<P, M> Server<P, M> {
     #[must_use]
     pub fn explain(&self) -> Explanation {
         let [context, timeout] = &*self.fixed;
-        let shedding = self.shedding.as_ref().map(|shedding| {
-            Part::new("shedding", "as much as can be done, what matters most first", Control::settings(shedding))
-        });
+        let shedding = control(&self.shedding)
+            .map(Control::settings)
+            .map(|settings| Part::new("shedding", "as much as can be done, what matters most first", settings));
         let parts = [
             Some(Part::new("context", "what requests say of themselves, as far as it is believed", context.clone())),
             shedding,
@@ -233,10 +233,6 @@ impl<P, M> Server<P, M> {
             _ => Err(unknown(path, "of `shedding`: all else is set before it is built")),
         }
     }
-}
-
-fn control(shedding: &Option<LoadShed>) -> Option<&dyn Control> {
-    shedding.as_ref().map(|shedding| shedding as _)
 }
 
 impl<P, M: Clone> Clone for Server<P, M> {
