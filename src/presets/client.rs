@@ -3,8 +3,8 @@ use std::{sync::Arc, time::Duration};
 use tower_layer::Layer;
 
 use super::{
-    Explanation, Part,
-    part::{Choice, Wishes, configure, control, split, unknown, write},
+    Config, Explanation, Part,
+    part::{Choice, Live, change, change_all, configure, control, unknown, write},
 };
 use crate::{
     flow::{
@@ -62,7 +62,7 @@ pub struct ClientBuilder<P = (), R = Cloned<ByMethod>, M = Http> {
     headers: ContextHeaders,
     repeat: R,
     protocol: M,
-    wishes: Wishes,
+    config: Config,
 }
 
 impl<R, M> ClientBuilder<(), R, M> {
@@ -78,7 +78,7 @@ impl<R, M> ClientBuilder<(), R, M> {
             headers,
             repeat,
             protocol,
-            wishes: Wishes::default(),
+            config: Config::default(),
         }
     }
 }
@@ -139,17 +139,25 @@ impl<P, R, M> ClientBuilder<P, R, M> {
     /// A setting in text, by its path: `retry.attempts`, `retry.total`, `timeout.attempt`, or `breaker.` or `throttle.` and any
     /// of their settings. It is checked when the stack is built.
     pub fn set(mut self, path: impl Into<String>, value: impl Into<String>) -> Self {
-        self.wishes.add(path.into(), value.into());
+        self.config.add(path.into(), value.into());
+        self
+    }
+
+    /// Many settings in text, after those that were given before.
+    pub fn config(mut self, config: &Config) -> Self {
+        self.config.extend(config);
         self
     }
 
     fn with<Q, T, N>(self, change: impl FnOnce(P, R, M) -> (Q, T, N)) -> ClientBuilder<Q, T, N> {
-        let Self { name, attempts, budget, breaker, throttle, policy, timeout, headers, repeat, protocol, wishes } =
+        let Self { name, attempts, budget, breaker, throttle, policy, timeout, headers, repeat, protocol, config } =
             self;
         let (policy, repeat, protocol) = change(policy, repeat, protocol);
-        ClientBuilder { name, attempts, budget, breaker, throttle, policy, timeout, headers, repeat, protocol, wishes }
+        ClientBuilder { name, attempts, budget, breaker, throttle, policy, timeout, headers, repeat, protocol, config }
     }
 }
+
+const LIVE: &str = "of `breaker` or `throttle`: all else is set before it is built";
 
 const PARTS: &str = "of one of `retry`, `breaker`, `throttle` and `timeout`";
 
@@ -171,7 +179,7 @@ impl<P: Policy, R: Clone + 'static, M: Clone + 'static> ClientBuilder<P, R, M> {
             headers,
             repeat,
             protocol,
-            wishes,
+            config,
         } = self;
         let breaker = breaker.or_make(|| CircuitBreaker::builder(&*name).build())?;
         let throttle = throttle.or_make(|| AdaptiveThrottle::builder(&*name).build())?;
@@ -181,7 +189,7 @@ impl<P: Policy, R: Clone + 'static, M: Clone + 'static> ClientBuilder<P, R, M> {
         let mut timeout = Timeout::builder(&*name).deadline().protocol(protocol.clone());
         timeout.attempt = limit;
 
-        wishes.make(|part, setting, value| match part {
+        config.make(|part, setting, value| match part {
             "retry" => write(part, &retry::Builder::fields(), &mut retry, setting, value),
             "timeout" => write(part, &timeout::Builder::fields(), &mut timeout, setting, value),
             "breaker" => configure(part, control(&breaker), setting, value),
@@ -291,11 +299,20 @@ impl<P, R, M> Client<P, R, M> {
     ///
     /// [`Invalid`] names the setting by its path, its value and what it may be; nothing is changed then.
     pub fn set(&self, path: &str, value: &str) -> Result<(), Invalid> {
-        match split(path)? {
-            (part @ "breaker", setting) => configure(part, control(&self.breaker), setting, value),
-            (part @ "throttle", setting) => configure(part, control(&self.throttle), setting, value),
-            _ => Err(unknown(path, "of `breaker` or `throttle`: all else is set before it is built")),
-        }
+        change(&self.live(), LIVE, path, value)
+    }
+
+    /// Changes all of these settings while it runs.
+    ///
+    /// # Errors
+    ///
+    /// As for [`set`](Self::set): if one of them cannot be, none is changed.
+    pub fn apply(&self, config: &Config) -> Result<(), Invalid> {
+        change_all(&self.live(), LIVE, config)
+    }
+
+    fn live(&self) -> Live<'_, 2> {
+        [("breaker", control(&self.breaker)), ("throttle", control(&self.throttle))]
     }
 }
 

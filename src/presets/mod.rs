@@ -32,18 +32,20 @@
 //! stack is made of, in which order and with which numbers, is said by `explain()`.
 //!
 //! **Settings in text**, from a file or an admin endpoint, go by their path, such as `breaker.open_time`: before a stack is
-//! built, and most of them while it runs. They are checked as all others, and errors name the path. With the feature
-//! `serde` a whole table of them can be read at once: `Config`.
+//! built, and those of policies while it runs. They are checked as all others, and errors name the path. Many at once are a
+//! [`Config`], which with the feature `serde` can be read from a file.
 //!
 //! **Rejections** are those of the parts, over HTTP as responses: see [`http`](crate::http). **Clones** of a stack, and all
 //! services that it is put around, share all state: one dependency is one stack.
 
 mod client;
+mod config;
 mod explain;
 mod part;
 mod server;
 
 pub use client::{Client, ClientBuilder};
+pub use config::Config;
 pub use explain::{Explanation, Part};
 pub use server::{Server, ServerBuilder};
 

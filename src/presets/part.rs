@@ -1,6 +1,7 @@
-//! What the two stacks have in common: parts that can be replaced or left out, and settings by path.
+//! What the two stacks have in common: parts that can be replaced or left out, and settings by their path.
 
-use crate::kernel::{Control, Invalid, control::Fields};
+use super::Config;
+use crate::kernel::{Control, Invalid, Setting, control::Fields};
 
 /// A part as the stack makes it, or as the user has said: another one, or none.
 #[derive(Clone, Debug)]
@@ -15,30 +16,6 @@ impl<T> Choice<T> {
             Self::Ours => make().map(Some),
             Self::Theirs(part) => Ok(part),
         }
-    }
-}
-
-/// Settings in text that are to be made when the parts are there.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Wishes(Vec<Wish>);
-
-#[derive(Clone, Debug)]
-struct Wish {
-    path: String,
-    value: String,
-}
-
-impl Wishes {
-    pub(super) fn add(&mut self, path: String, value: String) {
-        self.0.push(Wish { path, value });
-    }
-
-    /// Makes all of them, in the order in which they were added.
-    pub(super) fn make(self, mut set: impl FnMut(&str, &str, &str) -> Result<(), Invalid>) -> Result<(), Invalid> {
-        self.0.into_iter().try_for_each(|Wish { path, value }| {
-            let (part, setting) = split(&path)?;
-            set(part, setting, &value)
-        })
     }
 }
 
@@ -74,4 +51,39 @@ pub(super) fn configure(part: &str, control: Option<&dyn Control>, setting: &str
 /// A part that may have been left out, for operators.
 pub(super) fn control<C: Control>(part: &Option<C>) -> Option<&dyn Control> {
     part.as_ref().map(|part| part as _)
+}
+
+/// The parts of a stack that can be changed while it runs.
+pub(super) type Live<'s, const N: usize> = [(&'static str, Option<&'s dyn Control>); N];
+
+/// Changes one setting of them.
+pub(super) fn change<const N: usize>(
+    live: &Live<'_, N>,
+    allowed: &'static str,
+    path: &str,
+    value: &str,
+) -> Result<(), Invalid> {
+    let (part, setting) = split(path)?;
+    let (_, control) = live.iter().find(|(name, _)| *name == part).ok_or_else(|| unknown(path, allowed))?;
+    configure(part, *control, setting, value)
+}
+
+/// Changes all of these settings or, if one of them cannot be, none.
+pub(super) fn change_all<const N: usize>(
+    live: &Live<'_, N>,
+    allowed: &'static str,
+    config: &Config,
+) -> Result<(), Invalid> {
+    let before: Vec<(&str, Vec<Setting>)> =
+        live.iter().filter_map(|(name, control)| Some((*name, (*control)?.settings()))).collect();
+    let changed = config.iter().try_for_each(|(path, value)| change(live, allowed, path, value));
+    if changed.is_err() {
+        for (part, setting) in
+            before.iter().flat_map(|(part, settings)| settings.iter().map(move |setting| (part, setting)))
+        {
+            // It was so a moment ago, and so it can be again.
+            let _ = change(live, allowed, &format!("{part}.{}", setting.name), &setting.value);
+        }
+    }
+    changed
 }

@@ -3,8 +3,8 @@ use std::{sync::Arc, time::Duration};
 use tower_layer::Layer;
 
 use super::{
-    Explanation, Part,
-    part::{Choice, Wishes, configure, control, split, unknown, write},
+    Config, Explanation, Part,
+    part::{Choice, Live, change, change_all, configure, control, unknown, write},
 };
 use crate::{
     flow::timeout::{self, Timeout, TimeoutLayer},
@@ -53,7 +53,7 @@ pub struct ServerBuilder<P = (), M = Http> {
     policy: P,
     timeout: Option<Duration>,
     protocol: M,
-    wishes: Wishes,
+    config: Config,
 }
 
 impl<M> ServerBuilder<(), M> {
@@ -66,7 +66,7 @@ impl<M> ServerBuilder<(), M> {
             policy: (),
             timeout: None,
             protocol,
-            wishes: Wishes::default(),
+            config: Config::default(),
         }
     }
 }
@@ -109,19 +109,27 @@ impl<P, M> ServerBuilder<P, M> {
     /// A setting in text, by its path: `shedding.` and a setting of [`LoadShed`] or of its limit, `timeout.attempt`,
     /// `context.default_deadline` or `context.longest_deadline`. It is checked when the stack is built.
     pub fn set(mut self, path: impl Into<String>, value: impl Into<String>) -> Self {
-        self.wishes.add(path.into(), value.into());
+        self.config.add(path.into(), value.into());
+        self
+    }
+
+    /// Many settings in text, after those that were given before.
+    pub fn config(mut self, config: &Config) -> Self {
+        self.config.extend(config);
         self
     }
 
     fn with<Q, N>(self, change: impl FnOnce(P, M) -> (Q, N)) -> ServerBuilder<Q, N> {
-        let Self { name, headers, trust, shedding, policy, timeout, protocol, wishes } = self;
+        let Self { name, headers, trust, shedding, policy, timeout, protocol, config } = self;
         let (policy, protocol) = change(policy, protocol);
-        ServerBuilder { name, headers, trust, shedding, policy, timeout, protocol, wishes }
+        ServerBuilder { name, headers, trust, shedding, policy, timeout, protocol, config }
     }
 }
 
 /// The deadline of a request that names none.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+const LIVE: &str = "of `shedding`: all else is set before it is built";
 
 const PARTS: &str = "of one of `context`, `shedding` and `timeout`";
 
@@ -132,7 +140,7 @@ impl<P: Policy, M: Clone + 'static> ServerBuilder<P, M> {
     ///
     /// [`Invalid`] names the setting by its path, its value and what it may be.
     pub fn build(self) -> Result<Server<P, M>, Invalid> {
-        let Self { name, headers, trust, shedding, policy, timeout: limit, protocol, wishes } = self;
+        let Self { name, headers, trust, shedding, policy, timeout: limit, protocol, config } = self;
         let shedding = shedding.or_make(|| {
             let limit = AdaptiveLimit::builder(&*name).deadline().build()?;
             LoadShed::builder(limit).build()
@@ -142,7 +150,7 @@ impl<P: Policy, M: Clone + 'static> ServerBuilder<P, M> {
         let mut timeout = Timeout::builder(&*name).deadline().protocol(protocol.clone());
         timeout.attempt = limit;
 
-        wishes.make(|part, setting, value| match part {
+        config.make(|part, setting, value| match part {
             "context" => write(part, &trust::fields(), &mut trust, setting, value),
             "timeout" => write(part, &timeout::Builder::fields(), &mut timeout, setting, value),
             "shedding" => configure(part, control(&shedding), setting, value),
@@ -228,10 +236,20 @@ impl<P, M> Server<P, M> {
     ///
     /// [`Invalid`] names the setting by its path, its value and what it may be; nothing is changed then.
     pub fn set(&self, path: &str, value: &str) -> Result<(), Invalid> {
-        match split(path)? {
-            ("shedding", setting) => configure("shedding", control(&self.shedding), setting, value),
-            _ => Err(unknown(path, "of `shedding`: all else is set before it is built")),
-        }
+        change(&self.live(), LIVE, path, value)
+    }
+
+    /// Changes all of these settings while it runs.
+    ///
+    /// # Errors
+    ///
+    /// As for [`set`](Self::set): if one of them cannot be, none is changed.
+    pub fn apply(&self, config: &Config) -> Result<(), Invalid> {
+        change_all(&self.live(), LIVE, config)
+    }
+
+    fn live(&self) -> Live<'_, 1> {
+        [("shedding", control(&self.shedding))]
     }
 }
 

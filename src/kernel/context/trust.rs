@@ -4,10 +4,9 @@ use super::{
     Attempt, Context, Criticality, Deadline, TaskKey,
     timeout_text::{MOST_DIGITS, number, read, read_millis},
 };
-use crate::kernel::{
-    Invalid,
-    control::{Field, Fields},
-};
+use crate::kernel::Invalid;
+#[cfg(feature = "http")]
+use crate::kernel::control::{Field, Fields};
 
 /// In bytes: of a name, and so of anything that is read at all.
 pub(crate) const LONGEST_TEXT: usize = 4096;

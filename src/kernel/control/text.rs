@@ -66,8 +66,7 @@ impl Text for Criticality {
     }
 
     fn from_text(setting: &'static str, text: &str) -> Result<Self, Invalid> {
-        let classes = "CRITICAL_PLUS, CRITICAL, SHEDDABLE_PLUS or SHEDDABLE";
-        Self::read(text).ok_or_else(|| Invalid::new(setting, text, classes))
+        Self::read(text).ok_or_else(|| Invalid::new(setting, text, Self::SPELLINGS))
     }
 }
 
