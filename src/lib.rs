@@ -27,6 +27,7 @@
 //!
 //! | you want | it is | module |
 //! |---|---|---|
+//! | a whole stack in a line | `http::server`, `http::client`, and under `grpc` | `presets` |
 //! | to stop calling what does not work | [`CircuitBreaker`] | [`breaker`] |
 //! | at most so many calls at a time | [`Bulkhead`] | [`bulkhead`] |
 //! | at most so many calls per time | `RateLimit`, feature `rate-limit` | `rate` |
@@ -65,6 +66,7 @@
 //! | `http` | yes | the HTTP protocol: `.http()` on layers; a request's context in headers |
 //! | `grpc` | no | the gRPC protocol: `.grpc()` on layers; with it comes `http` |
 //! | `rate-limit` | no | `RateLimit`, on the crate `governor` |
+//! | `serde` | no | settings of whole stacks, read from files: `presets::Config` |
 //! | `tracing` | no | [`Tracing`], an observer that writes events to `tracing` |
 //! | `test-util` | no | the crate's clock is tokio's, so tests on a paused clock work; not for production |
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -77,6 +79,8 @@ pub mod grpc;
 pub mod http;
 mod kernel;
 mod policy;
+#[cfg(feature = "http")]
+pub mod presets;
 mod watch;
 
 pub use flow::{

@@ -65,3 +65,6 @@ pub(crate) use tracked::Rest;
 pub use tracked::{ByHead, ReadEnd, Tracked};
 use worded::Worded;
 pub use wording::{Errors, Problem, WordWith, Wording};
+
+/// The front door: whole stacks stand above this module, and are found in it.
+pub use crate::presets::{http_client as client, http_server as server};

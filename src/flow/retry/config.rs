@@ -3,6 +3,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use tower_layer::Layer;
 
 use super::{Backoff, Retry};
+#[cfg(feature = "http")]
+use crate::kernel::control::{Field, Fields};
 use crate::kernel::{
     Budget, ClassifyWith, Invalid, Name, Plain, Reading,
     attempts::{Cloned, How},
@@ -199,6 +201,23 @@ impl<R, D, M> Builder<R, D, M> {
     /// For services of another protocol.
     pub fn protocol<N>(self, protocol: N) -> Builder<R, D, N> {
         self.with(|repeat, deadline, _| (repeat, deadline, protocol))
+    }
+
+    /// Its settings by name, but for those that are no text.
+    #[cfg(feature = "http")]
+    pub(crate) fn fields() -> Fields<Self>
+    where
+        Self: 'static,
+    {
+        Fields {
+            names: "attempts, total, longest_retry_after or rejections",
+            all: vec![
+                Field::new("attempts", |builder: &mut Self| &mut builder.attempts),
+                Field::new("total", |builder| &mut builder.total),
+                Field::new("longest_retry_after", |builder| &mut builder.longest_retry_after),
+                Field::new("rejections", |builder| &mut builder.rejections),
+            ],
+        }
     }
 
     /// Builds the layer.
