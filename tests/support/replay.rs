@@ -309,11 +309,8 @@ impl Harness {
         let given = match reader.body.as_mut().poll_frame(&mut Context::from_waker(&waker)) {
             Poll::Pending => Given::Nothing,
             Poll::Ready(None) => Given::End,
-            Poll::Ready(Some(Err(ReplayError::Source(error)))) => {
-                assert!(error.is::<io::Error>());
-                Given::Failed
-            }
-            Poll::Ready(Some(Err(_))) => Given::Lost,
+            Poll::Ready(Some(Err(ReplayError::Source(_)))) => Given::Failed,
+            Poll::Ready(Some(Err(ReplayError::Lost))) => Given::Lost,
             Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                 Ok(data) => Given::Data(data),
                 Err(frame) => Given::Trailers(frame.into_trailers().unwrap()),

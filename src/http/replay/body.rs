@@ -14,7 +14,6 @@ use super::{
     ReplayError, Tape,
     shared::{Reader, Shared, Step, own},
 };
-use crate::BoxError;
 
 pin_project! {
     /// The body of a request that may be sent again: the same frames as those of the body behind it, trailers too.
@@ -139,14 +138,14 @@ impl<B> fmt::Debug for Replay<B> {
     }
 }
 
-impl<B: Body> Body for Replay<B>
-where
-    B::Error: Into<BoxError>,
-{
+impl<B: Body> Body for Replay<B> {
     type Data = Bytes;
-    type Error = ReplayError;
+    type Error = ReplayError<B::Error>;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReplayError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ReplayError<B::Error>>>> {
         match self.project().kind.project() {
             KindProjection::Once { body } => body.poll_frame(cx).map(|frame| frame.map(own)),
             KindProjection::Taped { playing } => playing.poll_frame(cx),
@@ -168,11 +167,8 @@ where
     }
 }
 
-impl<B: Body> Playing<B>
-where
-    B::Error: Into<BoxError>,
-{
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReplayError>>> {
+impl<B: Body> Playing<B> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReplayError<B::Error>>>> {
         let (frame, last) = match ready!(self.poll_step(cx)) {
             Step::Frame(frame, last) => (Some(Ok(frame)), last),
             Step::Failed(error) => (Some(Err(error)), true),
@@ -187,7 +183,7 @@ where
         Poll::Ready(frame)
     }
 
-    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step<B::Error>> {
         if let Source::Reader(reader) = &self.source {
             match ready!(reader.poll(cx)) {
                 Ok(step) => return Poll::Ready(step),

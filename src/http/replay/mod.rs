@@ -60,6 +60,6 @@ mod shared;
 mod tape;
 
 pub use body::Replay;
-pub use error::ReplayError;
+pub use error::{Lost, ReplayError};
 pub use replayed::{AsReplay, Kept, MapBody, Replayed, WayBack};
 pub use tape::Tape;

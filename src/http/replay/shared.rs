@@ -13,10 +13,7 @@ use super::{
     ReplayError,
     reel::{Gone, Kept, Next, Reel},
 };
-use crate::{
-    BoxError,
-    kernel::sync::{Arc, Mutex, lock},
-};
+use crate::kernel::sync::{Arc, Mutex, lock};
 
 /// The body that is recorded, and what has been read of it.
 pub(super) struct Shared<B> {
@@ -95,19 +92,16 @@ impl<B> Drop for Reader<B> {
 }
 
 /// What a reader is given.
-pub(super) enum Step {
+pub(super) enum Step<E> {
     /// This, and whether nothing follows it.
     Frame(Frame<Bytes>, bool),
     Ended,
-    Failed(ReplayError),
+    Failed(ReplayError<E>),
 }
 
-impl<B: Body> Reader<B>
-where
-    B::Error: Into<BoxError>,
-{
+impl<B: Body> Reader<B> {
     /// What comes next; or the body itself, if nobody else reads it or will.
-    pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<Step, Pin<Box<B>>>> {
+    pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<Step<B::Error>, Pin<Box<B>>>> {
         // What a waker does when it is cloned or dropped is not ours: not under the lock.
         let mut waker = Some(cx.waker().clone());
         match self.shared.readers.with(|reel| reel.next(self.key, &mut waker)) {
@@ -125,7 +119,7 @@ where
     }
 
     /// Polls the source for all who read, and it will wake all of them.
-    fn poll_source(&self, mut source: Pin<Box<B>>, room: usize) -> Poll<Step> {
+    fn poll_source(&self, mut source: Pin<Box<B>>, room: usize) -> Poll<Step<B::Error>> {
         let readers = &self.shared.readers;
         let on_panic = OnPanic(self);
         let polled = source.as_mut().poll_frame(&mut Context::from_waker(&Waker::from(Arc::clone(readers))));
@@ -173,11 +167,11 @@ impl<B> Reader<B> {
     }
 }
 
-/// A frame, or an error, in types that do not depend on the body.
-pub(super) fn own<D: Buf, E: Into<BoxError>>(frame: Result<Frame<D>, E>) -> Result<Frame<Bytes>, ReplayError> {
+/// A frame, or an error, as all who read are given it.
+pub(super) fn own<D: Buf, E>(frame: Result<Frame<D>, E>) -> Result<Frame<Bytes>, ReplayError<E>> {
     match frame {
         Ok(frame) => Ok(frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))),
-        Err(error) => Err(ReplayError::Source(error.into())),
+        Err(error) => Err(ReplayError::Source(error)),
     }
 }
 
