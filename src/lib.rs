@@ -36,6 +36,7 @@
 //! | no call to last longer than it is worth | [`Timeout`], [`Deadline`] | [`timeout`] |
 //! | to send a server no more than it takes | [`AdaptiveThrottle`] | [`throttle`] |
 //! | another attempt where that helps | [`Retry`], [`Backoff`] | [`retry`] |
+//! | a streaming body to be sent again | [`Replay`], chosen by `.http()` on a retry | [`replay`] |
 //! | an answer all the same | [`Fallback`] | [`fallback`] |
 //! | calls to wait for a slot for a while | [`Bulkhead`] with a [queue](bulkhead::Builder::queue) | [`bulkhead`], [`waiting`] |
 //! | calls to take as much as they weigh | [`Weighted`] | [`weighted`] |
@@ -95,6 +96,7 @@ pub use http::{
     Http,
     hops::{self, ContextHeaders},
     rejection,
+    replay::{self, Replay},
 };
 pub use kernel::{
     Admit, Attempt, Bell, Budget, ByResult, Call, Carries, Classify, ClassifyWith, Context, Control, Criticality,

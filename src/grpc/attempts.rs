@@ -3,7 +3,7 @@ use http::Request;
 use super::Grpc;
 use crate::{
     flow::retry::Builder,
-    http::HttpAttempts,
+    http::{HttpAttempts, Replayed},
     kernel::{
         attempts::{Cloned, Every, Idempotent},
         context::CarriedDeadline,
@@ -37,7 +37,7 @@ impl<D, M> Builder<Cloned<Every>, D, M> {
     ///     .build()?;
     /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
     /// ```
-    pub fn grpc(self) -> Builder<Cloned<Unsaid>, CarriedDeadline, HttpAttempts<Grpc>> {
-        self.http_with(Grpc::new()).idempotent(Unsaid)
+    pub fn grpc(self) -> Builder<Replayed<Unsaid>, CarriedDeadline, HttpAttempts<Grpc>> {
+        self.http_with(Grpc::new()).repeat(Replayed::default())
     }
 }

@@ -1,7 +1,7 @@
 use http::{Method, Request, Response};
 use http_body::Body;
 
-use super::{Http, ReadHead};
+use super::{Http, ReadHead, Replayed};
 use crate::{
     flow::retry::Builder,
     kernel::{
@@ -42,20 +42,24 @@ impl<D, M> Builder<Cloned<Every>, D, M> {
     /// attempt, and only those are sent again that [`ByMethod`] holds for. What else may be is said after it, with
     /// [`idempotent`](Self::idempotent).
     ///
-    /// The body of a request is cloned with it, so it must be one that can be. A response is good or bad by its head: one
-    /// that breaks off later is not made again. A response of which no further attempt was made carries [`Exhausted`] in
+    /// The body of a request is sent as it comes in, and what was sent is kept for another attempt, up to
+    /// [`body_limit`](Self::body_limit): the service behind is sent a [`Replay`](crate::Replay) of it, or what
+    /// [`map_body`](Self::map_body) makes of one. Whose bodies are `Clone` and small may have them cloned, and the service
+    /// sent what it was sent: `.http().repeat(Cloned::default()).idempotent(ByMethod)`.
+    ///
+    /// A response is good or bad by its head: one that breaks off later is not made again. A response of which no further attempt was made carries [`Exhausted`] in
     /// its extensions, and retries further out leave it as it is.
     ///
     /// ```
     /// use std::convert::Infallible;
-    /// use cofferdam::{Retry, retry::Exhausted};
+    /// use cofferdam::{Replay, Retry, retry::Exhausted};
     /// use http::{Request, Response, StatusCode};
     /// use tower::{ServiceBuilder, ServiceExt, service_fn};
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let service = ServiceBuilder::new()
     ///     .layer(Retry::builder("payments").attempts(2).http().build()?)
-    ///     .service(service_fn(|_: Request<String>| async {
+    ///     .service(service_fn(|_: Request<Replay<String>>| async {
     ///         let mut response = Response::new(String::new());
     ///         *response.status_mut() = StatusCode::BAD_GATEWAY;
     ///         Ok::<_, Infallible>(response)
@@ -65,8 +69,8 @@ impl<D, M> Builder<Cloned<Every>, D, M> {
     /// assert_eq!(response.extensions().get::<Exhausted>().unwrap().attempts, 2);
     /// # Ok(()) }
     /// ```
-    pub fn http(self) -> Builder<Cloned<ByMethod>, CarriedDeadline, HttpAttempts> {
-        self.http_with(Http::new()).idempotent(ByMethod)
+    pub fn http(self) -> Builder<Replayed, CarriedDeadline, HttpAttempts> {
+        self.http_with(Http::new()).repeat(Replayed::default())
     }
 }
 

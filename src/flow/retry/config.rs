@@ -7,7 +7,7 @@ use super::{Backoff, Retry};
 use crate::kernel::control::{Field, Fields};
 use crate::kernel::{
     Budget, ClassifyWith, Invalid, Name, Plain, Reading,
-    attempts::{Cloned, How},
+    attempts::{Cloned, How, Selective},
     context::{CarriedDeadline, NoDeadline},
 };
 
@@ -51,7 +51,9 @@ pub struct Builder<R = Cloned, D = NoDeadline, M = Plain> {
     budget: Option<Budget>,
     when: When,
     rejections: bool,
-    pub(crate) repeat: R,
+    /// What a setting of an adapter was refused for.
+    invalid: Option<Invalid>,
+    repeat: R,
     deadline: D,
     protocol: M,
 }
@@ -104,6 +106,7 @@ impl Builder {
             budget: None,
             when: When(None),
             rejections: false,
+            invalid: None,
             repeat: Cloned::default(),
             deadline: NoDeadline,
             protocol: Plain::default(),
@@ -123,6 +126,7 @@ impl<R, D, M> Builder<R, D, M> {
             budget: self.budget,
             when: self.when,
             rejections: self.rejections,
+            invalid: self.invalid,
             repeat,
             deadline,
             protocol,
@@ -177,13 +181,29 @@ impl<R, D, M> Builder<R, D, M> {
     }
 
     /// Which requests may be sent more than once. Default: all of them.
-    pub fn idempotent<F>(self, idempotent: F) -> Builder<Cloned<F>, D, M> {
-        self.with(|_, deadline, protocol| (Cloned(idempotent), deadline, protocol))
+    pub fn idempotent<F>(self, idempotent: F) -> Builder<R::Of, D, M>
+    where
+        R: Selective<F>,
+    {
+        self.with(|repeat, deadline, protocol| (repeat.only(idempotent), deadline, protocol))
     }
 
     /// How requests are kept for another attempt. Default: [`Cloned`].
     pub fn repeat<N>(self, repeat: N) -> Builder<N, D, M> {
         self.with(|_, deadline, protocol| (repeat, deadline, protocol))
+    }
+
+    /// Changes how requests are kept; what cannot be is refused when the layer is built.
+    #[cfg_attr(not(feature = "http"), allow(dead_code))]
+    pub(crate) fn change_repeat<N>(self, change: impl FnOnce(R) -> (N, Option<Invalid>)) -> Builder<N, D, M> {
+        let mut refused = None;
+        let mut changed = self.with(|repeat, deadline, protocol| {
+            let (repeat, invalid) = change(repeat);
+            refused = invalid;
+            (repeat, deadline, protocol)
+        });
+        changed.invalid = changed.invalid.or(refused);
+        changed
     }
 
     /// Keeps to the deadline that a request carries, sends each attempt on with its number, and makes no further attempt
@@ -226,6 +246,9 @@ impl<R, D, M> Builder<R, D, M> {
     ///
     /// [`Invalid`] names the setting, its value and what it may be.
     pub fn build(self) -> Result<RetryLayer<R, D, M>, Invalid> {
+        if let Some(invalid) = self.invalid {
+            return Err(invalid);
+        }
         if !(1..=100).contains(&self.attempts) {
             return Err(Invalid::new("attempts", self.attempts, "1 to 100"));
         }

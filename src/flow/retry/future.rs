@@ -167,6 +167,8 @@ where
             // Others have failed in this very moment.
             Err(NoExtra::Failing) => return self.pass_over(),
         }
+        // The answer before has come, and is not passed on.
+        self.how.repeat.supersede(&mut rest.kept);
         *self.attempt = self.attempt.next();
         *self.started = clock::coarse();
         self.how.deadline.number(&mut request, *self.attempt);

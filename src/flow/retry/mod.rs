@@ -58,5 +58,5 @@ pub use service::Retry;
 
 pub use crate::kernel::{
     Budget,
-    attempts::{AttemptProtocol, Cloned, Every, Exhausted, Idempotent, Repeat},
+    attempts::{AttemptProtocol, Cloned, Every, Exhausted, Idempotent, Repeat, Selective},
 };

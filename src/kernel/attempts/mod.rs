@@ -3,7 +3,7 @@
 
 mod repeat;
 
-pub use repeat::{Cloned, Every, Idempotent, Repeat};
+pub use repeat::{Cloned, Every, Idempotent, Repeat, Selective};
 
 use super::{Carries, Classify, GivenUp, Plain, Protocol, Reading};
 
