@@ -4,7 +4,7 @@ use super::{
     controller::{Begun, Controller},
 };
 use crate::kernel::{
-    Admit, Ended, Fresh, Immediate, Instant, Invalid, Name, Policy, Rejected, Timing, Why, clock,
+    Admit, Dependency, Ended, Fresh, Immediate, Instant, Invalid, Name, Policy, Rejected, Timing, Why, clock,
     context::{DeadlineSource, NoDeadline},
     sync::Arc,
 };
@@ -43,8 +43,15 @@ impl AdaptiveLimit {
 }
 
 impl<A: Algorithm, D> AdaptiveLimit<A, D> {
-    pub(super) fn new(name: Name, algorithm: A, deadline: D, settings: Settings) -> Self {
-        Self { name, controller: Arc::new(Controller::new(algorithm, settings, clock::now())), deadline }
+    pub(super) fn new(
+        name: Name,
+        algorithm: A,
+        deadline: D,
+        settings: Settings,
+        dependency: Option<&Dependency>,
+    ) -> Self {
+        let report = dependency.map(Dependency::report);
+        Self { name, controller: Arc::new(Controller::new(algorithm, settings, report, clock::now())), deadline }
     }
 
     /// The name.

@@ -6,6 +6,7 @@ use crate::{
         Admit, Criticality, Deadline, Ended, Fresh, Instant, Invalid, Name, Policy, Rejected, Timing, Waiting, Why,
         clock,
         context::{CarriedDeadline, CarriedRank, DeadlineSource, Rank, RankSource},
+        dependency::Report,
         sync::{Arc, AtomicU32, Ordering},
         waiting::{Claim, Order, Place, Room, Turned},
     },
@@ -38,11 +39,19 @@ where
 
 /// What not every call comes by.
 #[derive(Debug)]
-struct Extras {
+pub(super) struct Extras {
     shares: Option<Shares>,
     pressure: Option<Pressure>,
     /// Health checks that were let in beyond the limit.
     exempt: AtomicU32,
+    /// Where others are told of pressure.
+    report: Option<Report>,
+}
+
+impl Extras {
+    pub(super) fn new(shares: Option<Shares>, pressure: Option<Pressure>, report: Option<Report>) -> Self {
+        Self { shares, pressure, exempt: AtomicU32::new(0), report }
+    }
 }
 
 /// So many health checks at a time are let in beyond the limit. Whoever sends more is no health check.
@@ -71,18 +80,12 @@ impl<A: Algorithm, D> LoadShed<A, D> {
 }
 
 impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
-    pub(super) fn new(
-        limit: AdaptiveLimit<A, D>,
-        rank: R,
-        shares: Option<Shares>,
-        max_queue: u32,
-        pressure: Option<Pressure>,
-    ) -> Self {
+    pub(super) fn new(limit: AdaptiveLimit<A, D>, rank: R, max_queue: u32, extras: Extras) -> Self {
         // Until when somebody waits is its deadline's business.
         const NEVER_MIND: Duration = Duration::from_secs(3600);
         let front = Front::new(Arc::clone(&limit.controller), max_queue);
         let room = Arc::new(Room::new(limit.name(), front, max_queue as usize, NEVER_MIND, Order::default()));
-        Self { limit, room, rank, extras: Shared::new(Extras { shares, pressure, exempt: AtomicU32::new(0) }) }
+        Self { limit, room, rank, extras: Shared::new(extras) }
     }
 
     /// The name: that of the limit.
@@ -191,6 +194,9 @@ impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
         R: RankSource<Request>,
     {
         self.controller().found_none();
+        if let Some(report) = &self.extras.report {
+            report.feel_pressure(clock::coarse());
+        }
         let rank = self.rank.rank(request);
         let index = rank.index() as u64;
         if index < self.room.floor() && self.extras.shares.is_none() && !self.rank.is_exempt(request) {
@@ -297,6 +303,8 @@ impl<A: Algorithm, D: Clone, R: Clone> Fresh for LoadShed<A, D, R> {
     fn fresh(&self) -> Self {
         let shares = self.extras.shares.as_ref().map(Shares::fresh);
         let pressure = self.extras.pressure.as_ref().map(Pressure::fresh);
-        Self::new(self.limit.fresh(), self.rank.clone(), shares, self.room.capacity().max_queue(), pressure)
+        // What is too much for one key is not too much for the dependency.
+        let extras = Extras::new(shares, pressure, None);
+        Self::new(self.limit.fresh(), self.rank.clone(), self.room.capacity().max_queue(), extras)
     }
 }
