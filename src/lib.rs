@@ -80,6 +80,7 @@ mod watch;
 
 pub use flow::{
     fallback::{self, Cause, Failed, Fallback, FallbackLayer},
+    hedge::{self, Hedge, HedgeLayer},
     retry::{self, Backoff, Retry, RetryLayer},
     timeout::{self, Timeout, TimeoutLayer},
 };

@@ -208,11 +208,7 @@ async fn a_retry_gives_up_at_once_while_the_breaker_is_not_closed() {
     opens.await.unwrap();
     assert_eq!((calls.load(Ordering::SeqCst), Instant::now().since(start)), (2, ms(50)));
     let given_up = format!("GivenUp({:?})", GivenUp::Open);
-    let expected = [
-        (1, given_up),
-        (1, format!("After({:?})", ms(50))),
-        (1, "the circuit is not closed".to_owned()),
-    ];
+    let expected = [(1, given_up), (1, format!("After({:?})", ms(50))), (1, "the circuit is not closed".to_owned())];
     assert_eq!(*told.lock().unwrap(), expected);
     assert_eq!(dependency.budget().balance(), 3.0);
 }

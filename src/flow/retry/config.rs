@@ -6,6 +6,7 @@ use super::{Backoff, Retry};
 use crate::kernel::{
     Budget, Dependency, Invalid, Plain, Reading, attempts,
     attempts::{Cloned, Common, How},
+    budget::Teller,
     context::NoDeadline,
 };
 
@@ -80,6 +81,8 @@ pub struct RetryLayer<R = Cloned, D = NoDeadline, M = Plain> {
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) common: Common,
+    /// Hedges that share the budget leave it to this retry to tell it of calls.
+    pub(super) _teller: Teller,
     pub(super) attempts: u32,
     pub(super) total: Option<Duration>,
     pub(super) backoff: Backoff,
@@ -160,6 +163,7 @@ impl<R, D, M> Builder<R, D, M> {
             return Err(Invalid::new("attempts", own.attempts, "1 to 100"));
         }
         let plan = Plan {
+            _teller: common.budget.teller(),
             common,
             attempts: own.attempts,
             total: own.total.map(|total| Invalid::unless_duration("total", total)).transpose()?,

@@ -88,6 +88,8 @@ pub enum GivenUp {
     Crowded,
     /// Too few calls were seen to know what is usual.
     Learning,
+    /// An operator has switched extra attempts off.
+    Off,
 }
 
 impl GivenUp {
@@ -108,6 +110,7 @@ impl GivenUp {
             Self::Failing => "the last calls have failed",
             Self::Crowded => "more calls are in flight than of late",
             Self::Learning => "what is usual is not known yet",
+            Self::Off => "extra attempts are switched off",
         }
     }
 }
