@@ -14,9 +14,9 @@ use std::{
 };
 
 use cofferdam::{
-    AdaptiveLimit, Attempt, Backoff, BoxError, Budget, Bulkhead, Carries, CircuitBreaker, Control, Criticality, Deadline,
-    Dependency, Event, Event as Told, GivenUp, Hedge, HedgeLayer, Instant, Made, Next, Outcome, Policy, Rejected, Retry,
-    Timeout, What, Why, observe,
+    AdaptiveLimit, Attempt, Backoff, BoxError, Budget, Bulkhead, Carries, CircuitBreaker, Control, Criticality,
+    Deadline, Dependency, Event, Event as Told, GivenUp, Hedge, HedgeLayer, Instant, Made, Next, Outcome, Policy,
+    Rejected, Retry, Timeout, What, Why, observe,
 };
 use futures_util::FutureExt;
 use tower::{Layer, Service, ServiceExt};

@@ -116,6 +116,11 @@ proptest! {
         }
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
     /// Where all hedges win, twice the share of calls and a half reach the delay; where none does, half of it.
     #[test]
     fn useless_hedges_cost_five_times_as_much(seed: u64) {
