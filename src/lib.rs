@@ -35,10 +35,13 @@
 //! | no call to last longer than it is worth | [`Timeout`], [`Deadline`] | [`timeout`] |
 //! | to send a server no more than it takes | [`AdaptiveThrottle`] | [`throttle`] |
 //! | another attempt where that helps | [`Retry`], [`Backoff`] | [`retry`] |
+//! | the slowest calls not to be waited for | [`Hedge`] | [`hedge`] |
 //! | an answer all the same | [`Fallback`] | [`fallback`] |
 //! | calls to wait for a slot for a while | [`Bulkhead`] with a [queue](bulkhead::Builder::queue) | [`bulkhead`], [`waiting`] |
 //! | a policy per tenant, shard or route | [`Keyed`] | [`keyed`] |
 //! | extra attempts to be at most a share of what succeeds | [`Budget`] | [`budget`] |
+//! | breaker, limit, retry and hedge to share what they know | [`Dependency`] | [`dependency`] |
+//! | how requests are kept and answers are read for several attempts | [`attempts::Repeat`], [`attempts::AttemptProtocol`] | [`attempts`] |
 //! | to try a policy without rejecting anything | [`Shadow`] | |
 //! | several policies as one | a tuple, or [`Policy::and`] | |
 //! | a policy of your own | [`Policy`], [`Admit`] | |
@@ -52,8 +55,8 @@
 //!
 //! # The order of layers
 //!
-//! From the outside in: **fallback, retry, guard (breaker, throttle, bulkhead), timeout, service**. The fallback answers
-//! for everything further in. The retry makes each attempt pass the guards by itself. The breaker stands before the bulkhead, so that an open one costs no slot, and both stand outside the
+//! From the outside in: **fallback, retry, hedge, guard (breaker, throttle, bulkhead), timeout, service**. The fallback answers
+//! for everything further in. Retry and hedge make each attempt pass the guards by itself. The breaker stands before the bulkhead, so that an open one costs no slot, and both stand outside the
 //! timeout: a timeout is a failure that the breaker counts, and a call holds its slot until the timeout ends it. What reads a
 //! request's context from headers is outermost in a server, and what writes it is innermost in a client: see [`hops`].
 //!
