@@ -37,11 +37,14 @@
 //! | to send a server no more than it takes | [`AdaptiveThrottle`] | [`throttle`] |
 //! | another attempt where that helps | [`Retry`], [`Backoff`] | [`retry`] |
 //! | a streaming body to be sent again | [`Replay`], chosen by `.http()` on a retry | [`replay`] |
+//! | the slowest calls not to be waited for | [`Hedge`] | [`hedge`] |
 //! | an answer all the same | [`Fallback`] | [`fallback`] |
 //! | calls to wait for a slot for a while | [`Bulkhead`] with a [queue](bulkhead::Builder::queue) | [`bulkhead`], [`waiting`] |
 //! | calls to take as much as they weigh | [`Weighted`] | [`weighted`] |
 //! | a policy per tenant, shard or route | [`Keyed`] | [`keyed`] |
 //! | extra attempts to be at most a share of what succeeds | [`Budget`] | [`budget`] |
+//! | breaker, limit, retry and hedge to share what they know | [`Dependency`] | [`dependency`] |
+//! | how requests are kept and answers are read for several attempts | [`attempts::Repeat`], [`attempts::AttemptProtocol`] | [`attempts`] |
 //! | to try a policy without rejecting anything | [`Shadow`] | |
 //! | several policies as one | a tuple, or [`Policy::and`] | |
 //! | a policy of your own | [`Policy`], [`Admit`] | |
@@ -55,8 +58,8 @@
 //!
 //! # The order of layers
 //!
-//! From the outside in: **fallback, retry, guard (breaker, throttle, bulkhead), timeout, service**. The fallback answers
-//! for everything further in. The retry makes each attempt pass the guards by itself. The breaker stands before the bulkhead, so that an open one costs no slot, and both stand outside the
+//! From the outside in: **fallback, retry, hedge, guard (breaker, throttle, bulkhead), timeout, service**. The fallback answers
+//! for everything further in. Retry and hedge make each attempt pass the guards by itself. The breaker stands before the bulkhead, so that an open one costs no slot, and both stand outside the
 //! timeout: a timeout is a failure that the breaker counts, and a call holds its slot until the timeout ends it. What reads a
 //! request's context from headers is outermost in a server, and what writes it is innermost in a client: see [`hops`].
 //!
@@ -86,6 +89,7 @@ mod watch;
 
 pub use flow::{
     fallback::{self, Cause, Failed, Fallback, FallbackLayer},
+    hedge::{self, Hedge, HedgeLayer},
     retry::{self, Backoff, Retry, RetryLayer},
     timeout::{self, Timeout, TimeoutLayer},
 };
@@ -100,10 +104,11 @@ pub use http::{
 };
 pub use kernel::{
     Admit, Attempt, Bell, Budget, ByResult, Call, Carries, Classify, ClassifyWith, Context, Control, Criticality,
-    Deadline, Degraded, Ended, Event, Fresh, GivenUp, Guard, Guarded, GuardedFuture, Immediate, Instant, Invalid,
-    Keyed, Kind, Listening, Name, Next, Observer, Oneshot, Outcome, Plain, Policy, Protocol, Ratio, Reading, Refused,
-    Rejected, Run, RunFuture, Setting, Shadow, Subscription, TaskKey, Ticket, Timing, Waiting, WaitingCall,
-    WaitingFuture, Weighted, What, Why, budget, context, guard, keyed, observe, observer_panics, waiting, weighted,
+    Deadline, Degraded, Dependency, Ended, Event, Fresh, GivenUp, Guard, Guarded, GuardedFuture, Immediate, Instant,
+    Invalid, Keyed, Kind, Listening, Made, Name, Next, Observer, Oneshot, Outcome, Plain, Policy, Protocol, Ratio,
+    Reading, Refused, Rejected, Run, RunFuture, Setting, Shadow, Subscription, TaskKey, Ticket, Timing, Waiting,
+    WaitingCall, WaitingFuture, Weighted, What, Why, attempts, budget, context, dependency, guard, keyed, observe,
+    observer_panics, waiting, weighted,
 };
 #[cfg(feature = "rate-limit")]
 pub use policy::rate::{self, Rate, RateLimit};

@@ -547,3 +547,38 @@ fn a_call_that_a_retry_need_not_mend_allocates_nothing() {
     let mut service = layer.layer(echo());
     allocates_nothing("retry", || assert_eq!(call(&mut service, 2), Ok(2)));
 }
+
+#[test]
+fn a_call_that_is_not_hedged_allocates_nothing() {
+    let layer = cofferdam::Hedge::builder("payments").build().unwrap();
+    let mut service = layer.layer(echo());
+    allocates_nothing("hedge, answered at once", || assert_eq!(call(&mut service, 2), Ok(2)));
+
+    // Its timer is set, and it is answered before that fires.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let _entered = runtime.enter();
+    let mut service = layer.layer(service_fn(|number: u32| Later { number, polled: false }));
+    let mut context = Context::from_waker(Waker::noop());
+    allocates_nothing("hedge, armed", || {
+        assert!(Service::<u32>::poll_ready(&mut service, &mut context).is_ready());
+        let mut call = pin!(service.call(2));
+        assert!(call.as_mut().poll(&mut context).is_pending());
+        assert_eq!(layer.in_flight(), 1);
+        assert_eq!(now_or_never(call), Ok(2));
+    });
+    assert_eq!((layer.counts().sent, layer.in_flight()), (0, 0));
+}
+
+/// Has its answer when it is polled for the second time.
+struct Later {
+    number: u32,
+    polled: bool,
+}
+
+impl Future for Later {
+    type Output = Result<u32, Error>;
+
+    fn poll(mut self: std::pin::Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        if std::mem::replace(&mut self.polled, true) { Poll::Ready(Ok(self.number)) } else { Poll::Pending }
+    }
+}

@@ -12,8 +12,8 @@ use std::{
 };
 
 use cofferdam::{
-    Admit, BoxError, BreakerState, Bulkhead, CircuitBreaker, Failed, Fallback, Guard, Keyed, Policy, Rejected, Retry,
-    Shadow, Timeout, bulkhead::Queue, guard, keyed::ByValue, retry::Repeat,
+    Admit, BoxError, BreakerState, Bulkhead, CircuitBreaker, Failed, Fallback, Guard, Hedge, Keyed, Policy, Rejected,
+    Retry, Shadow, Timeout, bulkhead::Queue, guard, keyed::ByValue, retry::Repeat,
 };
 use support::{Ask, Asks, CountingWaker, Kind, Probe, Script, poll, poll_with, settled};
 use tower::{
@@ -333,6 +333,13 @@ fn plain_layers<P: Property>() {
     run::<P, Asks, _>(
         "retry around guards",
         with_both(|breaker, slots| ServiceBuilder::new().layer(retry()).layer(guard((breaker, slots)))),
+    );
+
+    let hedge = || Hedge::builder("contract").repeat(Sent).build().unwrap();
+    run::<P, Asks, _>("hedge", || (hedge(), Watch::nothing()));
+    run::<P, Asks, _>(
+        "retry and hedge around guards",
+        with_both(|breaker, slots| ServiceBuilder::new().layer(retry()).layer(hedge()).layer(guard((breaker, slots)))),
     );
 
     // All of them, in the recommended order.

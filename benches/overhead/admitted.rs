@@ -2,7 +2,7 @@
 
 use std::{future::ready, num::NonZeroU32, time::Duration};
 
-use cofferdam::{Admit, Fallback, Immediate, Keyed, Policy, Rejected, Retry, Shadow, Timeout, guard};
+use cofferdam::{Admit, Fallback, Hedge, Immediate, Keyed, Policy, Rejected, Retry, Shadow, Timeout, guard};
 use tower::{Layer, Service, ServiceBuilder};
 
 use super::policies::{
@@ -116,8 +116,10 @@ fn keyed() -> Vec<Subject> {
 fn flows() -> Vec<Subject> {
     let timeout = Timeout::builder("bench").attempt(Duration::from_secs(1)).build().expect("the limit is valid");
     let retry = Retry::builder("bench").build().expect("the settings are valid");
+    let hedge = Hedge::builder("bench").build().expect("the settings are valid");
     vec![
         Subject::service("retry", retry.layer(Work)).bar(0.9),
+        Subject::service("hedge", hedge.layer(Work)),
         Subject::service("timeout", timeout.layer(Work)).bar(0.4),
         Subject::service("fallback", Fallback::value(0_u64).layer(Work)),
     ]

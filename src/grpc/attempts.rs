@@ -2,10 +2,9 @@ use http::Request;
 
 use super::Grpc;
 use crate::{
-    flow::retry::Builder,
     http::{HttpAttempts, Replayed},
     kernel::{
-        attempts::{Cloned, Every, Idempotent},
+        attempts::{Builder, Cloned, Every, Idempotent},
         context::CarriedDeadline,
     },
 };
@@ -20,7 +19,7 @@ impl<B> Idempotent<Request<B>> for Unsaid {
     }
 }
 
-impl<D, M> Builder<Cloned<Every>, D, M> {
+impl<K, D, M> Builder<K, Cloned<Every>, D, M> {
     /// For gRPC clients. Nothing is sent again unless [`idempotent`](Self::idempotent), said after it, allows it: which
     /// methods may be called twice is known only to those who wrote them.
     ///
@@ -37,7 +36,7 @@ impl<D, M> Builder<Cloned<Every>, D, M> {
     ///     .build()?;
     /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
     /// ```
-    pub fn grpc(self) -> Builder<Replayed<Unsaid>, CarriedDeadline, HttpAttempts<Grpc>> {
+    pub fn grpc(self) -> Builder<K, Replayed<Unsaid>, CarriedDeadline, HttpAttempts<Grpc>> {
         self.http_with(Grpc::new()).repeat(Replayed::default())
     }
 }

@@ -2,13 +2,10 @@ use http::{Method, Request, Response};
 use http_body::Body;
 
 use super::{Http, ReadHead, Replayed};
-use crate::{
-    flow::retry::Builder,
-    kernel::{
-        Protocol, Reading,
-        attempts::{AttemptProtocol, Cloned, Every, Exhausted, Idempotent},
-        context::CarriedDeadline,
-    },
+use crate::kernel::{
+    Protocol, Reading,
+    attempts::{AttemptProtocol, Builder, Cloned, Every, Exhausted, Idempotent},
+    context::CarriedDeadline,
 };
 
 /// What those who make several attempts, as a [`Retry`](crate::Retry) does, read HTTP responses by and mark them with.
@@ -37,7 +34,7 @@ impl<B> Idempotent<Request<B>> for ByMethod {
     }
 }
 
-impl<D, M> Builder<Cloned<Every>, D, M> {
+impl<K, D, M> Builder<K, Cloned<Every>, D, M> {
     /// For HTTP clients: answers are read as responses, requests keep to their deadline and carry the number of their
     /// attempt, and only those are sent again that [`ByMethod`] holds for. What else may be is said after it, with
     /// [`idempotent`](Self::idempotent).
@@ -69,14 +66,14 @@ impl<D, M> Builder<Cloned<Every>, D, M> {
     /// assert_eq!(response.extensions().get::<Exhausted>().unwrap().attempts, 2);
     /// # Ok(()) }
     /// ```
-    pub fn http(self) -> Builder<Replayed, CarriedDeadline, HttpAttempts> {
+    pub fn http(self) -> Builder<K, Replayed, CarriedDeadline, HttpAttempts> {
         self.http_with(Http::new()).repeat(Replayed::default())
     }
 }
 
-impl<R, D, M> Builder<R, D, M> {
+impl<K, R, D, M> Builder<K, R, D, M> {
     /// For services whose responses are read like this. Which requests may be sent again stays as it was said.
-    pub fn http_with<H>(self, protocol: H) -> Builder<R, CarriedDeadline, HttpAttempts<H>> {
+    pub fn http_with<H>(self, protocol: H) -> Builder<K, R, CarriedDeadline, HttpAttempts<H>> {
         self.context().protocol(HttpAttempts(protocol))
     }
 }

@@ -3,12 +3,13 @@
 //! A [`Policy`] admits calls and is told how they ended. A [`Ticket`] makes sure that it is told exactly once.
 //! A [`Guard`] puts a policy around a service, and a [`Protocol`] says how that service's answers are read.
 
-pub(crate) mod attempts;
+pub mod attempts;
 pub mod budget;
 pub(crate) mod clock;
 pub mod context;
 pub(crate) mod control;
 mod decorate;
+pub mod dependency;
 pub(crate) mod event;
 mod fuse;
 mod future;
@@ -40,7 +41,8 @@ pub use budget::Budget;
 pub use clock::Instant;
 pub use context::{Attempt, Context, Criticality, Deadline, TaskKey};
 pub use control::{Control, Setting};
-pub use event::{Bell, Event, GivenUp, Listening, Next, Observer, Subscription, What, observe, observer_panics};
+pub use dependency::Dependency;
+pub use event::{Bell, Event, GivenUp, Listening, Made, Next, Observer, Subscription, What, observe, observer_panics};
 pub use future::{Call, GuardedFuture};
 pub use guard::{Guard, guard};
 pub use guarded::Guarded;

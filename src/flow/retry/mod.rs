@@ -52,7 +52,7 @@ mod future;
 mod service;
 
 pub use backoff::{Backoff, Waits};
-pub use config::{Builder, RetryLayer};
+pub use config::{Builder, RetryLayer, Settings};
 pub use future::RetryFuture;
 pub use service::Retry;
 

@@ -7,11 +7,10 @@ use http_body::Body;
 
 use super::{Replay, Tape};
 use crate::{
-    flow::retry::Builder,
     http::ByMethod,
     kernel::{
         Invalid,
-        attempts::{Idempotent, Repeat, Selective},
+        attempts::{Builder, Idempotent, Repeat, Selective},
     },
 };
 
@@ -131,7 +130,7 @@ impl<I, W> Replayed<I, W> {
     }
 }
 
-impl<I, W, D, M> Builder<Replayed<I, W>, D, M> {
+impl<K, I, W, D, M> Builder<K, Replayed<I, W>, D, M> {
     /// How much of a request's body is kept for another attempt, in bytes. A longer one is sent all the same, and once.
     /// Default: 64 KiB. Range: at most 1 GiB; with zero only requests without a body are sent again. What counts how much: see
     /// [`Replay::new`](crate::replay::Replay::new).
@@ -158,7 +157,7 @@ impl<I, W, D, M> Builder<Replayed<I, W>, D, M> {
     /// assert_eq!(axum::body::to_bytes(response.into_body(), 16).await?, "250");
     /// # Ok(()) }
     /// ```
-    pub fn map_body<F>(self, map: F) -> Builder<Replayed<I, MapBody<F>>, D, M> {
+    pub fn map_body<F>(self, map: F) -> Builder<K, Replayed<I, MapBody<F>>, D, M> {
         self.change_repeat(|Replayed { idempotent, limit, .. }| {
             (Replayed { idempotent, way_back: MapBody(map), limit }, None)
         })

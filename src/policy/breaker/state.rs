@@ -72,6 +72,8 @@ struct Trial {
     succeeded: u32,
     failed: u32,
     leases: Vec<Lease>,
+    /// When the last lease ends that was given.
+    until: Instant,
 }
 
 #[derive(Debug)]
@@ -161,6 +163,25 @@ impl Machine {
         }
     }
 
+    /// Until when others may take it for not closed, unless they hear of it again; before any time if it is closed. An open
+    /// one that nobody calls any more has nothing to say after the time that a probe could have taken.
+    pub(super) fn not_closed_until(&self, settings: &Settings) -> Instant {
+        match &self.phase {
+            Phase::Open { until } => until.after(settings.probe_lease),
+            Phase::HalfOpen(trial) => trial.until,
+            Phase::Forced(State::ForcedOpen) => Instant::NEVER,
+            Phase::Closed { .. } | Phase::Forced(_) => Instant::ORIGIN,
+        }
+    }
+
+    /// Until when load comes back by degrees.
+    pub(super) fn ramps_until(&self, settings: &Settings) -> Instant {
+        match (&self.phase, settings.ramp) {
+            (Phase::Closed { since, ramping: true }, Some(ramp)) => since.after(ramp),
+            _ => Instant::ORIGIN,
+        }
+    }
+
     /// Open => (Open | HalfOpen). Hands out a probe if the open time is over and one is left.
     pub(super) fn probe(&mut self, settings: &Settings, now: Instant) -> Option<u32> {
         if let Phase::Open { until } = self.phase
@@ -176,6 +197,7 @@ impl Machine {
         self.probes = self.probes % LAST_PROBE + 1;
         let until = now.after(trial.settings.probe_lease);
         trial.leases.push(Lease { probe: self.probes, until });
+        trial.until = trial.until.max(until);
         Some(self.probes)
     }
 
@@ -258,7 +280,7 @@ enum Verdict {
 
 impl Trial {
     fn new(settings: Settings) -> Self {
-        Self { settings, succeeded: 0, failed: 0, leases: Vec::new() }
+        Self { settings, succeeded: 0, failed: 0, leases: Vec::new(), until: Instant::ORIGIN }
     }
 
     fn has_room(&self) -> bool {

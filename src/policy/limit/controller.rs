@@ -12,6 +12,7 @@ use super::{
 };
 use crate::kernel::{
     Deadline, Ended, Instant, Name, Outcome, clock,
+    dependency::Report,
     lane::Lane,
     sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, lock},
     waiting::Slots,
@@ -52,6 +53,8 @@ pub(in crate::policy) struct Controller<A> {
     pub(super) meter: Meter,
     pub(super) cohort: Mutex<Cohort>,
     pub(super) state: Mutex<State<A>>,
+    /// Where others are told of pressure.
+    pub(super) report: Option<Report>,
 }
 
 /// A call that began.
@@ -96,7 +99,7 @@ pub struct Weighed {
 const FIRST_DEADLINES: u32 = 16;
 
 impl<A: Algorithm> Controller<A> {
-    pub(super) fn new(mut algorithm: A, settings: Settings, now: Instant) -> Self {
+    pub(super) fn new(mut algorithm: A, settings: Settings, report: Option<Report>, now: Instant) -> Self {
         let template = algorithm.clone();
         let limit = settings.keep(settings.initial_limit);
         let plan = algorithm.begin(limit);
@@ -117,6 +120,7 @@ impl<A: Algorithm> Controller<A> {
             meter: Meter::new(),
             cohort: Mutex::default(),
             state: Mutex::new(state),
+            report,
         };
         controller.marks.0.limit.store(limit, Ordering::Relaxed);
         controller.marks.0.deadlines.store(FIRST_DEADLINES, Ordering::Relaxed);
@@ -130,7 +134,8 @@ impl<A: Algorithm> Controller<A> {
             let state = lock(&self.state);
             (state.template.clone(), state.settings)
         };
-        Self::new(template, settings, clock::now())
+        // What is too much for one key is not too much for the dependency.
+        Self::new(template, settings, None, clock::now())
     }
 
     /// A call has taken so many slots.
@@ -197,6 +202,14 @@ impl<A: Algorithm> Controller<A> {
         let in_use = &self.marks.0.in_use;
         if !in_use.load(Ordering::Relaxed) {
             in_use.store(true, Ordering::Relaxed);
+            self.feel_pressure(clock::coarse());
+        }
+    }
+
+    #[cold]
+    pub(super) fn feel_pressure(&self, now: Instant) {
+        if let Some(report) = &self.report {
+            report.feel_pressure(now);
         }
     }
 

@@ -6,7 +6,8 @@ use super::{
     controller::{Begun, Controller, Held, Weighed},
 };
 use crate::kernel::{
-    Admit, Deadline, Ended, Fresh, Immediate, Instant, Invalid, Name, Policy, Rejected, Timing, Weighted, Why, clock,
+    Admit, Deadline, Dependency, Ended, Fresh, Immediate, Instant, Invalid, Name, Policy, Rejected, Timing, Weighted,
+    Why, clock,
     context::{DeadlineSource, NoDeadline},
     sync::Arc,
     weighted::{AdmitWeighed, Weigh},
@@ -46,8 +47,15 @@ impl AdaptiveLimit {
 }
 
 impl<A: Algorithm, D> AdaptiveLimit<A, D> {
-    pub(super) fn new(name: Name, algorithm: A, deadline: D, settings: Settings) -> Self {
-        Self { name, controller: Arc::new(Controller::new(algorithm, settings, clock::now())), deadline }
+    pub(super) fn new(
+        name: Name,
+        algorithm: A,
+        deadline: D,
+        settings: Settings,
+        dependency: Option<&Dependency>,
+    ) -> Self {
+        let report = dependency.map(Dependency::report);
+        Self { name, controller: Arc::new(Controller::new(algorithm, settings, report, clock::now())), deadline }
     }
 
     /// The name.

@@ -98,6 +98,9 @@ impl<A: Algorithm> Controller<A> {
         };
         self.publish(state, &counted, &sample);
         let plan = state.algorithm.window(&sample);
+        if plan.cut || in_use {
+            self.feel_pressure(now);
+        }
         state.began = now;
         self.follow(state, plan, now, Cohorts::Open);
         let (limit, in_flight) = self.slots.read();

@@ -57,6 +57,9 @@ impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
         R: RankSource<Request>,
     {
         self.controller().found_none();
+        if let Some(report) = &self.extras.report {
+            report.feel_pressure(clock::coarse());
+        }
         let rank = self.rank.rank(request);
         let index = rank.index() as u64;
         if index < self.room.floor() && self.extras.shares.is_none() && !self.rank.is_exempt(request) {

@@ -5,6 +5,7 @@ use crate::{
     kernel::{
         Admit, Ended, Fresh, Instant, Invalid, Name, Policy, Rejected, Timing, Waiting, Weighted, Why,
         context::{CarriedDeadline, CarriedRank, DeadlineSource, RankSource},
+        dependency::Report,
         sync::{Arc, AtomicU32},
         waiting::{Order, Place, Room, Turned},
         weighted::{AdmitWeighed, Weigh},
@@ -43,6 +44,14 @@ pub(super) struct Extras {
     pub(super) pressure: Option<Pressure>,
     /// Health checks that were let in beyond the limit.
     pub(super) exempt: AtomicU32,
+    /// Where others are told of pressure.
+    pub(super) report: Option<Report>,
+}
+
+impl Extras {
+    pub(super) fn new(shares: Option<Shares>, pressure: Option<Pressure>, report: Option<Report>) -> Self {
+        Self { shares, pressure, exempt: AtomicU32::new(0), report }
+    }
 }
 
 /// A call that was let in; a health check beyond the limit leaves no trace.
@@ -68,18 +77,12 @@ impl<A: Algorithm, D> LoadShed<A, D> {
 }
 
 impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
-    pub(super) fn new(
-        limit: AdaptiveLimit<A, D>,
-        rank: R,
-        shares: Option<Shares>,
-        max_queue: u32,
-        pressure: Option<Pressure>,
-    ) -> Self {
+    pub(super) fn new(limit: AdaptiveLimit<A, D>, rank: R, max_queue: u32, extras: Extras) -> Self {
         // Until when somebody waits is its deadline's business.
         const NEVER_MIND: Duration = Duration::from_secs(3600);
         let front = Front::new(Arc::clone(&limit.controller), max_queue);
         let room = Arc::new(Room::new(limit.name(), front, max_queue as usize, NEVER_MIND, Order::default()));
-        Self { limit, room, rank, extras: Shared::new(Extras { shares, pressure, exempt: AtomicU32::new(0) }) }
+        Self { limit, room, rank, extras: Shared::new(extras) }
     }
 
     /// The name: that of the limit.
@@ -248,6 +251,8 @@ impl<A: Algorithm, D: Clone, R: Clone> Fresh for LoadShed<A, D, R> {
     fn fresh(&self) -> Self {
         let shares = self.extras.shares.as_ref().map(Shares::fresh);
         let pressure = self.extras.pressure.as_ref().map(Pressure::fresh);
-        Self::new(self.limit.fresh(), self.rank.clone(), shares, self.room.capacity().max_queue(), pressure)
+        // What is too much for one key is not too much for the dependency.
+        let extras = Extras::new(shares, pressure, None);
+        Self::new(self.limit.fresh(), self.rank.clone(), self.room.capacity().max_queue(), extras)
     }
 }

@@ -6,9 +6,10 @@ use super::{
     tally::Tally,
 };
 use crate::kernel::{
-    Admit, Ended, Immediate, Instant, Name, Outcome, Policy, Rejected, Timing, Why,
+    Admit, Dependency, Ended, Immediate, Instant, Name, Outcome, Policy, Rejected, Timing, Why,
     clock::{coarse, nanos},
     context::{CarriedRank, RankSource},
+    dependency::{Fact, Report},
     event::Chain,
     sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, lock, try_lock},
 };
@@ -53,6 +54,8 @@ pub(super) struct Shared {
     live: Live,
     pub(super) core: Mutex<Core>,
     changes: Chain<State>,
+    /// Where others are told of pressure.
+    report: Option<Report>,
 }
 
 /// The settings that calls read.
@@ -79,7 +82,7 @@ impl AdaptiveThrottle {
 }
 
 impl<R> AdaptiveThrottle<R> {
-    pub(super) fn new(name: Name, settings: Settings, ranks: R) -> Self {
+    pub(super) fn new(name: Name, settings: Settings, ranks: R, dependency: Option<&Dependency>) -> Self {
         let shared = Shared {
             gate: Gate::new(),
             tally: Tally::new(),
@@ -87,6 +90,7 @@ impl<R> AdaptiveThrottle<R> {
             live: Live { time_constant: AtomicU64::new(0), enough: AtomicU32::new(0), coin: AtomicBool::new(false) },
             core: Mutex::new(Core { meter: Meter::new(Instant::ORIGIN), settings }),
             changes: Chain::new(),
+            report: dependency.map(Dependency::report),
         };
         shared.live.set(&settings);
         Self { name, ranks, shared: Arc::new(shared) }
@@ -249,6 +253,7 @@ impl Shared {
             self.changes.change(|| (State::Calm, State::Pressed));
             self.gate.press();
         }
+        self.report(core, now);
     }
 
     /// Pressed => (Pressed | Calm). Looks at what has come since the last time.
@@ -266,6 +271,7 @@ impl Shared {
             return;
         }
         self.due.store(now.after(core.settings.step()).as_nanos(), Ordering::Relaxed);
+        self.report(core, now);
         core.meter.step(&self.tally.news(), &core.settings, now);
         self.gate.publish(core.meter.margin(&core.settings, self.tally.good()));
     }
@@ -275,6 +281,16 @@ impl Shared {
         if !self.gate.read().is_calm() {
             self.changes.change(|| (State::Pressed, State::Calm));
             self.gate.calm();
+            if let Some(report) = &self.report {
+                report.take_back(Fact::Pressed);
+            }
+        }
+    }
+
+    /// Under pressure until it will be calm, if nothing else happens.
+    fn report(&self, core: &Core, now: Instant) {
+        if let Some(report) = &self.report {
+            report.state(Fact::Pressed, self.tally.last_overload(now).after(core.settings.quiet()));
         }
     }
 }
