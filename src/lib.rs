@@ -103,6 +103,7 @@ pub use policy::rate::{self, Rate, RateLimit};
 pub use policy::{
     breaker::{self, CircuitBreaker, State as BreakerState},
     bulkhead::{self, Bulkhead},
+    drain::{self, Drain, State as DrainState},
     limit::{self, AdaptiveLimit},
     shed::{self, LoadShed},
     throttle::{self, AdaptiveThrottle, State as ThrottleState},

@@ -58,4 +58,4 @@ pub use run::{Run, RunFuture, WaitingCall, WaitingFuture};
 pub use shadow::Shadow;
 pub use ticket::Ticket;
 #[cfg(feature = "http")]
-pub(crate) use ticket::watch;
+pub(crate) use ticket::{poll_cut, watch};

@@ -13,7 +13,7 @@ use super::{
     guard::Guard,
     guarded::Guarded,
     shared::Shared,
-    ticket::{now_for, watch},
+    ticket::{now_for, poll_cut, watch},
     waiting::{InLine, Turned},
 };
 
@@ -133,7 +133,16 @@ where
                     }
                 }
                 WaitStateProjection::Readying { service, request, ticket, protocol } => {
-                    let ready = ready!(watch(ticket, || service.poll_ready(cx)));
+                    let ready = match watch(ticket, || service.poll_ready(cx)) {
+                        Poll::Ready(ready) => ready,
+                        Poll::Pending => {
+                            let rejected = ready!(poll_cut(ticket, cx));
+                            if let Some(ticket) = ticket.take() {
+                                ticket.cut(rejected);
+                            }
+                            return Poll::Ready(Ok(GuardedFuture::cut(rejected, protocol.clone())));
+                        }
+                    };
                     if let Err(error) = ready {
                         if let Some(ticket) = ticket.take() {
                             ticket.settle(protocol.read(Err(&error)));
