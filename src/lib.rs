@@ -92,11 +92,12 @@ pub use http::{
     rejection,
 };
 pub use kernel::{
-    Admit, Attempt, Bell, Budget, ByResult, Call, Carries, Classify, ClassifyWith, Context, Control, Criticality,
-    Deadline, Degraded, Ended, Event, Fresh, GivenUp, Guard, Guarded, GuardedFuture, Immediate, Instant, Invalid,
-    Keyed, Kind, Listening, Name, Next, Observer, Oneshot, Outcome, Plain, Policy, Protocol, Ratio, Reading, Refused,
-    Rejected, Run, RunFuture, Setting, Shadow, Subscription, TaskKey, Ticket, Timing, Waiting, WaitingCall,
-    WaitingFuture, What, Why, budget, context, guard, keyed, observe, observer_panics, waiting,
+    Admit, Attempt, Bell, Breaks, Budget, ByResult, Call, Carries, Classify, ClassifyWith, Context, Control,
+    Criticality, Cutting, Deadline, Degraded, Ended, Ends, Event, Fresh, GivenUp, Guard, Guarded, GuardedFuture,
+    Immediate, Instant, Invalid, Keyed, Kind, Lasting, Listening, Name, Next, Observer, Oneshot, Outcome, Plain,
+    Policy, Protocol, Ratio, Reading, Refused, Rejected, Run, RunFuture, Setting, Shadow, Subscription, TaskKey,
+    Ticket, Timing, Waiting, WaitingCall, WaitingFuture, What, Why, budget, context, guard, keyed, observe,
+    observer_panics, waiting,
 };
 #[cfg(feature = "rate-limit")]
 pub use policy::rate::{self, Rate, RateLimit};

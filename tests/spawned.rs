@@ -7,8 +7,8 @@ mod support;
 use std::{error::Error, fmt, io, time::Duration};
 
 use cofferdam::{
-    BoxError, Bulkhead, Carries, CircuitBreaker, Failed, Fallback, Keyed, Outcome, Policy, Refused, Rejected, Shadow,
-    Timeout, TimeoutLayer, Why, bulkhead::Queue, guard,
+    BoxError, Bulkhead, Carries, CircuitBreaker, Drain, Failed, Fallback, Keyed, Outcome, Policy, Refused, Rejected,
+    Shadow, Timeout, TimeoutLayer, Why, bulkhead::Queue, guard,
 };
 use support::{Ask, Asks, Kind, Probe, Script, within};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
@@ -55,6 +55,7 @@ async fn defect_20_every_policy_is_spawned_over_box_error() {
     spawned!(breaker().layer());
     spawned!(slots().layer());
     spawned!(slots().weighted(|n: &u32| *n).layer());
+    spawned!(Drain::builder("spawned").exempt_nobody().build().unwrap().layer());
     spawned!(queued().layer());
     spawned!(Keyed::builder(breaker().and(slots())).by(|n: &u32| *n).build().unwrap().layer());
     spawned!(Keyed::builder(queued()).by(|n: &u32| *n).build().unwrap().layer());

@@ -11,10 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::Worded;
-use crate::{
-    BoxError,
-    kernel::{Carries, Outcome, Policy, Reading, Rejected, Ticket, poll_cut, watch},
-};
+use crate::kernel::{Breaks, Kind, Outcome, Policy, Reading, Rejected, Ticket, poll_cut, watch};
 
 /// Reads what the end of a body says about its call, where the head has not said it all.
 pub trait ReadEnd {
@@ -41,7 +38,8 @@ impl ReadEnd for ByHead {
 pin_project! {
     /// The body of a guarded response. The call lasts as long as it does: to its end, trailers included, to an error in
     /// it, or until it is dropped. If a policy ends the call early, so does the body: in trailers that say so, or in an error
-    /// that [carries](crate::Rejected::find) the rejection.
+    /// that [carries](crate::Rejected::find) the rejection. Under policies that end none its errors are those of the service:
+    /// see [`Cutting`](crate::Cutting).
     pub struct Tracked<B, P: Policy, T = ByHead> {
         #[pin]
         body: Worded<B>,
@@ -77,22 +75,28 @@ impl<P: Policy, T> Open<P, T> {
             ticket.settle(reading);
         }
     }
-}
 
-impl<P: Policy, T: ReadEnd> Open<P, T> {
-    /// Ends the call early: returns the last frame.
     #[cold]
-    fn cut<D>(&mut self, rejected: Rejected) -> Result<Frame<D>, BoxError> {
+    fn cut(&mut self, rejected: Rejected) {
         if let Some(ticket) = self.ticket.take() {
             ticket.cut(rejected);
         }
-        T::cut(&rejected).map(Frame::trailers).ok_or_else(|| BoxError::carry(rejected))
     }
 }
 
+/// How calls under a policy may end.
+type EndsOf<P> = <<P as Policy>::Kind as Kind>::Ends;
+
+/// What a body ends in under a policy, where its own errors are `E`.
+type ErrorOf<P, E> = <EndsOf<P> as Breaks<E>>::Error;
+
 /// A frame of the body behind.
-fn pass_on<D, E: Into<BoxError>>(frame: Option<Result<Frame<D>, E>>) -> Option<Result<Frame<D>, BoxError>> {
-    frame.map(|frame| frame.map_err(Into::into))
+#[inline]
+fn pass_on<P: Policy, D, E>(frame: Option<Result<Frame<D>, E>>) -> Option<Result<Frame<D>, ErrorOf<P, E>>>
+where
+    EndsOf<P>: Breaks<E>,
+{
+    frame.map(|frame| frame.map_err(EndsOf::<P>::own))
 }
 
 impl<P: Policy, T> Drop for Open<P, T> {
@@ -151,18 +155,22 @@ impl<B, P: Policy, T> From<&'static str> for Tracked<B, P, T> {
 impl<B: Body, P: Policy, T: ReadEnd> Body for Tracked<B, P, T>
 where
     B::Data: From<Bytes>,
-    B::Error: Into<BoxError>,
+    EndsOf<P>: Breaks<B::Error>,
 {
     type Data = B::Data;
-    type Error = BoxError;
+    type Error = ErrorOf<P, B::Error>;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, Self::Error>>> {
         let mut this = self.project();
         let Poll::Ready(frame) = watch(&mut this.open.ticket, || this.body.as_mut().poll_frame(cx)) else {
             let rejected = ready!(poll_cut(&mut this.open.ticket, cx));
+            let trailers = T::cut(&rejected).map(Frame::trailers).map(Ok);
+            // Without either there is no way to say that it is not all: then it goes on.
+            let Some(last) = trailers.or_else(|| EndsOf::<P>::early(rejected).map(Err)) else { return Poll::Pending };
             // What follows is the end: the body behind is not wanted any more.
             this.body.set(Worded::Ours { rest: None });
-            return Poll::Ready(Some(this.open.cut(rejected)));
+            this.open.cut(rejected);
+            return Poll::Ready(Some(last));
         };
         let rest = &mut this.open.rest;
         if let (Some(promised), Some(Ok(frame))) = (&mut rest.promised, &frame) {
@@ -175,11 +183,11 @@ where
             Some(Err(_)) => Reading::of(Outcome::Failure),
             Some(Ok(frame)) if frame.is_trailers() => rest.read_end(frame.trailers_ref()),
             // After the last frame nobody may poll again, so the end is looked for with every frame.
-            Some(Ok(_)) if !this.body.is_end_stream() => return Poll::Ready(pass_on(frame)),
+            Some(Ok(_)) if !this.body.is_end_stream() => return Poll::Ready(pass_on::<P, _, _>(frame)),
             Some(Ok(_)) | None => rest.read_end(None),
         };
         this.open.settle(end);
-        Poll::Ready(pass_on(frame))
+        Poll::Ready(pass_on::<P, _, _>(frame))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -45,7 +45,7 @@ pub use guard::{Guard, guard};
 pub use guarded::Guarded;
 pub use invalid::Invalid;
 pub use keyed::{Fresh, Keyed};
-pub use kind::{Immediate, Kind, Waiting};
+pub use kind::{Breaks, Cutting, Ends, Immediate, Kind, Lasting, Waiting};
 pub use name::Name;
 pub use oneshot::Oneshot;
 pub use outcome::{Degraded, Ended, Outcome, Reading};

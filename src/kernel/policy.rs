@@ -65,6 +65,8 @@ pub trait Policy {
     /// The call goes on, and has nothing new at the moment: neither an answer, nor more of its body. A policy that ends calls
     /// early says so here; the call is then answered with that rejection, and settled. One that may do so later wakes the
     /// task when it does. Called each time that an admitted call is pending. Most policies leave calls alone.
+    ///
+    /// An HTTP body that has begun can be ended early by those only whose kind says so: see [`Cutting`](super::Cutting).
     #[inline]
     fn poll_cut(&self, token: &mut Self::Token, cx: &mut Context<'_>) -> Poll<Rejected> {
         let _ = (token, cx);

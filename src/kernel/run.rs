@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{
-    Admit, Call, Classify, GuardedFuture, Immediate, Kind, Plain, Policy, Protocol, Refused, Ticket, Waiting,
+    Admit, Call, Classify, Ends, GuardedFuture, Immediate, Kind, Plain, Policy, Protocol, Refused, Ticket, Waiting,
     guard::Guard,
     guarded::Guarded,
     shared::Shared,
@@ -34,8 +34,9 @@ pub trait Run<S: Service<Request>, Request, P: Policy, M: Protocol<S::Response, 
     fn run(service: &mut Guarded<S, P, M>, request: Request) -> Self::Future;
 }
 
-impl<S, Request, P, M> Run<S, Request, P, M> for Immediate
+impl<S, Request, P, M, E> Run<S, Request, P, M> for Immediate<E>
 where
+    E: Ends,
     S: Service<Request>,
     P: Admit<Request>,
     M: Protocol<S::Response, S::Error>,
@@ -55,8 +56,9 @@ where
     }
 }
 
-impl<S, Request, P, M> Run<S, Request, P, M> for Waiting
+impl<S, Request, P, M, E> Run<S, Request, P, M> for Waiting<E>
 where
+    E: Ends,
     S: Service<Request> + Clone,
     P: Admit<Request>,
     M: Protocol<S::Response, S::Error>,
@@ -212,8 +214,9 @@ pub trait RunFuture<'r, Request, Make, F, P: Policy, C>: Kind {
     fn run(guard: &Guard<P, Plain<C>>, request: &'r Request, make: Make) -> Self::Future;
 }
 
-impl<Request, Make, F, P, C> RunFuture<'_, Request, Make, F, P, C> for Immediate
+impl<Request, Make, F, P, C, E> RunFuture<'_, Request, Make, F, P, C> for Immediate<E>
 where
+    E: Ends,
     Make: FnOnce() -> F,
     P: Admit<Request>,
     C: Clone,
@@ -229,8 +232,9 @@ where
     }
 }
 
-impl<'r, Request: 'r, Make, F, P, C> RunFuture<'r, Request, Make, F, P, C> for Waiting
+impl<'r, Request: 'r, Make, F, P, C, E> RunFuture<'r, Request, Make, F, P, C> for Waiting<E>
 where
+    E: Ends,
     Make: FnOnce() -> F,
     P: Admit<Request>,
     C: Clone,

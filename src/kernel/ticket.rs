@@ -134,13 +134,16 @@ pub(crate) fn watch<P: Policy, T>(ticket: &mut Option<Ticket<P>>, run: impl FnOn
     result
 }
 
+/// The answer of a call, or the reason for which it was ended early.
+type Done<F> = Result<<F as Future>::Output, Rejected>;
+
 /// Polls an admitted call, and hands out its ticket with its answer, or with the reason for which it is ended early.
 #[inline]
 pub(crate) fn poll_watched<P: Policy, F: Future>(
     future: Pin<&mut F>,
     ticket: &mut Option<Ticket<P>>,
     cx: &mut Context<'_>,
-) -> Poll<(Result<F::Output, Rejected>, Ticket<P>)> {
+) -> Poll<(Done<F>, Ticket<P>)> {
     let polled = match watch(ticket, || future.poll(cx)) {
         Poll::Ready(answer) => Poll::Ready(Ok(answer)),
         Poll::Pending => poll_cut(ticket, cx).map(Err),

@@ -5,7 +5,7 @@ use super::{
     live::{Live, Waits},
 };
 use crate::kernel::{
-    Admit, Bell, Ended, Immediate, Instant, Invalid, Name, Policy, Rejected, Timing, clock, sync::Arc,
+    Admit, Bell, Cutting, Ended, Immediate, Instant, Invalid, Name, Policy, Rejected, Timing, clock, sync::Arc,
 };
 
 /// Takes a server out of service without losing a call.
@@ -199,7 +199,7 @@ impl Inside {
 }
 
 impl<X> Policy for Drain<X> {
-    type Kind = Immediate;
+    type Kind = Immediate<Cutting>;
     type Token = Inside;
 
     /// Only those who come while it is leaving ask for the time.
