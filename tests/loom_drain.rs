@@ -6,7 +6,6 @@
 #![allow(missing_docs)]
 
 use std::{
-    future::{Pending, pending},
     pin::pin,
     sync::{
         Arc,
@@ -16,10 +15,7 @@ use std::{
     time::Duration,
 };
 
-use cofferdam::{
-    Drain, DrainState, Guard, Policy, Refused, Why,
-    drain::{Drained, Nobody},
-};
+use cofferdam::{Drain, DrainState, drain::Nobody};
 use loom::{sync::Notify, thread};
 
 /// Explores all orders in which threads are interrupted at most so often.

@@ -51,7 +51,8 @@ impl Future for Finished {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Drained> {
         let mut this = self.project();
         loop {
-            // It listens before it looks, or it might miss what happens in between.
+            // It listens before it looks, or it might miss what happens in between; and never twice.
+            *this.listening = None;
             *this.listening = Some(this.live.changed.listen(cx.waker()));
             let (moment, step) = match this.live.next() {
                 Next::Over(drained) => {

@@ -107,6 +107,7 @@ impl Live {
             if waits.as_ref().is_some_and(|waits| waits.waker.will_wake(cx.waker())) {
                 return Poll::Pending;
             }
+            *waits = None;
             *waits = Some(self.wait(cx.waker()));
             // It may have been cut before the bell could tell.
             if !self.gate.is_cut() {
