@@ -103,18 +103,19 @@ pub use http::{
     replay::{self, Replay},
 };
 pub use kernel::{
-    Admit, Attempt, Bell, Budget, ByResult, Call, Carries, Classify, ClassifyWith, Context, Control, Criticality,
-    Deadline, Degraded, Dependency, Ended, Event, Fresh, GivenUp, Guard, Guarded, GuardedFuture, Immediate, Instant,
-    Invalid, Keyed, Kind, Listening, Made, Name, Next, Observer, Oneshot, Outcome, Plain, Policy, Protocol, Ratio,
-    Reading, Refused, Rejected, Run, RunFuture, Setting, Shadow, Subscription, TaskKey, Ticket, Timing, Waiting,
-    WaitingCall, WaitingFuture, Weighted, What, Why, attempts, budget, context, dependency, guard, keyed, observe,
-    observer_panics, waiting, weighted,
+    Admit, Attempt, Bell, Breaks, Budget, ByResult, Call, Carries, Classify, ClassifyWith, Context, Control,
+    Criticality, Cutting, Deadline, Degraded, Dependency, Ended, Ends, Event, Fresh, GivenUp, Guard, Guarded,
+    GuardedFuture, Immediate, Instant, Invalid, Keyed, Kind, Lasting, Listening, Made, Name, Next, Observer, Oneshot,
+    Outcome, Plain, Policy, Protocol, Ratio, Reading, Refused, Rejected, Run, RunFuture, Setting, Shadow, Subscription,
+    TaskKey, Ticket, Timing, Waiting, WaitingCall, WaitingFuture, Weighted, What, Why, attempts, budget, context,
+    dependency, guard, keyed, observe, observer_panics, waiting, weighted,
 };
 #[cfg(feature = "rate-limit")]
 pub use policy::rate::{self, Rate, RateLimit};
 pub use policy::{
     breaker::{self, CircuitBreaker, State as BreakerState},
     bulkhead::{self, Bulkhead},
+    drain::{self, Drain, State as DrainState},
     limit::{self, AdaptiveLimit},
     shed::{self, LoadShed},
     throttle::{self, AdaptiveThrottle, State as ThrottleState},

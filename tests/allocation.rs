@@ -11,9 +11,9 @@ use std::{
 };
 
 use cofferdam::{
-    AdaptiveLimit, AdaptiveThrottle, Admit, BreakerState, Bulkhead, Carries, CircuitBreaker, Criticality, Ended,
-    Guarded, Immediate, Instant, Keyed, LoadShed, Name, Outcome, Policy, Ratio, Refused, Rejected, Shadow, Timeout,
-    Why, context::Rank, guard,
+    AdaptiveLimit, AdaptiveThrottle, Admit, BreakerState, Bulkhead, Carries, CircuitBreaker, Criticality, Drain, Ended,
+    Ends, Guarded, Immediate, Instant, Keyed, LoadShed, Name, Outcome, Policy, Ratio, Refused, Rejected, Shadow,
+    Timeout, Why, context::Rank, drain::Nobody, guard,
 };
 use tower::{Layer, Service, service_fn};
 
@@ -161,6 +161,16 @@ fn slots() -> Bulkhead {
     Bulkhead::builder("payments").limit(16).build().unwrap()
 }
 
+fn drain() -> Drain<Nobody> {
+    Drain::builder("payments").grace(Duration::ZERO).exempt_nobody().build().unwrap()
+}
+
+fn drained() -> Drain<Nobody> {
+    let drain = drain();
+    drop(drain.begin());
+    drain
+}
+
 fn full() -> Bulkhead {
     let slots = Bulkhead::builder("payments").limit(1).build().unwrap();
     Admit::admit(&slots, &(), Instant::now()).unwrap();
@@ -204,7 +214,7 @@ fn a_rate_limit_allocates_nothing() {
 }
 
 /// Successes and failures under a policy, as a service and as a plain call.
-fn succeeds_for_nothing<P: Policy<Kind = Immediate> + Admit<u32>>(what: &str, policy: P) {
+fn succeeds_for_nothing<E: Ends, P: Policy<Kind = Immediate<E>> + Admit<u32>>(what: &str, policy: P) {
     let guard = guard(policy);
     let mut service = guard.layer(echo());
     allocates_nothing(&format!("{what}, success"), || assert_eq!(call(&mut service, 2), Ok(2)));
@@ -220,7 +230,7 @@ fn succeeds_for_nothing<P: Policy<Kind = Immediate> + Admit<u32>>(what: &str, po
 }
 
 /// Rejections by a policy, as a service and as a plain call.
-fn rejects_for_nothing<P: Policy<Kind = Immediate> + Admit<u32>>(what: &str, why: Why, policy: P) {
+fn rejects_for_nothing<E: Ends, P: Policy<Kind = Immediate<E>> + Admit<u32>>(what: &str, why: Why, policy: P) {
     let guard = guard(policy);
     let mut service = guard.layer(echo());
     allocates_nothing(&format!("{what}, rejection"), || match call(&mut service, 2) {
@@ -233,6 +243,20 @@ fn rejects_for_nothing<P: Policy<Kind = Immediate> + Admit<u32>>(what: &str, why
             other => panic!("{other:?}"),
         }
     });
+}
+
+/// What is left of a call that waits, so that it can be cut, goes where that of an earlier one was.
+#[test]
+fn a_call_that_waits_under_a_drain_allocates_nothing() {
+    let (drain, mut context) = (drain(), std::task::Context::from_waker(std::task::Waker::noop()));
+    let guard = drain.clone().layer();
+    allocates_nothing("drain, a call that waits", || {
+        let mut call = std::pin::pin!(guard.call(&2, std::future::pending::<Result<u32, Error>>));
+        assert!(call.as_mut().poll(&mut context).is_pending());
+        assert!(call.as_mut().poll(&mut context).is_pending());
+        assert_eq!(drain.in_flight(), 1);
+    });
+    assert_eq!(drain.in_flight(), 0);
 }
 
 /// A line costs nothing while nobody stands in it.
@@ -269,6 +293,7 @@ fn a_success_allocates_nothing() {
     });
     succeeds_for_nothing("bulkhead", slots());
     succeeds_for_nothing("bulkhead with weights", slots().weighted(|weight: &u32| *weight));
+    succeeds_for_nothing("drain", drain());
     succeeds_for_nothing("some", Some(slots()));
     succeeds_for_nothing("none", None::<Bulkhead>);
     succeeds_for_nothing("dry run", Shadow::new(patient()));
@@ -284,6 +309,7 @@ fn a_rejection_allocates_nothing() {
     rejects_for_nothing("breaker that probes", Why::Probing, probing());
     rejects_for_nothing("bulkhead", Why::Full, full());
     rejects_for_nothing("bulkhead with weights", Why::Full, full().weighted(|weight: &u32| *weight));
+    rejects_for_nothing("drain", Why::Draining, drained());
     rejects_for_nothing("some", Why::Full, Some(full()));
     rejects_for_nothing("two, by the first", Why::Open, open().and(slots()));
     rejects_for_nothing("two, by the second", Why::Full, patient().and(full()));
@@ -469,7 +495,7 @@ fn what_is_carried_along_is_small() {
     assert_eq!(size_of::<Option<Rejected>>(), 12);
 
     /// What a guard adds to the future of the service.
-    fn added<P: Policy<Kind = Immediate> + Admit<u32>>(_: &P) -> usize {
+    fn added<E: Ends, P: Policy<Kind = Immediate<E>> + Admit<u32>>(_: &P) -> usize {
         size_of::<<Guarded<Echo, P, cofferdam::Plain> as Service<u32>>::Future>() - size_of::<Answer>()
     }
     let (breaker, slots) = (patient(), slots());

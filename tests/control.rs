@@ -4,8 +4,8 @@
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use cofferdam::{
-    AdaptiveLimit, Admit, BreakerState, Bulkhead, CircuitBreaker, Control, Instant, Invalid, Keyed, keyed::WhenFull,
-    waiting::Order,
+    AdaptiveLimit, Admit, BreakerState, Bulkhead, CircuitBreaker, Control, Drain, Instant, Invalid, Keyed,
+    keyed::WhenFull, waiting::Order,
 };
 use proptest::prelude::*;
 
@@ -19,6 +19,7 @@ fn all() -> Vec<Arc<dyn Control>> {
         Arc::new(breaker()),
         Arc::new(CircuitBreaker::builder("last calls").window_calls(50).no_slow_calls().ramp(None).build().unwrap()),
         Arc::new(Bulkhead::builder("checkout").build().unwrap()),
+        Arc::new(Drain::builder("server").build().unwrap()),
         Arc::new(queued().build().unwrap()),
         Arc::new(queued().order(Order::Fifo).max_wait(Duration::from_micros(1500)).build().unwrap()),
         Arc::new(queued().build().unwrap().weighted(|weight: &u32| *weight)),

@@ -16,7 +16,7 @@ use std::{
 
 use axum::{Router, body::Body, routing::get};
 use bytes::Bytes;
-use cofferdam::{Budget, Context, Hedge, Retry, Timeout, retry::Exhausted};
+use cofferdam::{Budget, Context, Hedge, Replay, Retry, Timeout, retry::Exhausted};
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::{
@@ -51,12 +51,12 @@ macro_rules! hedge {
 fn slow(
     calls: &Calls,
     answer: http::response::Builder,
-) -> impl Service<Request<String>, Response = Response<String>, Error = Infallible, Future: Send> + Clone {
+) -> impl Service<Request<Replay<String>>, Response = Response<String>, Error = Infallible, Future: Send> + Clone {
     let (parts, ()) = answer.body(()).unwrap().into_parts();
     let calls = calls.clone();
-    service_fn(move |request: Request<String>| {
+    service_fn(move |request: Request<Replay<String>>| {
         let number = calls.fetch_add(1, Ordering::SeqCst) + 1;
-        assert_eq!((request.attempt().number(), request.body().as_str()), (number, "body"));
+        assert_eq!((request.attempt().number(), http_body::Body::size_hint(request.body()).exact()), (number, Some(4)));
         let answer = Response::from_parts(parts.clone(), String::new());
         async move {
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -106,7 +106,7 @@ async fn a_final_answer_ends_the_call_and_another_failure_does_not() {
     let run = async |failure: fn() -> Response<String>| {
         let calls = Calls::default();
         let counted = calls.clone();
-        let service = service_fn(move |_: Request<String>| {
+        let service = service_fn(move |_: Request<Replay<String>>| {
             let first = counted.fetch_add(1, Ordering::SeqCst) == 0;
             async move {
                 tokio::time::sleep(ms(if first { 100 } else { 5 })).await;
@@ -138,8 +138,9 @@ async fn a_final_answer_ends_the_call_and_another_failure_does_not() {
 
 /// The mark that a retry leaves.
 fn exhausted() -> Exhausted {
-    let failing =
-        service_fn(|_: Request<String>| async { Ok::<_, Infallible>(status(500).body(String::new()).unwrap()) });
+    let failing = service_fn(|_: Request<Replay<String>>| async {
+        Ok::<_, Infallible>(status(500).body(String::new()).unwrap())
+    });
     let service = Retry::builder("marks").attempts(2).http().build().unwrap().layer(failing);
     let response = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -148,7 +149,7 @@ fn exhausted() -> Exhausted {
     *response.join().unwrap().extensions().get::<Exhausted>().unwrap()
 }
 
-fn client() -> Client<HttpConnector, Empty<Bytes>> {
+fn client() -> Client<HttpConnector, Replay<Empty<Bytes>>> {
     Client::builder(TokioExecutor::new()).build_http()
 }
 

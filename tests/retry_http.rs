@@ -16,7 +16,7 @@ use std::{
 
 use bytes::Bytes;
 use cofferdam::{
-    Backoff, Context, Deadline, GivenUp, Instant, Retry,
+    Backoff, Context, Deadline, GivenUp, Instant, Replay, Retry,
     http::ByMethod,
     retry::{Cloned, Exhausted, RetryLayer},
 };
@@ -174,7 +174,7 @@ async fn defect_120_a_status_in_trailers_is_passed_on_as_it_came() {
     for (message, in_trailers, made) in [("", false, 2), ("", true, 1), ("half", true, 1)] {
         let calls = Calls::default();
         let counts = calls.clone();
-        let service = service_fn(move |_: Request<cofferdam::Replay<String>>| {
+        let service = service_fn(move |_: Request<Replay<String>>| {
             counts.fetch_add(1, Ordering::SeqCst);
             let status = HeaderMap::from_iter([(HeaderName::from_static("grpc-status"), HeaderValue::from(14))]);
             let (head, trailers) = if in_trailers { (HeaderMap::new(), Some(Ok(status))) } else { (status, None) };

@@ -7,7 +7,7 @@ mod support;
 use std::{error::Error, fmt, io, num::NonZeroU32, time::Duration};
 
 use cofferdam::{
-    AdaptiveLimit, BoxError, Bulkhead, Carries, CircuitBreaker, Criticality, Failed, Fallback, Keyed, LoadShed,
+    AdaptiveLimit, BoxError, Bulkhead, Carries, CircuitBreaker, Criticality, Drain, Failed, Fallback, Keyed, LoadShed,
     Outcome, Policy, Refused, Rejected, Shadow, Timeout, TimeoutLayer, Why, bulkhead::Queue, context::Rank, guard,
 };
 use support::{Ask, Asks, Kind, Probe, Script, within};
@@ -62,6 +62,7 @@ async fn defect_20_every_policy_is_spawned_over_box_error() {
     spawned!(limit().weighted(|_: &u32| NonZeroU32::MIN).layer());
     let shed = LoadShed::builder(limit()).rank(|_: &u32| Rank::of(Criticality::Critical, None)).build().unwrap();
     spawned!(shed.weighted(|_: &u32| NonZeroU32::MIN).layer());
+    spawned!(Drain::builder("spawned").exempt_nobody().build().unwrap().layer());
     spawned!(queued().layer());
     spawned!(Keyed::builder(breaker().and(slots())).by(|n: &u32| *n).build().unwrap().layer());
     spawned!(Keyed::builder(queued()).by(|n: &u32| *n).build().unwrap().layer());

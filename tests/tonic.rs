@@ -14,8 +14,8 @@ use std::{
 
 use bytes::{Buf, BufMut, Bytes};
 use cofferdam::{
-    BreakerState, Bulkhead, CircuitBreaker, Context as _, ContextHeaders, Criticality, Deadline, Outcome, Policy,
-    TaskKey, Timeout,
+    BreakerState, Bulkhead, CircuitBreaker, Context as _, ContextHeaders, Criticality, Deadline, Drain, Outcome,
+    Policy, TaskKey, Timeout,
     context::{Carried, Trust},
     guard,
 };
@@ -563,4 +563,48 @@ fn a_call_over_a_channel_can_be_spawned(channel: Channel) {
     fn sendable<S: Service<http::Request<Body>, Future: Send> + Send + Sync + Clone + 'static>(_: S) {}
     let timeout = Timeout::builder("dependency").attempt(Duration::from_secs(1)).grpc().build().unwrap();
     sendable(ServiceBuilder::new().layer(breaker().layer().grpc()).layer(timeout).service(channel));
+}
+
+#[tokio::test]
+async fn s8_a_drain_waits_for_streams_and_tells_new_calls_that_the_server_is_unavailable() {
+    // Given a stream that goes on
+    let (echo, mut feeds) = Echo::new();
+    let drain = Drain::builder("server").grace(Duration::ZERO).deadline(Duration::from_secs(3600)).build().unwrap();
+    let address = serve!(drain.clone().layer().grpc(), echo);
+    let channel = connect(address).await;
+    let mut messages = follow(channel.clone()).await.unwrap();
+    let feed = feeds.recv().await.unwrap();
+    feed.send(Ok("one".into())).unwrap();
+    assert_eq!(next(&mut messages).await.unwrap().unwrap(), "one");
+
+    // When the server drains
+    let report = tokio::spawn(drain.begin());
+
+    // Then a new call is told so, on the same connection
+    let status = ask(channel, "hello").await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::Unavailable, "the server is shutting down"));
+    assert_eq!(status.metadata().get("grpc-retry-pushback-ms").unwrap(), "0");
+
+    // And the stream loses nothing
+    feed.send(Ok("two".into())).unwrap();
+    drop(feed);
+    assert_eq!(next(&mut messages).await.unwrap().unwrap(), "two");
+    assert_eq!(next(&mut messages).await.unwrap(), None);
+    let report = within("the end of the drain", report).await.unwrap();
+    assert_eq!((report.ended, report.cut), (1, 0));
+}
+
+#[tokio::test]
+async fn a_stream_that_a_drain_cuts_ends_in_a_status() {
+    let (echo, mut feeds) = Echo::new();
+    let drain = Drain::builder("server").grace(Duration::ZERO).deadline(Duration::from_millis(20)).build().unwrap();
+    let address = serve!(drain.clone().layer().grpc(), echo);
+    let mut messages = follow(connect(address).await).await.unwrap();
+    let feed = feeds.recv().await.unwrap();
+    feed.send(Ok("one".into())).unwrap();
+    assert_eq!(next(&mut messages).await.unwrap().unwrap(), "one");
+    assert_eq!(within("the end of the drain", drain.begin()).await.cut, 1);
+    let status = next(&mut messages).await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::Unavailable, "the server shut down before the call was done"));
+    within("the end of the stream", feed.closed()).await;
 }

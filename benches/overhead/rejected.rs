@@ -2,12 +2,12 @@
 
 use std::mem;
 
-use cofferdam::{Admit, BoxError, Immediate, Policy, guard};
+use cofferdam::{Admit, BoxError, Ends, Immediate, Policy, guard};
 use tower::{Layer, Service, ServiceBuilder};
 
 use super::{
     admitted::limit,
-    policies::{breaker, bulkhead, context, full_bulkhead, full_load_shed, open_breaker, pressed_throttle},
+    policies::{breaker, bulkhead, context, drained, full_bulkhead, full_load_shed, open_breaker, pressed_throttle},
 };
 use crate::support::{
     drive::{Work, call_once},
@@ -24,6 +24,7 @@ pub(crate) fn subjects() -> Vec<Subject> {
         rejecting("breaker, open", open_breaker()).bar(0.6),
         rejecting("breaker, forced open", forced).bar(0.6),
         rejecting("bulkhead, full", full_bulkhead()),
+        rejecting("drain, drained", drained()),
         rejecting("breaker + full bulkhead", (breaker(), full_bulkhead())),
         rejecting("fourth of four, full", (breaker(), bulkhead(), breaker(), full_bulkhead())),
         rejecting("fourth of four, open", (breaker(), bulkhead(), bulkhead(), open_breaker())),
@@ -35,7 +36,7 @@ pub(crate) fn subjects() -> Vec<Subject> {
     ]
 }
 
-fn rejecting<P: Policy<Kind = Immediate> + Admit<u64> + 'static>(name: &'static str, policy: P) -> Subject
+fn rejecting<E: Ends, P: Policy<Kind = Immediate<E>> + Admit<u64> + 'static>(name: &'static str, policy: P) -> Subject
 where
     P::Token: 'static,
 {

@@ -1,7 +1,7 @@
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
 
-use super::{Code, TrailersOnly, status};
+use super::{Code, TrailersOnly, status, wording};
 use crate::{
     http::{Errors, ReadEnd, ReadHead, Rest, Tracked, WordWith, Wording, read_answer, word},
     kernel::{ClassifyWith, Guard, Outcome, Plain, Policy, Protocol, Reading, Rejected, Ticket},
@@ -172,6 +172,10 @@ impl<C: ClassifyStatus> ReadEnd for ByTrailers<C> {
         let none = HeaderMap::new();
         let trailers = trailers.unwrap_or(&none);
         read(&self.classify, status::code(trailers).unwrap_or(Code::Unknown), trailers)
+    }
+
+    fn cut(rejected: &Rejected) -> Option<HeaderMap> {
+        Some(wording::trailers(rejected))
     }
 }
 

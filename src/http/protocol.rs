@@ -1,4 +1,7 @@
-use http::{HeaderMap, Response, StatusCode, header::CONTENT_LENGTH};
+use http::{
+    HeaderMap, HeaderValue, Response, StatusCode,
+    header::{CONNECTION, CONTENT_LENGTH},
+};
 use http_body::Body;
 
 use super::{
@@ -138,6 +141,13 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
+/// Asks a client to close the connection, and so to look for another server. Whoever speaks HTTP/2 takes the header out of
+/// answers, and closes connections by itself. One that is there, as with an upgrade, is needed as it is.
+#[cold]
+pub(super) fn send_elsewhere(headers: &mut HeaderMap) {
+    headers.entry(CONNECTION).or_insert(HeaderValue::from_static("close"));
+}
+
 impl<B: Body, E, W, C> Protocol<Response<B>, E> for Http<W, C>
 where
     W: Wording<E> + Clone,
@@ -149,8 +159,13 @@ where
         read_answer(self, &self.wording, answer)
     }
 
-    fn finish<P: Policy>(&self, answer: Result<Response<B>, E>, ticket: Ticket<P>) -> Result<Self::Guarded<P>, E> {
+    fn finish<P: Policy>(&self, mut answer: Result<Response<B>, E>, ticket: Ticket<P>) -> Result<Self::Guarded<P>, E> {
         let reading = self.read(answer.as_ref());
+        if let Ok(response) = &mut answer
+            && ticket.is_departing()
+        {
+            send_elsewhere(response.headers_mut());
+        }
         Tracked::finish(answer, reading, ticket, |response| {
             let promised = || content_length(response.headers()).or_else(|| response.body().size_hint().exact());
             (!self.until_head).then(|| Rest { reading, promised: promised(), end: None })

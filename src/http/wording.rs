@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
-use super::retry_after;
+use super::{protocol::send_elsewhere, retry_after};
 use crate::kernel::{Carries, Rejected, Why};
 
 /// Words a rejection for a service with this error.
@@ -23,7 +23,8 @@ pub trait Wording<E> {
 }
 
 /// A 503, a 504 if time was up, or a 429 for a rate limit, with `Retry-After` where that is known, and a problem body that says what happened and
-/// not to whom: the names of dependencies stay inside.
+/// not to whom: the names of dependencies stay inside. If the [server goes](Why::is_departure), `Connection: close` sends the
+/// client elsewhere.
 ///
 /// ```
 /// use cofferdam::{Name, Rejected, Why, http::{Problem, Wording}};
@@ -84,6 +85,9 @@ impl<E> Wording<E> for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(after) = rejected.retry_after() {
             headers.insert(header::RETRY_AFTER, retry_after::write(after));
+        }
+        if why.is_departure() {
+            send_elsewhere(headers);
         }
         Ok(response)
     }

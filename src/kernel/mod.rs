@@ -48,7 +48,7 @@ pub use guard::{Guard, guard};
 pub use guarded::Guarded;
 pub use invalid::Invalid;
 pub use keyed::{Fresh, Keyed};
-pub use kind::{Immediate, Kind, Waiting};
+pub use kind::{Breaks, Cutting, Ends, Immediate, Kind, Lasting, Waiting};
 pub use name::Name;
 pub use oneshot::Oneshot;
 pub use outcome::{Degraded, Ended, Outcome, Reading};
@@ -61,5 +61,5 @@ pub use run::{Run, RunFuture, WaitingCall, WaitingFuture};
 pub use shadow::Shadow;
 pub use ticket::Ticket;
 #[cfg(feature = "http")]
-pub(crate) use ticket::watch;
+pub(crate) use ticket::{poll_cut, watch};
 pub use weighted::Weighted;
