@@ -43,10 +43,12 @@
 
 mod answer;
 mod attempts;
+mod chain;
 mod context;
 mod fallback;
 pub mod hops;
 mod paced;
+mod problem;
 mod protocol;
 pub(crate) mod retry_after;
 mod tracked;
@@ -60,8 +62,9 @@ pub use attempts::{ByMethod, HttpAttempts};
 pub use fallback::HttpFallback;
 pub use hops::ContextHeaders;
 pub use paced::Paced;
+pub use problem::ProblemDetails;
 pub use protocol::{ByStatus, ClassifyHead, Http};
 pub(crate) use tracked::Rest;
 pub use tracked::{ByHead, ReadEnd, Tracked};
 use worded::Worded;
-pub use wording::{Errors, Problem, WordWith, Wording};
+pub use wording::{Errors, Problem, ProblemWith, WordWith, Wording};

@@ -2,7 +2,7 @@ use http::{HeaderMap, Response, StatusCode, header::CONTENT_LENGTH};
 use http_body::Body;
 
 use super::{
-    Errors, Problem, ReadHead, Rest, Tracked, WordWith, Wording,
+    Errors, Problem, ProblemDetails, ProblemWith, ReadHead, Rest, Tracked, WordWith, Wording,
     answer::{read_answer, word},
     retry_after,
 };
@@ -51,6 +51,15 @@ impl<W, C> Http<W, C> {
         F: Fn(&Rejected) -> Response<bytes::Bytes>,
     {
         Http { wording: WordWith(word), classify: self.classify, until_head: self.until_head }
+    }
+
+    /// Words rejections as problems of your own: see [`ProblemDetails`]. [`Rejected`] is put into the extensions of what it
+    /// returns.
+    pub fn problem<F>(self, problem: F) -> Http<ProblemWith<F>, C>
+    where
+        F: Fn(&Rejected) -> ProblemDetails,
+    {
+        Http { wording: ProblemWith(problem), classify: self.classify, until_head: self.until_head }
     }
 
     /// Rejections are errors, for services whose error [carries](crate::Carries) one.

@@ -1,10 +1,10 @@
 //! How a rejection is worded.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::Response;
 
-use super::retry_after;
-use crate::kernel::{Carries, Rejected, Why};
+use super::ProblemDetails;
+use crate::kernel::{Carries, Rejected};
 
 /// Words a rejection for a service with this error.
 pub trait Wording<E> {
@@ -22,8 +22,8 @@ pub trait Wording<E> {
     }
 }
 
-/// A 503, a 504 if time was up, or a 429 for a rate limit, with `Retry-After` where that is known, and a problem body that says what happened and
-/// not to whom: the names of dependencies stay inside.
+/// A 503, a 504 if time was up, or a 429 for a rate limit, with `Retry-After` where that is known, and a problem body that
+/// says what happened and not to whom: what [`ProblemDetails`] says of a rejection unless told otherwise.
 ///
 /// ```
 /// use cofferdam::{Name, Rejected, Why, http::{Problem, Wording}};
@@ -61,31 +61,17 @@ pub struct Problem;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Errors;
 
+/// Words by a function that makes a problem: see [`Http::problem`](super::Http::problem).
+#[derive(Clone, Copy, Debug)]
+pub struct ProblemWith<F>(pub(crate) F);
+
 /// Words by a function: see [`Http::wording`](super::Http::wording).
 #[derive(Clone, Copy, Debug)]
 pub struct WordWith<F>(pub(crate) F);
 
 impl<E> Wording<E> for Problem {
     fn word(&self, rejected: &Rejected) -> Result<Response<Bytes>, E> {
-        let why = rejected.why();
-        let status = match why {
-            Why::RateLimited | Why::TooMuch => StatusCode::TOO_MANY_REQUESTS,
-            why if why.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
-            _ => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        let body = format!(
-            r#"{{"type":"about:blank","title":"{}","status":{},"detail":"{why}"}}"#,
-            status.canonical_reason().unwrap_or_default(),
-            status.as_u16(),
-        );
-        let mut response = Response::new(Bytes::from(body));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(after) = rejected.retry_after() {
-            headers.insert(header::RETRY_AFTER, retry_after::write(after));
-        }
-        Ok(response)
+        Ok(ProblemDetails::of(rejected).into_response())
     }
 }
 
@@ -102,5 +88,11 @@ impl<E: Carries> Wording<E> for Errors {
 impl<E, F: Fn(&Rejected) -> Response<Bytes>> Wording<E> for WordWith<F> {
     fn word(&self, rejected: &Rejected) -> Result<Response<Bytes>, E> {
         Ok((self.0)(rejected))
+    }
+}
+
+impl<E, F: Fn(&Rejected) -> ProblemDetails> Wording<E> for ProblemWith<F> {
+    fn word(&self, rejected: &Rejected) -> Result<Response<Bytes>, E> {
+        Ok((self.0)(rejected).into_response())
     }
 }
