@@ -251,7 +251,10 @@ async fn a_scope_is_a_layer_a_route_or_a_key_as_one_chooses() {
 
     // And all of them together are held to the layer that they share
     let answer = order("northwind").await.unwrap();
-    assert_eq!((answer.status(), rejection(&answer).unwrap().by().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "server"));
+    assert_eq!(
+        (answer.status(), rejection(&answer).unwrap().by().as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, "server")
+    );
     drop((answer, report, acme, zenith));
     assert_eq!((own.in_flight(), all.in_flight()), (0, 0));
     assert!(keyed.snapshot().iter().all(|key| key.policy.in_flight() == 0));
