@@ -3,10 +3,10 @@
 use super::{Http, ProblemDetails, ProblemWith, WordWith};
 use crate::{
     flow::timeout::Builder,
-    kernel::{Guard, Policy, Rejected},
+    kernel::{ClassifyWith, Guard, Outcome, Policy, Rejected},
 };
 
-impl<P: Policy, W, C> Guard<P, Http<W, C>> {
+impl<P: Policy, W, C, X> Guard<P, Http<W, C, X>> {
     /// Words rejections as problems of your own: see [`Http::problem`].
     ///
     /// ```
@@ -17,7 +17,7 @@ impl<P: Policy, W, C> Guard<P, Http<W, C>> {
     /// });
     /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
     /// ```
-    pub fn problem<F>(self, problem: F) -> Guard<P, Http<ProblemWith<F>, C>>
+    pub fn problem<F>(self, problem: F) -> Guard<P, Http<ProblemWith<F>, C, X>>
     where
         F: Fn(&Rejected) -> ProblemDetails,
     {
@@ -25,11 +25,19 @@ impl<P: Policy, W, C> Guard<P, Http<W, C>> {
     }
 
     /// Words rejections by a function: see [`Http::wording`].
-    pub fn wording<F>(self, word: F) -> Guard<P, Http<WordWith<F>, C>>
+    pub fn wording<F>(self, word: F) -> Guard<P, Http<WordWith<F>, C, X>>
     where
         F: Fn(&Rejected) -> http::Response<bytes::Bytes>,
     {
         self.map_protocol(|http| http.wording(word))
+    }
+
+    /// Tells what became of a call from the service's own error: see [`Http::classify_errors`].
+    pub fn classify_errors<E, F>(self, classify: F) -> Guard<P, Http<W, C, ClassifyWith<F>>>
+    where
+        F: Fn(&E) -> Outcome,
+    {
+        self.map_protocol(|http| http.classify_errors(classify))
     }
 
     /// A call ends with the head of its response: see [`Http::until_head`].
@@ -39,7 +47,7 @@ impl<P: Policy, W, C> Guard<P, Http<W, C>> {
     }
 }
 
-impl<D, W, C> Builder<D, Http<W, C>> {
+impl<D, W, C, X> Builder<D, Http<W, C, X>> {
     /// Words the rejection of a call whose time is up as a problem of your own: see [`Http::problem`].
     ///
     /// ```
@@ -53,7 +61,7 @@ impl<D, W, C> Builder<D, Http<W, C>> {
     ///     .build()?;
     /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
     /// ```
-    pub fn problem<F>(self, problem: F) -> Builder<D, Http<ProblemWith<F>, C>>
+    pub fn problem<F>(self, problem: F) -> Builder<D, Http<ProblemWith<F>, C, X>>
     where
         F: Fn(&Rejected) -> ProblemDetails,
     {
@@ -61,7 +69,7 @@ impl<D, W, C> Builder<D, Http<W, C>> {
     }
 
     /// Words the rejection of a call whose time is up by a function: see [`Http::wording`].
-    pub fn wording<F>(self, word: F) -> Builder<D, Http<WordWith<F>, C>>
+    pub fn wording<F>(self, word: F) -> Builder<D, Http<WordWith<F>, C, X>>
     where
         F: Fn(&Rejected) -> http::Response<bytes::Bytes>,
     {

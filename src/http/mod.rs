@@ -7,7 +7,7 @@
 //!   head 2xx-4xx --> body frames --> end of the body: success
 //!   head 5xx ------------------------------ at once: failure      (429, 503: overload)
 //!   body breaks off ------------------------------- : failure
-//!   body dropped before its end ------------------- : abandoned
+//!   body dropped before its end ------------------- : abandoned   (by a caller who has begun to read it)
 //! ```
 //!
 //! ```
@@ -63,7 +63,7 @@ pub use fallback::HttpFallback;
 pub use hops::ContextHeaders;
 pub use paced::Paced;
 pub use problem::ProblemDetails;
-pub use protocol::{ByStatus, ClassifyHead, Http};
+pub use protocol::{AllFailures, ByStatus, ClassifyError, ClassifyHead, Http};
 pub(crate) use tracked::Rest;
 pub use tracked::{ByHead, ReadEnd, Tracked};
 use worded::Worded;

@@ -53,6 +53,8 @@ pub(crate) struct Rest<T> {
     pub(crate) promised: Option<u64>,
     /// Reads the end, if that is what decides.
     pub(crate) end: Option<T>,
+    /// Whether anybody has asked the body for a frame.
+    pub(crate) asked: bool,
 }
 
 impl<T: ReadEnd> Rest<T> {
@@ -71,10 +73,12 @@ impl<P: Policy, T> Open<P, T> {
 
 impl<P: Policy, T> Drop for Open<P, T> {
     /// Nobody reads the body of a 503 to its end: there the head says what became of the call. Nor does a server ask a body
-    /// for its end when it has had as many bytes as the head promised. But a success that was broken off is none, so its
-    /// ticket is just dropped.
+    /// for its end when it has had as many bytes as the head promised; nor for anything when it answers a `HEAD`, nor does a
+    /// caller who wants to know the status only. But a success that was broken off is none, so its ticket is just dropped.
     fn drop(&mut self) {
-        if self.rest.reading.outcome != Outcome::Success || self.rest.promised == Some(0) {
+        let rest = &self.rest;
+        let unread = !rest.asked && rest.end.is_none();
+        if rest.reading.outcome != Outcome::Success || rest.promised == Some(0) || unread {
             self.settle(self.rest.reading);
         }
     }
@@ -103,7 +107,7 @@ impl<B, P: Policy, T> Tracked<B, P, T> {
     }
 
     fn untracked(body: Worded<B>) -> Self {
-        let rest = Rest { reading: Reading::of(Outcome::Ignored), promised: None, end: None };
+        let rest = Rest { reading: Reading::of(Outcome::Ignored), promised: None, end: None, asked: false };
         Self { body, open: Open { ticket: None, rest } }
     }
 }
@@ -131,6 +135,7 @@ where
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
+        this.open.rest.asked = true;
         let frame = ready!(watch(&mut this.open.ticket, || this.body.as_mut().poll_frame(cx)));
         let rest = &mut this.open.rest;
         if let (Some(promised), Some(Ok(frame))) = (&mut rest.promised, &frame) {
