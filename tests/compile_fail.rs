@@ -10,6 +10,8 @@ use std::fs;
 fn what_must_not_compile_says_what_to_do() {
     let cases = trybuild::TestCases::new();
     cases.compile_fail("tests/compile_fail/*.rs");
+    #[cfg(not(feature = "grpc"))]
+    cases.compile_fail("tests/compile_fail_features/without_grpc.rs");
 }
 
 /// The message for that program.
