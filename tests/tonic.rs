@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::Bytes;
 use cofferdam::{
     BreakerState, Bulkhead, CircuitBreaker, Context as _, ContextHeaders, Criticality, Deadline, Drain, Outcome,
     Policy, TaskKey, Timeout,
@@ -21,56 +21,17 @@ use cofferdam::{
 };
 use futures_util::stream;
 use http::uri::PathAndQuery;
-use support::{Noticing, within};
+use support::{Noticing, Raw, within};
 use tokio::{net::TcpListener, sync::mpsc};
 use tonic::{
     Code, Request, Response, Status, Streaming,
     body::Body,
     client::{Grpc, GrpcService},
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     server::NamedService,
     service::{LayerExt, Routes},
     transport::{Channel, Endpoint, Server, server::TcpIncoming},
 };
 use tower::{Layer, Service, ServiceBuilder, service_fn, util::MapRequestLayer};
-
-/// Messages are bytes.
-#[derive(Clone, Copy)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        to.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(from.copy_to_bytes(from.remaining())))
-    }
-}
 
 type Message = Result<Bytes, Status>;
 

@@ -201,7 +201,7 @@ where
     type Guarded<P: Policy> = Response<Tracked<B, P, ByTrailers<C>>>;
 
     fn read(&self, answer: Result<&Response<B>, &E>) -> Reading {
-        read_answer(self, &self.wording, answer)
+        read_answer(self, &self.wording, |_| Outcome::Failure, answer)
     }
 
     fn finish<P: Policy>(&self, answer: Result<Response<B>, E>, ticket: Ticket<P>) -> Result<Self::Guarded<P>, E> {
@@ -219,9 +219,10 @@ impl<W, C: Clone> Grpc<W, C> {
     fn rest<B: Body>(&self, reading: Reading, response: &Response<B>) -> Rest<ByTrailers<C>> {
         let decided = reading.outcome != Outcome::Success || code_in_head(response).is_some();
         if decided {
-            Rest { reading, promised: Some(0), end: None }
+            Rest { reading, promised: Some(0), end: None, asked: false }
         } else {
-            Rest { reading, promised: None, end: Some(ByTrailers { classify: self.classify.clone() }) }
+            let end = Some(ByTrailers { classify: self.classify.clone() });
+            Rest { reading, promised: None, end, asked: false }
         }
     }
 }

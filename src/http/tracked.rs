@@ -61,6 +61,8 @@ pub(crate) struct Rest<T> {
     pub(crate) promised: Option<u64>,
     /// Reads the end, if that is what decides.
     pub(crate) end: Option<T>,
+    /// Whether anybody has asked the body for a frame.
+    pub(crate) asked: bool,
 }
 
 impl<T: ReadEnd> Rest<T> {
@@ -101,10 +103,12 @@ where
 
 impl<P: Policy, T> Drop for Open<P, T> {
     /// Nobody reads the body of a 503 to its end: there the head says what became of the call. Nor does a server ask a body
-    /// for its end when it has had as many bytes as the head promised. But a success that was broken off is none, so its
-    /// ticket is just dropped.
+    /// for its end when it has had as many bytes as the head promised; nor for anything when it answers a `HEAD`, nor does a
+    /// caller who wants to know the status only. But a success that was broken off is none, so its ticket is just dropped.
     fn drop(&mut self) {
-        if self.rest.reading.outcome != Outcome::Success || self.rest.promised == Some(0) {
+        let rest = &self.rest;
+        let unread = !rest.asked && rest.end.is_none();
+        if rest.reading.outcome != Outcome::Success || rest.promised == Some(0) || unread {
             self.settle(self.rest.reading);
         }
     }
@@ -133,7 +137,7 @@ impl<B, P: Policy, T> Tracked<B, P, T> {
     }
 
     fn untracked(body: Worded<B>) -> Self {
-        let rest = Rest { reading: Reading::of(Outcome::Ignored), promised: None, end: None };
+        let rest = Rest { reading: Reading::of(Outcome::Ignored), promised: None, end: None, asked: false };
         Self { body, open: Open { ticket: None, rest } }
     }
 }
@@ -162,6 +166,7 @@ where
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, Self::Error>>> {
         let mut this = self.project();
+        this.open.rest.asked = true;
         let Poll::Ready(frame) = watch(&mut this.open.ticket, || this.body.as_mut().poll_frame(cx)) else {
             let rejected = ready!(poll_cut(&mut this.open.ticket, cx));
             let trailers = T::cut(&rejected).map(Frame::trailers).map(Ok);

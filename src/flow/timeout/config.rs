@@ -88,12 +88,17 @@ impl<D, M> Builder<D, M> {
 
     /// For services of another protocol.
     pub fn protocol<N>(self, protocol: N) -> Builder<D, N> {
+        self.map_protocol(|_| protocol)
+    }
+
+    /// The same settings, and the protocol changed.
+    pub(crate) fn map_protocol<N>(self, change: impl FnOnce(M) -> N) -> Builder<D, N> {
         Builder {
             name: self.name,
             attempt: self.attempt,
             between_frames: self.between_frames,
             deadline: self.deadline,
-            protocol,
+            protocol: change(self.protocol),
         }
     }
 }
