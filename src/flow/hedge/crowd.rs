@@ -40,7 +40,7 @@ impl Peaks {
 
     /// The peaks as they are at that time.
     fn at(self, now: Instant) -> Self {
-        let number = now.as_nanos() / Self::LENGTH & Self::NUMBERS;
+        let number = (now.as_nanos() / Self::LENGTH) & Self::NUMBERS;
         match number.wrapping_sub(self.number) & Self::NUMBERS {
             // Another thread's time may lie a tick before ours.
             0 | Self::NUMBERS => self,
