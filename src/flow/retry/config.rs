@@ -21,6 +21,7 @@ use crate::kernel::{
 /// | [`when`](Self::when) | failures and overload | |
 /// | [`rejections`](Self::rejections) | not repeated | |
 /// | [`idempotent`](Self::idempotent) | every request | |
+/// | `body_limit`, over HTTP and gRPC | 64 KiB | at most 1 GiB |
 /// | [`context`](Self::context) | not looked at | |
 ///
 /// ```
