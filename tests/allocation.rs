@@ -22,6 +22,15 @@ struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    /// Bytes that this thread has allocated and not given back, and the most there ever were.
+    static HELD: Cell<(i64, i64)> = const { Cell::new((0, 0)) };
+}
+
+fn hold(bytes: i64) {
+    let _ = HELD.try_with(|held| {
+        let (now, most) = held.get();
+        held.set((now + bytes, most.max(now + bytes)));
+    });
 }
 
 fn count() {
@@ -33,20 +42,24 @@ fn count() {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
+        hold(layout.size() as i64);
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count();
+        hold(layout.size() as i64);
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count();
+        hold(size as i64 - layout.size() as i64);
         unsafe { System.realloc(old, layout, size) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        hold(-(layout.size() as i64));
         unsafe { System.dealloc(memory, layout) }
     }
 }
@@ -606,5 +619,74 @@ impl Future for Later {
 
     fn poll(mut self: std::pin::Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
         if std::mem::replace(&mut self.polled, true) { Poll::Ready(Ok(self.number)) } else { Poll::Pending }
+    }
+}
+
+/// What a request costs that may be sent again, besides the clone of its head: the tape, if there is a body.
+#[cfg(feature = "http")]
+#[test]
+fn a_body_costs_its_tape_and_nothing_if_it_is_sent_once() {
+    use bytes::Bytes;
+    use cofferdam::{http::Replayed, retry::Repeat};
+    use http::Request;
+    use http_body_util::{BodyExt, Full};
+
+    // The source, its box, those who read, the two lists, and the copy of the one frame.
+    for (method, text, allocated) in [("PUT", "", 0), ("POST", "hello", 0), ("PUT", "hello", 6)] {
+        let replayed = Replayed::<cofferdam::http::ByMethod>::default();
+        let send = || {
+            let request =
+                Request::builder().method(method).body(Full::new(Bytes::from_static(text.as_bytes()))).unwrap();
+            let before = ALLOCATIONS.get();
+            let (mut request, _kept) = replayed.keep(request);
+            while now_or_never(request.body_mut().frame()).is_some() {}
+            ALLOCATIONS.get() - before
+        };
+        send();
+        assert_eq!(send(), allocated, "{method} with {text:?}");
+    }
+}
+
+/// In frames of any size, with and without others who read it as well: what is held is the limit, and a little more.
+#[cfg(feature = "http")]
+#[test]
+fn defect_103_a_gigabyte_is_uploaded_in_little_memory() {
+    use std::convert::Infallible;
+
+    use bytes::{Buf, Bytes};
+    use cofferdam::Replay;
+    use futures_util::stream;
+    use http_body::Frame;
+    use http_body_util::{BodyExt, StreamBody};
+
+    const LIMIT: usize = 64 * 1024;
+
+    // A frame of so many bytes holds on to a buffer of so many; that many come.
+    for (len, buffer, frames) in [(64 * 1024, 64 * 1024, 16 * 1024), (1, 8 * 1024, 100_000), (1024, 8 * 1024, 100_000)]
+    {
+        for (tape_stays, others) in [(true, 0), (false, 0), (true, 1), (false, 1)] {
+            let (before, _) = HELD.get();
+            HELD.set((before, before));
+            let mut left = frames;
+            let body = StreamBody::new(stream::poll_fn(move |_| {
+                left -= 1;
+                let frame = || Ok::<_, Infallible>(Frame::data(Bytes::from(vec![7; buffer]).split_to(len)));
+                Poll::Ready((left >= 0).then(frame))
+            }));
+            let (mut first, tape) = Replay::new(body, LIMIT);
+            let tape = tape.unwrap();
+            let stalled: Vec<_> = (0..others).map(|_| tape.again().unwrap()).collect();
+            let tape = tape_stays.then_some(tape);
+            let mut sent = 0;
+            while let Some(frame) = now_or_never(first.frame()) {
+                sent += frame.unwrap().into_data().unwrap().remaining();
+            }
+            assert_eq!(sent, len * frames as usize, "all of it arrives");
+            let held = HELD.get().1 - before;
+            // Lists that double, and the frame in hand.
+            let most = (2 * LIMIT + 2 * LIMIT + 2 * buffer) as i64;
+            assert!(held <= most, "{held} bytes are held of frames of {len}, tape {tape_stays}, others {others}");
+            drop((tape, stalled));
+        }
     }
 }

@@ -8,14 +8,18 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
 use cofferdam::{
-    BreakerState, Bulkhead, CircuitBreaker, Context as _, ContextHeaders, Criticality, Deadline, Drain, Outcome,
-    Policy, TaskKey, Timeout,
+    Backoff, BreakerState, Bulkhead, CircuitBreaker, Context as _, ContextHeaders, Criticality, Deadline, Drain,
+    Outcome, Policy, Retry, TaskKey, Timeout,
     context::{Carried, Trust},
     guard,
 };
@@ -568,4 +572,60 @@ async fn a_stream_that_a_drain_cuts_ends_in_a_status() {
     let status = next(&mut messages).await.unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::Unavailable, "the server shut down before the call was done"));
     within("the end of the stream", feed.closed()).await;
+}
+
+/// A client as a generator would write it, over a retry: the messages are sent again, and the channel is given its own bodies.
+#[tokio::test]
+async fn defect_102_a_call_is_made_again_with_the_same_message() {
+    // Given a server that is unavailable once, after it has read the message
+    let calls = Arc::new(AtomicU32::new(0));
+    let answers = {
+        let calls = calls.clone();
+        move |request: Request<Bytes>| {
+            let first = calls.fetch_add(1, Ordering::SeqCst) == 0;
+            assert_eq!(request.get_ref(), "hello");
+            async move { if first { Err(Status::unavailable("once")) } else { Ok(Response::new(request.into_inner())) } }
+        }
+    };
+    let unary = service_fn(move |request: http::Request<Body>| {
+        let answers = answers.clone();
+        async move { Ok::<_, Infallible>(tonic::server::Grpc::new(Raw).unary(service_fn(answers), request).await) }
+    });
+    let address = serve!(tower::layer::util::Identity::new(), Named(unary));
+
+    // When it is called through a retry that may call this method twice
+    let layer = Retry::builder("echo")
+        .backoff(Backoff::constant(Duration::ZERO))
+        .grpc()
+        .map_body(Body::new)
+        .idempotent(|request: &http::Request<Body>| request.uri().path() == "/test.Echo/unary")
+        .build()
+        .unwrap();
+    let service = layer.layer(connect(address).await);
+
+    // Then the second attempt has the same message, and an answer
+    assert_eq!(ask(service, "hello").await.unwrap(), "hello");
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
+}
+
+/// Any service under the name of the other one.
+#[derive(Clone)]
+struct Named<S>(S);
+
+impl<S> NamedService for Named<S> {
+    const NAME: &'static str = Echo::NAME;
+}
+
+impl<S: Service<http::Request<Body>>> Service<http::Request<Body>> for Named<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> S::Future {
+        self.0.call(request)
+    }
 }

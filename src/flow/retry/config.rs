@@ -25,6 +25,7 @@ use crate::kernel::{
 /// | [`budget`](Self::budget) | the dependency's, or one of its own | |
 /// | [`dependency`](Self::dependency) | none | |
 /// | [`idempotent`](Self::idempotent) | every request | |
+/// | `body_limit`, over HTTP and gRPC | 64 KiB | at most 1 GiB |
 /// | [`context`](Self::context) | not looked at | |
 ///
 /// ```

@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 
 use super::{
     ReplayError, Tape,
-    shared::{Reader, Shared, Step, own},
+    shared::{Reader, Recorded, Shared, Step, own},
 };
 
 pin_project! {
@@ -61,6 +61,9 @@ struct Playing<B> {
     size: Size,
 }
 
+/// What a reader is given next, if anything.
+type Given<E> = Option<Result<Frame<Bytes>, ReplayError<E>>>;
+
 /// What a body says of its size.
 #[derive(Clone, Copy)]
 pub(super) struct Size {
@@ -92,7 +95,7 @@ impl Size {
 enum Source<B> {
     Reader(Reader<B>),
     /// The others have gone, and there will be none.
-    Alone(Pin<Box<B>>),
+    Alone(Recorded<B>),
     /// All has been said.
     Nobody,
 }
@@ -142,10 +145,7 @@ impl<B: Body> Body for Replay<B> {
     type Data = Bytes;
     type Error = ReplayError<B::Error>;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ReplayError<B::Error>>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Given<B::Error>> {
         match self.project().kind.project() {
             KindProjection::Once { body } => body.poll_frame(cx).map(|frame| frame.map(own)),
             KindProjection::Taped { playing } => playing.poll_frame(cx),
@@ -168,7 +168,7 @@ impl<B: Body> Body for Replay<B> {
 }
 
 impl<B: Body> Playing<B> {
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ReplayError<B::Error>>>> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Given<B::Error>> {
         let (frame, last) = match ready!(self.poll_step(cx)) {
             Step::Frame(frame, last) => (Some(Ok(frame)), last),
             Step::Failed(error) => (Some(Err(error)), true),

@@ -31,7 +31,7 @@
 //! let layer = Retry::builder("payments").http().body_limit(16 * 1024).build()?;
 //! let app: Router = Router::new().route("/charges/7", put(fails_at_first)).layer(layer);
 //!
-//! let response = app.oneshot(Request::put("/charges/7").body("250".into())?).await?;
+//! let response = app.oneshot(Request::put("/charges/7").body(axum::body::Body::from("250"))?).await?;
 //! assert_eq!(response.status(), StatusCode::OK);
 //! assert_eq!(CALLS.load(Ordering::Relaxed), 2);
 //! # Ok(()) }

@@ -15,10 +15,13 @@ use super::{
 };
 use crate::kernel::sync::{Arc, Mutex, lock};
 
-/// The body that is recorded, and what has been read of it.
+/// The body that is recorded.
+pub(super) type Recorded<B> = Pin<Box<B>>;
+
+/// That, and what has been read of it.
 pub(super) struct Shared<B> {
     /// Empty while somebody polls it, and when it has ended. What the reel says of it decides who takes it out.
-    source: Mutex<Option<Pin<Box<B>>>>,
+    source: Mutex<Option<Recorded<B>>>,
     readers: Arc<Readers>,
 }
 
@@ -101,7 +104,7 @@ pub(super) enum Step<E> {
 
 impl<B: Body> Reader<B> {
     /// What comes next; or the body itself, if nobody else reads it or will.
-    pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<Step<B::Error>, Pin<Box<B>>>> {
+    pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<Step<B::Error>, Recorded<B>>> {
         // What a waker does when it is cloned or dropped is not ours: not under the lock.
         let mut waker = Some(cx.waker().clone());
         match self.shared.readers.with(|reel| reel.next(self.key, &mut waker)) {
@@ -114,12 +117,12 @@ impl<B: Body> Reader<B> {
         }
     }
 
-    fn take_source(&self) -> Pin<Box<B>> {
+    fn take_source(&self) -> Recorded<B> {
         lock(&self.shared.source).take().expect("whoever the reel lets have the source finds it")
     }
 
     /// Polls the source for all who read, and it will wake all of them.
-    fn poll_source(&self, mut source: Pin<Box<B>>, room: usize) -> Poll<Step<B::Error>> {
+    fn poll_source(&self, mut source: Recorded<B>, room: usize) -> Poll<Step<B::Error>> {
         let readers = &self.shared.readers;
         let on_panic = OnPanic(self);
         let polled = source.as_mut().poll_frame(&mut Context::from_waker(&Waker::from(Arc::clone(readers))));
@@ -156,7 +159,7 @@ impl<B: Body> Reader<B> {
         Poll::Ready(step)
     }
 
-    fn put_back(&self, source: Pin<Box<B>>) {
+    fn put_back(&self, source: Recorded<B>) {
         *lock(&self.shared.source) = Some(source);
     }
 }
