@@ -31,16 +31,16 @@ impl Peaks {
     const MOST: u64 = (1 << 20) - 1;
 
     fn read(word: u64) -> Self {
-        Self { number: word >> 40, previous: word >> 20 & Self::MOST, current: word & Self::MOST }
+        Self { number: word >> 40, previous: (word >> 20) & Self::MOST, current: word & Self::MOST }
     }
 
     fn write(self) -> u64 {
-        self.number << 40 | self.previous << 20 | self.current
+        (self.number << 40) | (self.previous << 20) | self.current
     }
 
     /// The peaks as they are at that time.
     fn at(self, now: Instant) -> Self {
-        let number = now.as_nanos() / Self::LENGTH & Self::NUMBERS;
+        let number = (now.as_nanos() / Self::LENGTH) & Self::NUMBERS;
         match number.wrapping_sub(self.number) & Self::NUMBERS {
             // Another thread's time may lie a tick before ours.
             0 | Self::NUMBERS => self,

@@ -5,7 +5,7 @@ mod builder;
 mod repeat;
 
 pub use builder::Builder;
-pub(crate) use builder::Common;
+pub(crate) use builder::{Common, Said};
 pub use repeat::{Cloned, Every, Idempotent, Repeat};
 
 use super::{Carries, Classify, GivenUp, Plain, Protocol, Reading};
