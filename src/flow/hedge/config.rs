@@ -5,7 +5,7 @@ use tower_layer::Layer;
 use super::{Counts, Hedge, plan::Plan, slots::MOST};
 use crate::kernel::{
     Budget, Invalid, Name, Plain, attempts,
-    attempts::{Cloned, How},
+    attempts::{Cloned, How, Said},
     context::NoDeadline,
 };
 
@@ -109,8 +109,8 @@ impl<R, D, M> Builder<R, D, M> {
     ///
     /// [`Invalid`] names the setting, its value and what it may be.
     pub fn build(self) -> Result<HedgeLayer<R, D, M>, Invalid> {
-        let (common, settings, how) = self.finish(0.05)?;
-        Ok(HedgeLayer { plan: Arc::new(Plan::new(common, settings)?), how })
+        let Said { common, own, how } = self.finish(0.05)?;
+        Ok(HedgeLayer { plan: Arc::new(Plan::new(common, own)?), how })
     }
 }
 

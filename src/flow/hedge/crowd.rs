@@ -31,11 +31,11 @@ impl Peaks {
     const MOST: u64 = (1 << 20) - 1;
 
     fn read(word: u64) -> Self {
-        Self { number: word >> 40, previous: word >> 20 & Self::MOST, current: word & Self::MOST }
+        Self { number: word >> 40, previous: (word >> 20) & Self::MOST, current: word & Self::MOST }
     }
 
     fn write(self) -> u64 {
-        self.number << 40 | self.previous << 20 | self.current
+        (self.number << 40) | (self.previous << 20) | self.current
     }
 
     /// The peaks as they are at that time.

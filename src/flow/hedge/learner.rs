@@ -65,7 +65,7 @@ impl State {
     }
 
     fn write(self) -> u64 {
-        self.logarithm << SEEN_BITS | self.seen
+        (self.logarithm << SEEN_BITS) | self.seen
     }
 
     /// How far a call moves it: a tenth, and later a fiftieth.

@@ -7,7 +7,7 @@ use super::{Backoff, Retry};
 use crate::kernel::control::{Field, Fields};
 use crate::kernel::{
     Budget, Dependency, Invalid, Plain, Reading, attempts,
-    attempts::{Cloned, Common, How},
+    attempts::{Cloned, Common, How, Said},
     budget::Teller,
     context::NoDeadline,
 };
@@ -178,7 +178,7 @@ impl<R, D, M> Builder<R, D, M> {
     ///
     /// [`Invalid`] names the setting, its value and what it may be.
     pub fn build(self) -> Result<RetryLayer<R, D, M>, Invalid> {
-        let (common, own, how) = self.finish(0.1)?;
+        let Said { common, own, how } = self.finish(0.1)?;
         if !(1..=100).contains(&own.attempts) {
             return Err(Invalid::new("attempts", own.attempts, "1 to 100"));
         }

@@ -45,6 +45,13 @@ pub(crate) struct Common {
     pub(crate) dependency: Option<Dependency>,
 }
 
+/// What was said, checked as far as it is the same for all.
+pub(crate) struct Said<K, R, D, M> {
+    pub(crate) common: Common,
+    pub(crate) own: K,
+    pub(crate) how: How<R, D, M>,
+}
+
 impl<K> Builder<K> {
     pub(crate) fn new(name: String, own: K) -> Self {
         let how = How { repeat: Cloned::default(), deadline: NoDeadline, protocol: Plain::default() };
@@ -133,6 +140,18 @@ impl<K, R, D, M> Builder<K, R, D, M> {
         let shared = || dependency.as_ref().map(|dependency| dependency.budget().clone());
         let own_budget = || Budget::builder(name.clone()).ratio(share).build();
         let budget = budget.or_else(shared).map_or_else(own_budget, Ok)?;
-        Ok((Common { name: Name::new(&name)?, budget, dependency }, own, how))
+        let common = Common { name: Name::new(&name)?, budget, dependency };
+        Ok(Said { common, own, how })
+    }
+}
+
+    /// Ends it; each success pays for such a share of an attempt if no budget was said.
+    pub(crate) fn finish(self, share: f64) -> Result<Said<K, R, D, M>, Invalid> {
+        let Self { name, own, budget, dependency, how } = self;
+        let shared = || dependency.as_ref().map(|dependency| dependency.budget().clone());
+        let own_budget = || Budget::builder(name.clone()).ratio(share).build();
+        let budget = budget.or_else(shared).map_or_else(own_budget, Ok)?;
+        let common = Common { name: Name::new(&name)?, budget, dependency };
+        Ok(Said { common, own, how })
     }
 }

@@ -18,6 +18,19 @@ pub(crate) struct How<R, D, M> {
     pub(crate) protocol: M,
 }
 
+pub(crate) use builder::{Common, Said};
+pub use repeat::{Cloned, Every, Idempotent, Repeat};
+
+use super::{Carries, Classify, GivenUp, Plain, Protocol, Reading};
+
+/// What the types decide: how a request is kept, where its deadline and number are, and how an answer is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct How<R, D, M> {
+    pub(crate) repeat: R,
+    pub(crate) deadline: D,
+    pub(crate) protocol: M,
+}
+
 /// What those who make several attempts need of a protocol: to read an answer, and to mark one that nobody should try to mend any more.
 pub trait AttemptProtocol<Response, Error>: Clone {
     /// Reads an answer: what became of the attempt.

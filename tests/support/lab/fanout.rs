@@ -2,16 +2,20 @@
 
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
-use cofferdam::{BoxError, HedgeLayer};
+use cofferdam::{BoxError, HedgeLayer, Instant};
 use futures_util::future::join_all;
 use tokio::{
     sync::{Semaphore, oneshot},
     task::{JoinHandle, LocalSet, spawn_local},
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{sleep, timeout},
 };
 use tower::{Layer, ServiceExt, service_fn};
 
 use super::random::Random;
+
+fn since(start: Instant) -> Duration {
+    Instant::now().since(start)
+}
 
 /// Timers tell milliseconds, so all that happens does at one.
 fn on_the_grid(time: f64) -> Duration {
@@ -68,7 +72,7 @@ pub fn s2(hedge: Option<HedgeLayer>, fan_outs: usize, seed: u64) -> Fanned {
         let mut running = Vec::new();
         for _ in 0..fan_outs {
             next += random.borrow_mut().exponential(0.05);
-            sleep_until(start + on_the_grid(next)).await;
+            sleep(on_the_grid(next).saturating_sub(since(start))).await;
             let (leaf, hedge, times) = (leaf.clone(), hedge.clone(), Rc::clone(&times));
             running.retain(|task: &JoinHandle<()>| !task.is_finished());
             running.push(spawn_local(async move {
@@ -77,7 +81,7 @@ pub fn s2(hedge: Option<HedgeLayer>, fan_outs: usize, seed: u64) -> Fanned {
                     Some(hedge) => drop(join_all((0..LEAVES).map(|_| hedge.layer(leaf.clone()).oneshot(()))).await),
                     None => drop(join_all((0..LEAVES).map(|_| leaf.clone().oneshot(()))).await),
                 }
-                times.borrow_mut().push(began.elapsed());
+                times.borrow_mut().push(since(began));
             }));
         }
         join_all(running).await;
@@ -116,7 +120,7 @@ pub fn s2b(hedge: Option<HedgeLayer>, load: f64, seed: u64) -> [Phase; 3] {
         let (workers, start) = (Arc::new(Semaphore::new(40)), Instant::now());
         let (draw, served) = (Rc::clone(&random), Rc::clone(&tallies));
         let server = service_fn(move |()| {
-            let now = phase(start.elapsed());
+            let now = phase(since(start));
             served.borrow_mut()[now].served += 1;
             let slow = draw.borrow_mut().uniform() < 0.01;
             let took = if slow { 0.2 } else { 0.008 } * if now == 1 { 1.5 } else { 1.0 };
@@ -132,10 +136,10 @@ pub fn s2b(hedge: Option<HedgeLayer>, load: f64, seed: u64) -> [Phase; 3] {
         let mut next = 0.0;
         while next < 60.0 {
             next += random.borrow_mut().exponential(MEAN / 40.0 / load);
-            sleep_until(start + on_the_grid(next)).await;
+            sleep(on_the_grid(next).saturating_sub(since(start))).await;
             let (server, hedge, tallies) = (server.clone(), hedge.clone(), Rc::clone(&tallies));
             spawn_local(async move {
-                let began = start.elapsed();
+                let began = since(start);
                 tallies.borrow_mut()[phase(began)].asked += 1;
                 let call = async {
                     match hedge {
@@ -144,7 +148,7 @@ pub fn s2b(hedge: Option<HedgeLayer>, load: f64, seed: u64) -> [Phase; 3] {
                     }
                 };
                 if timeout(Duration::from_secs(1), call).await.is_ok_and(|answer| answer.is_ok()) {
-                    tallies.borrow_mut()[phase(began)].times.push(start.elapsed() - began);
+                    tallies.borrow_mut()[phase(began)].times.push(since(start) - began);
                 }
             });
         }
