@@ -36,6 +36,7 @@
 //! | to send a server no more than it takes | [`AdaptiveThrottle`] | [`throttle`] |
 //! | another attempt where that helps | [`Retry`], [`Backoff`] | [`retry`] |
 //! | an answer all the same | [`Fallback`] | [`fallback`] |
+//! | a server to go without losing a call | [`Drain`] | [`drain`] |
 //! | calls to wait for a slot for a while | [`Bulkhead`] with a [queue](bulkhead::Builder::queue) | [`bulkhead`], [`waiting`] |
 //! | a policy per tenant, shard or route | [`Keyed`] | [`keyed`] |
 //! | extra attempts to be at most a share of what succeeds | [`Budget`] | [`budget`] |
@@ -54,7 +55,8 @@
 //!
 //! From the outside in: **fallback, retry, guard (breaker, throttle, bulkhead), timeout, service**. The fallback answers
 //! for everything further in. The retry makes each attempt pass the guards by itself. The breaker stands before the bulkhead, so that an open one costs no slot, and both stand outside the
-//! timeout: a timeout is a failure that the breaker counts, and a call holds its slot until the timeout ends it. What reads a
+//! timeout: a timeout is a failure that the breaker counts, and a call holds its slot until the timeout ends it. A drain is the outermost
+//! layer of a server. What reads a
 //! request's context from headers is outermost in a server, and what writes it is innermost in a client: see [`hops`].
 //!
 //! # Features
