@@ -39,6 +39,7 @@
 //! | a streaming body to be sent again | [`Replay`], chosen by `.http()` on a retry | [`replay`] |
 //! | the slowest calls not to be waited for | [`Hedge`] | [`hedge`] |
 //! | an answer all the same | [`Fallback`] | [`fallback`] |
+//! | a server to go without losing a call | [`Drain`] | [`drain`] |
 //! | calls to wait for a slot for a while | [`Bulkhead`] with a [queue](bulkhead::Builder::queue) | [`bulkhead`], [`waiting`] |
 //! | calls to take as much as they weigh | [`Weighted`] | [`weighted`] |
 //! | a policy per tenant, shard or route | [`Keyed`] | [`keyed`] |
@@ -61,6 +62,11 @@
 //! From the outside in: **fallback, retry, hedge, guard (breaker, throttle, bulkhead), timeout, service**. The fallback answers
 //! for everything further in. Retry and hedge make each attempt pass the guards by itself. The breaker stands before the bulkhead, so that an open one costs no slot, and both stand outside the
 //! timeout: a timeout is a failure that the breaker counts, and a call holds its slot until the timeout ends it. What reads a
+
+//! From the outside in: **fallback, retry, guard (breaker, throttle, bulkhead), timeout, service**. The fallback answers
+//! for everything further in. The retry makes each attempt pass the guards by itself. The breaker stands before the bulkhead, so that an open one costs no slot, and both stand outside the
+//! timeout: a timeout is a failure that the breaker counts, and a call holds its slot until the timeout ends it. A drain is the outermost
+//! layer of a server. What reads a
 //! request's context from headers is outermost in a server, and what writes it is innermost in a client: see [`hops`].
 //!
 //! # Features

@@ -91,6 +91,7 @@ fn patterns_name_no_other_pattern() {
     for (folder, others) in [
         ("src/policy/breaker", ["bulkhead::", "Bulkhead", "RateLimit<"]),
         ("src/policy/bulkhead", ["breaker::", "CircuitBreaker", "RateLimit"]),
+        ("src/policy/drain", ["breaker::", "CircuitBreaker", "Bulkhead"]),
         ("src/policy/rate", ["breaker::", "CircuitBreaker", "Bulkhead"]),
         ("src/flow/retry", ["fallback::", "timeout::", "hedge::"]),
         ("src/flow/hedge", ["fallback::", "timeout::", "retry::"]),

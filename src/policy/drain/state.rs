@@ -70,7 +70,7 @@ pub struct Drained {
     /// How many calls were in flight when nothing new was let in any more, and came to their end.
     pub ended: u64,
     /// How many were still in flight at the deadline. They were ended then, as far as they can be: see the
-    /// [module](super::drain#the-deadline).
+    /// [module](super#the-deadline).
     pub cut: u64,
 }
 
