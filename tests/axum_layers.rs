@@ -78,7 +78,7 @@ async fn every_policy_goes_straight_into_a_router() {
         Keyed::builder(slots(1)).by_text(|request: &Request| request.uri().path()).build().unwrap().layer().http(),
         Shadow::new(slots(1)).layer().http(),
         guard((breaker(), slots(1), limit())).http().until_head(),
-        breaker().and(slots(1)).layer().http().problem(|rejected| ProblemDetails::of(rejected)),
+        breaker().and(slots(1)).layer().http().problem(ProblemDetails::of),
     );
     #[cfg(feature = "rate-limit")]
     {

@@ -63,7 +63,7 @@ impl Ask {
 pub(crate) enum Held {
     Http(AnyBody),
     Unary(Leaving),
-    Stream(Streaming<Bytes>),
+    Stream(Box<Streaming<Bytes>>),
 }
 
 pub(crate) struct Leaving(Option<JoinHandle<Seen>>);
@@ -113,7 +113,7 @@ impl Caller {
             Speaks::Stream(_) => {
                 let mut messages = within("a head", self.messages(ask)).await.unwrap();
                 assert_eq!(within("a message", messages.message()).await.unwrap().unwrap(), "first");
-                Held::Stream(messages)
+                Held::Stream(Box::new(messages))
             }
         }
     }

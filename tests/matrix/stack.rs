@@ -142,6 +142,9 @@ impl Column for TonicClient {
     type End = AtClient;
 }
 
+/// Finds the path of a request.
+type PathOf<B> = fn(&Request<B>) -> &str;
+
 /// What a row asks of the column in which it stands.
 pub(crate) trait Stack: Column {
     fn protocol() -> Self::Protocol {
@@ -153,8 +156,8 @@ pub(crate) trait Stack: Column {
     }
 
     /// One policy for each path.
-    fn by_path<P: Policy + Fresh + Clone>(policy: P) -> Keyed<P, ByText<fn(&Request<Self::Body>) -> &str>> {
-        let path: fn(&Request<Self::Body>) -> &str = |request| request.uri().path();
+    fn by_path<P: Policy + Fresh + Clone>(policy: P) -> Keyed<P, ByText<PathOf<Self::Body>>> {
+        let path: PathOf<Self::Body> = |request| request.uri().path();
         Keyed::builder(policy).by_text(path).build().unwrap()
     }
 
