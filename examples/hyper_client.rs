@@ -31,7 +31,7 @@ async fn main() -> Result<(), BoxError> {
     };
     let breaker =
         CircuitBreaker::builder("stock").consecutive_failures(4).open_time(Duration::from_millis(100)).build()?;
-    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let client = Client::builder(TokioExecutor::new()).build_http::<cofferdam::Replay<Full<Bytes>>>();
 
     // The first layer is the outermost.
     let stock = ServiceBuilder::new()

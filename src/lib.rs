@@ -61,13 +61,8 @@
 //!
 //! From the outside in: **fallback, retry, hedge, guard (breaker, throttle, bulkhead), timeout, service**. The fallback answers
 //! for everything further in. Retry and hedge make each attempt pass the guards by itself. The breaker stands before the bulkhead, so that an open one costs no slot, and both stand outside the
-//! timeout: a timeout is a failure that the breaker counts, and a call holds its slot until the timeout ends it. What reads a
-
-//! From the outside in: **fallback, retry, guard (breaker, throttle, bulkhead), timeout, service**. The fallback answers
-//! for everything further in. The retry makes each attempt pass the guards by itself. The breaker stands before the bulkhead, so that an open one costs no slot, and both stand outside the
-//! timeout: a timeout is a failure that the breaker counts, and a call holds its slot until the timeout ends it. A drain is the outermost
-//! layer of a server. What reads a
-//! request's context from headers is outermost in a server, and what writes it is innermost in a client: see [`hops`].
+//! timeout: a timeout is a failure that the breaker counts, and a call holds its slot until the timeout ends it. A drain
+//! is the outermost layer of a server. What reads a request's context from headers is outermost in a server, and what writes it is innermost in a client: see [`hops`].
 //!
 //! # Features
 //!

@@ -132,22 +132,11 @@ impl<K, R, D, M> Builder<K, R, D, M> {
     }
 
     /// What was said, checked as far as it is the same for all; `share` of the successes pay if there is no budget yet.
-    pub(crate) fn finish(self, share: f64) -> Result<(Common, K, How<R, D, M>), Invalid> {
+    pub(crate) fn finish(self, share: f64) -> Result<Said<K, R, D, M>, Invalid> {
         let Self { name, own, budget, dependency, invalid, how } = self;
         if let Some(invalid) = invalid {
             return Err(invalid);
         }
-        let shared = || dependency.as_ref().map(|dependency| dependency.budget().clone());
-        let own_budget = || Budget::builder(name.clone()).ratio(share).build();
-        let budget = budget.or_else(shared).map_or_else(own_budget, Ok)?;
-        let common = Common { name: Name::new(&name)?, budget, dependency };
-        Ok(Said { common, own, how })
-    }
-}
-
-    /// Ends it; each success pays for such a share of an attempt if no budget was said.
-    pub(crate) fn finish(self, share: f64) -> Result<Said<K, R, D, M>, Invalid> {
-        let Self { name, own, budget, dependency, how } = self;
         let shared = || dependency.as_ref().map(|dependency| dependency.budget().clone());
         let own_budget = || Budget::builder(name.clone()).ratio(share).build();
         let budget = budget.or_else(shared).map_or_else(own_budget, Ok)?;

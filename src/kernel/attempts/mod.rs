@@ -5,21 +5,8 @@ mod builder;
 mod repeat;
 
 pub use builder::Builder;
-pub(crate) use builder::Common;
-pub use repeat::{Cloned, Every, Idempotent, Repeat, Selective};
-
-use super::{Carries, Classify, GivenUp, Plain, Protocol, Reading};
-
-/// What the types decide: how a request is kept, where its deadline and number are, and how an answer is read.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct How<R, D, M> {
-    pub(crate) repeat: R,
-    pub(crate) deadline: D,
-    pub(crate) protocol: M,
-}
-
 pub(crate) use builder::{Common, Said};
-pub use repeat::{Cloned, Every, Idempotent, Repeat};
+pub use repeat::{Cloned, Every, Idempotent, Repeat, Selective};
 
 use super::{Carries, Classify, GivenUp, Plain, Protocol, Reading};
 
