@@ -39,18 +39,21 @@ enum Do {
     Never,
 }
 
+/// When each attempt did what.
+type Notes = Arc<Mutex<Vec<(Instant, u32, &'static str)>>>;
+
 /// Does one thing after the other, and notes what becomes of each attempt.
 #[derive(Clone)]
 struct Script {
     todo: Arc<Mutex<Vec<Do>>>,
-    notes: Arc<Mutex<Vec<(Instant, u32, &'static str)>>>,
+    notes: Notes,
     calls: Arc<AtomicU32>,
     ready: bool,
 }
 
 struct Running {
     number: u32,
-    notes: Arc<Mutex<Vec<(Instant, u32, &'static str)>>>,
+    notes: Notes,
     does: Pin<Box<dyn Future<Output = Result<u32, BoxError>> + Send>>,
     ended: bool,
 }

@@ -91,7 +91,7 @@ async fn call(settings: Settings, calls: &[Call]) {
                 if well { Ok::<_, BoxError>(()) } else { Err("failed".into()) }
             }
         });
-        let answer = tokio::time::timeout(Duration::from_millis((*patience).into()), layer.layer(&service).oneshot(()));
+        let answer = tokio::time::timeout(Duration::from_millis((*patience).into()), layer.layer(service).oneshot(()));
         if let Ok(answer) = answer.await {
             assert!(answer.is_err() || attempts.iter().any(|(_, well)| *well));
         }
