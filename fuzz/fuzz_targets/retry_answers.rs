@@ -255,7 +255,7 @@ fuzz_target!(|input: Input| {
     }
     // A date is another duration by the time that the retry reads it.
     if said.until.is_none() {
-        check_sent(sent!(retry!().http().build().expect("it is valid"), head), bad, reading.retry_after);
+        check_sent(sent!(retry!().http().repeat(cofferdam::retry::Cloned::default()).build().expect("it is valid"), head), bad, reading.retry_after);
     }
 
     let mut head = Response::new(String::new());
@@ -269,7 +269,7 @@ fuzz_target!(|input: Input| {
     assert_eq!(reading.outcome == Outcome::Overload, overload, "{}", input.grpc_status);
     // What is no time asks not to be tried again.
     let may = bad && said.pushback().is_some();
-    let layer = retry!().grpc().idempotent(|_: &Request<()>| true).build().expect("it is valid");
+    let layer = retry!().grpc().repeat(cofferdam::retry::Cloned::default()).idempotent(|_: &Request<()>| true).build().expect("it is valid");
     check_sent(sent!(layer, head), may, said.pushback());
 
     // Rounded up, so that nobody comes back too early, and by less than a unit; a rejection holds about 49 days at most.
