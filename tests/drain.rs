@@ -14,8 +14,8 @@ use std::{
 
 use bytes::Bytes;
 use cofferdam::{
-    AdaptiveLimit, BoxError, Bulkhead, CircuitBreaker, Control, Cutting, Drain, DrainState, Instant, LoadShed, Policy,
-    Refused, Rejected, Shadow, What, Why,
+    AdaptiveLimit, BoxError, Bulkhead, CircuitBreaker, Context as _, Control, Cutting, Drain, DrainState, Instant,
+    LoadShed, Policy, Refused, Rejected, Shadow, TaskKey, What, Why,
     drain::{Builder, Nobody},
     guard, observe, rejection,
 };
@@ -467,7 +467,14 @@ async fn readiness_is_answered_under_any_load() {
     let server = guard((drain.clone(), shed.clone())).http().layer(drain.readiness());
     let hangs = service_fn(|_: Request<String>| pending::<Result<Response<String>, Infallible>>());
     let mut calls: Vec<_> =
-        (0..3).map(|_| Box::pin(shed.clone().layer().http().layer(hangs).oneshot(get("/")))).collect();
+        // Of one task, so that none takes another's place.
+        (0..3)
+            .map(|_| {
+                let mut request = get("/");
+                request.set_task(TaskKey::of("one"));
+                Box::pin(shed.clone().layer().http().layer(hangs).oneshot(request))
+            })
+            .collect();
     let answered = calls.iter_mut().filter_map(|call| call.as_mut().now_or_never()).count();
     assert_eq!(answered, 1, "one is in flight, one waits, and one is shed");
     // Then readiness is told, before and after

@@ -372,26 +372,26 @@ impl<A: Algorithm> Harness<A> {
     /// next does not fit.
     fn look_around(&mut self) {
         let running = |harness: &Self| harness.calls.iter().filter(|call| call.holds.is_some()).count();
+        let waited: Vec<_> = self.waiting().map(|call| Rc::clone(&call.inside)).collect();
         loop {
             let before = (self.calls.len(), running(self));
-            let waited: Vec<_> = self.waiting().map(|call| Rc::clone(&call.inside)).collect();
             self.poll_all_who_wait();
-            let came_in = |call: &&Call| {
-                call.holds.is_some_and(|slots| slots > 0)
-                    && waited.iter().any(|inside| Rc::ptr_eq(inside, &call.inside))
-            };
-            let least = self.calls.iter().filter(came_in).map(|call| call.ask.rank()).min();
-            let highest = self.waiting().map(|call| call.ask.rank()).max();
-            // Who was called before a higher one came, and did not look, still may.
-            if let (Some(least), Some(highest)) = (least, highest)
-                && self.setup.attentive
-                && !self.setup.shares
-            {
-                assert!(least >= highest, "{least:?} came in before {highest:?}");
-            }
             if before == (self.calls.len(), running(self)) {
                 break;
             }
+        }
+        // Only now: whoever is called while others look comes in when it is asked the next time.
+        let came_in = |call: &&Call| {
+            call.holds.is_some_and(|slots| slots > 0) && waited.iter().any(|inside| Rc::ptr_eq(inside, &call.inside))
+        };
+        let least = self.calls.iter().filter(came_in).map(|call| call.ask.rank()).min();
+        let highest = self.waiting().map(|call| call.ask.rank()).max();
+        // Who was called before a higher one came, and did not look, still may.
+        if let (Some(least), Some(highest)) = (least, highest)
+            && self.setup.attentive
+            && !self.setup.shares
+        {
+            assert!(least >= highest, "{least:?} came in before {highest:?}");
         }
         let (taken, limit) = (self.shed.limit().in_flight(), self.shed.limit().limit());
         if !self.setup.fixed || !self.setup.attentive {
