@@ -27,7 +27,7 @@ use crate::kernel::Instant;
 /// - **A dependency that turns calls away** has said how many it takes: the limit goes to what it worked on, and from there up
 ///   one at a time.
 /// - **Weights**: `T` counts slots, and `R0` and `R` are means over slots, so the law holds for calls of
-///   [different weight](super::AdaptiveLimit::weighted). Wherever a limit is rounded, it is to whole calls of the usual weight,
+///   [different weight](crate::AdaptiveLimit::weighted). Wherever a limit is rounded, it is to whole calls of the usual weight,
 ///   as room that no call fits into would never be used, and the limit never raised.
 /// - **`D` bounds it**, so whatever else goes wrong, a call spends at most half of its time in the service.
 ///
