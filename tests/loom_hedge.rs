@@ -18,13 +18,11 @@ fn learner() -> Arc<Learner> {
 /// Each step moves the delay by a share of it, so whatever the order, the steps of all threads are in it.
 #[test]
 fn no_step_is_lost() {
-    let expected = learner();
-    expected.late();
-    expected.won();
-    expected.in_time();
-    let expected = (expected.delay(), expected.calls());
-    loom::model(move || {
-        let learner = learner();
+    loom::model(|| {
+        let (learner, expected) = (learner(), learner());
+        expected.late();
+        expected.won();
+        expected.in_time();
         let other = {
             let learner = Arc::clone(&learner);
             thread::spawn(move || {
@@ -34,7 +32,7 @@ fn no_step_is_lost() {
         };
         learner.in_time();
         other.join().unwrap();
-        assert_eq!((learner.delay(), learner.calls()), expected);
+        assert_eq!((learner.delay(), learner.calls()), (expected.delay(), expected.calls()));
     });
 }
 
