@@ -67,7 +67,7 @@ fn a_fallback_of_another_body_says_which_it_would_have_to_be() {
 #[test]
 fn what_words_rejections_is_cloned_and_says_so() {
     let message = message("wording_without_clone");
-    assert!(message.contains("`Texts: Clone` is not satisfied") && message.contains("#[derive(Clone)]"));
+    assert!(message.contains("`TextsOfEveryLanguage: Clone` is not satisfied") && message.contains("#[derive(Clone)]"));
 }
 
 #[test]
