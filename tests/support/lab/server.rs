@@ -78,7 +78,8 @@ struct State {
     next_number: u64,
     /// Until when what is shared has been worked on.
     worked_until: u64,
-    arrived: u64,
+    /// Calls in each tenth of a second.
+    arrived: Vec<u64>,
     done: u64,
     wasted: u64,
 }
@@ -103,7 +104,7 @@ impl Server {
             failing: 0.0,
             next_number: 0,
             worked_until: 0,
-            arrived: 0,
+            arrived: Vec::new(),
             done: 0,
             wasted: 0,
         };
@@ -113,7 +114,12 @@ impl Server {
     /// How many calls came, how many pieces of work were done, and how many of these for nobody.
     pub fn counts(&self) -> (u64, u64, u64) {
         let state = self.state.borrow();
-        (state.arrived, state.done, state.wasted)
+        (state.arrived.iter().sum(), state.done, state.wasted)
+    }
+
+    /// How many calls came in each tenth of a second.
+    pub fn arrivals(&self) -> Vec<u64> {
+        self.state.borrow().arrived.clone()
     }
 
     pub fn change(&self, change: Change) {
@@ -159,7 +165,11 @@ impl Server {
     fn take(&self, ask: &Ask) -> usize {
         let mut state = self.state.borrow_mut();
         state.work_until(self.world.now());
-        state.arrived += 1;
+        let tenth = (self.world.now() / 100_000_000) as usize;
+        if state.arrived.len() <= tenth {
+            state.arrived.resize(tenth + 1, 0);
+        }
+        state.arrived[tenth] += 1;
         let work = state.machine.mean * state.factor * ask.cost * {
             let distribution = state.machine.distribution;
             distribution.draw(&mut state.random)
