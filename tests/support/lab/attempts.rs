@@ -51,6 +51,15 @@ impl Trial {
         };
         self.figures.iter().map(worst).collect()
     }
+
+    /// Its figures beside what they must reach, in their order, with whether they do.
+    pub fn reaches(&self, way: Way, seeds: Range<u64>, bounds: &[f64]) -> Vec<(&'static str, f64, f64, bool)> {
+        let figures = self.worst(way, seeds);
+        assert_eq!(figures.len(), bounds.len(), "{}: {figures:?}", self.name);
+        let each = self.figures.iter().zip(figures).zip(bounds);
+        each.map(|((figure, (name, value)), bound)| (name, value, *bound, (figure.worse)(value, *bound) == *bound))
+            .collect()
+    }
 }
 
 /// When it begins that something is wrong.
