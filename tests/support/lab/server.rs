@@ -59,6 +59,8 @@ struct Job {
     /// What is left to do, in seconds of one worker.
     work: f64,
     started: bool,
+    /// It came while the server hung: nobody will ever begin it.
+    lost: bool,
     wanted: bool,
     answer: Option<bool>,
     waker: Option<Waker>,
@@ -178,7 +180,9 @@ impl Server {
         let job = state.add(work, true);
         if fails {
             state.answer(job, false);
-        } else if !state.hung {
+        } else if state.hung {
+            state.jobs[job].lost = true;
+        } else {
             state.queue.push_back(job);
         }
         state.go_on(&self.world);
@@ -193,8 +197,7 @@ impl Server {
         }
         state.work_until(self.world.now());
         state.jobs[job].wanted = false;
-        let lost = !state.jobs[job].started && !state.queue.contains(&job);
-        if state.machine.cancels || lost {
+        if state.machine.cancels || state.jobs[job].lost {
             state.queue.retain(|other| *other != job);
             if state.jobs[job].started && state.machine.sharing == Sharing::Queue {
                 state.running -= 1;
@@ -208,7 +211,7 @@ impl Server {
 impl State {
     fn add(&mut self, work: f64, wanted: bool) -> usize {
         let number = self.number();
-        self.jobs.insert(Job { number, work, started: false, wanted, answer: None, waker: None })
+        self.jobs.insert(Job { number, work, started: false, lost: false, wanted, answer: None, waker: None })
     }
 
     fn number(&mut self) -> u64 {
