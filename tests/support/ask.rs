@@ -1,6 +1,6 @@
 //! What both laboratories ask of an overloaded server.
 
-use cofferdam::{Context, Criticality, Deadline, TaskKey};
+use cofferdam::{Attempt, Context, Criticality, Deadline, TaskKey};
 
 /// A request, and what a worker does for it: a time, or a multiple of what calls take on average.
 #[derive(Clone, Copy, Debug)]
@@ -8,6 +8,7 @@ pub struct Ask<W> {
     pub deadline: Deadline,
     pub criticality: Criticality,
     pub task: Option<TaskKey>,
+    pub attempt: Attempt,
     pub work: W,
 }
 
@@ -20,6 +21,12 @@ impl<W> Context for Ask<W> {
     }
     fn criticality(&self) -> Option<Criticality> {
         Some(self.criticality)
+    }
+    fn attempt(&self) -> Attempt {
+        self.attempt
+    }
+    fn set_attempt(&mut self, attempt: Attempt) {
+        self.attempt = attempt;
     }
     fn task(&self) -> Option<TaskKey> {
         self.task

@@ -199,7 +199,8 @@ impl Builder {
         self
     }
 
-    /// How long it stays open before it probes, the first time.
+    /// How long it stays open before it probes, the first time. After a probe that failed it counts from when that was sent, as
+    /// what hangs is not sent anything meanwhile: a dependency that is down sees a call each open time, or one at a time.
     ///
     /// Default: 1.1 s, so that with the jitter a dependency that is down sees about one call a second at most. Range: above
     /// zero, at most [`open_time_max`](Self::open_time_max).

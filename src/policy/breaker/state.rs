@@ -79,6 +79,7 @@ struct Trial {
 #[derive(Debug)]
 struct Lease {
     probe: u32,
+    since: Instant,
     until: Instant,
 }
 
@@ -196,7 +197,7 @@ impl Machine {
         }
         self.probes = self.probes % LAST_PROBE + 1;
         let until = now.after(trial.settings.probe_lease);
-        trial.leases.push(Lease { probe: self.probes, until });
+        trial.leases.push(Lease { probe: self.probes, since: now, until });
         trial.until = trial.until.max(until);
         Some(self.probes)
     }
@@ -213,7 +214,8 @@ impl Machine {
     ) -> bool {
         let Phase::HalfOpen(trial) = &mut self.phase else { return false };
         let Some(place) = trial.leases.iter().position(|lease| lease.probe == probe) else { return false };
-        trial.leases.swap_remove(place);
+        // Another thread may have been told a later time.
+        let since = trial.leases.swap_remove(place).since.min(now);
         match ended.and_then(|ended| sample(ended, trial.settings.slow_after())) {
             Some(Sample { failed: false, slow: false }) => trial.succeeded += 1,
             Some(_) => trial.failed += 1,
@@ -224,7 +226,7 @@ impl Machine {
                 self.enter(Phase::Closed { since: now, ramping: settings.ramp.is_some() });
                 return true;
             }
-            Some(Verdict::Unfit) => self.open(settings, hint, now),
+            Some(Verdict::Unfit) => self.open(settings, hint, since, now),
             None => {}
         }
         false
@@ -236,7 +238,7 @@ impl Machine {
             if now.since(since) >= STABLE {
                 self.openings = 0;
             }
-            self.open(settings, hint, now);
+            self.open(settings, hint, now, now);
         }
     }
 
@@ -260,9 +262,10 @@ impl Machine {
         self.enter(Phase::Closed { since: now, ramping: false });
     }
 
-    fn open(&mut self, settings: &Settings, hint: Hint, now: Instant) {
+    /// The open time counts from `since`: what a probe was waited for is time in which nothing else was sent.
+    fn open(&mut self, settings: &Settings, hint: Hint, since: Instant, now: Instant) {
         let asked = hint.asked_until.min(now.after(settings.open_time_max));
-        let until = now.after(settings.nth_open_time(self.openings, hint.chance)).max(asked);
+        let until = since.after(settings.nth_open_time(self.openings, hint.chance)).max(asked);
         self.openings = self.openings.saturating_add(1);
         self.enter(Phase::Open { until });
     }
