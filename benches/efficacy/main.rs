@@ -2,16 +2,16 @@
 //!
 //! - `cargo bench --bench efficacy --features test-util` prints the table of the crate's own stack, then runs criterion.
 //! - `.. -- table` prints the table only, `.. -- table S1b` those scenarios whose name has that in it, and with `all` for
-//!   all stacks.
+//!   all stacks; `.. -- table 3..8` with those seeds in place of the first three.
 //! - `.. -- --test` runs everything briefly and judges nothing.
 //!
-//! Each figure is the worst of three seeds. What the figures must reach is asserted in `tests/efficacy.rs`.
+//! Each figure is the worst of its seeds. What the figures must reach is asserted in `tests/efficacy.rs`.
 #![allow(missing_docs, unreachable_pub, dead_code)] // the laboratory is shared with the tests
 
 #[path = "../../tests/support/lab/mod.rs"]
 mod lab;
 
-use std::env;
+use std::{env, ops::Range};
 
 use criterion::Criterion;
 use lab::{
@@ -20,7 +20,15 @@ use lab::{
     stampede,
 };
 
-const SEEDS: u64 = 3;
+/// The seeds that were asked for, or the first three.
+fn seeds() -> Range<u64> {
+    env::args().find_map(|argument| range(&argument)).unwrap_or(0..3)
+}
+
+fn range(argument: &str) -> Option<Range<u64>> {
+    let (from, to) = argument.split_once("..")?;
+    Some(from.parse().ok()?..to.parse().ok()?)
+}
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -30,7 +38,8 @@ fn main() {
         Stack::ALL.iter().for_each(|stack| drop(Experiment { seconds: 2.0, ..Experiment::s1(2.0, 0) }.run(*stack)));
     } else if !given("--list") {
         let words = ["table", "all"];
-        let part = arguments.iter().find(|word| !word.starts_with("--") && !words.contains(&word.as_str()));
+        let is_part = |word: &str| !word.starts_with("--") && !words.contains(&word) && range(word).is_none();
+        let part = arguments.iter().find(|word| is_part(word));
         table(part.map(String::as_str), given("all"));
     }
     if !given("table") {
@@ -74,7 +83,7 @@ fn attempts(part: Option<&str>, all: bool) {
     for (ways, trials) in groups {
         for trial in trials.iter().filter(|trial| part.is_none_or(|part| trial.name.contains(part))) {
             for way in &ways[..if all { ways.len() } else { 1 }] {
-                print_row(&trial.name, format!("{way:?}"), trial.worst(*way, 0..SEEDS));
+                print_row(&trial.name, format!("{way:?}"), trial.worst(*way, seeds()));
             }
         }
     }
@@ -96,7 +105,7 @@ fn contention(all: bool) {
 }
 
 fn print(scenario: &Scenario, stack: Stack) {
-    print_row(&scenario.name, format!("{stack:?}"), scenario.worst(stack, 0..SEEDS));
+    print_row(&scenario.name, format!("{stack:?}"), scenario.worst(stack, seeds()));
 }
 
 fn print_row(name: &str, stack: String, figures: Vec<(&str, f64)>) {
