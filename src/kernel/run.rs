@@ -43,7 +43,7 @@ where
 {
     type Future = GuardedFuture<S::Future, P, M>;
 
-    #[inline]
+    #[inline(always)]
     fn run(service: &mut Guarded<S, P, M>, request: Request) -> Self::Future {
         if let Some(rejected) = service.take_shut() {
             return service.reject(rejected);
@@ -65,7 +65,7 @@ where
 {
     type Future = WaitingFuture<S, Request, P, M>;
 
-    #[inline]
+    #[inline(always)]
     fn run(service: &mut Guarded<S, P, M>, request: Request) -> Self::Future {
         if let Some(rejected) = service.take_shut() {
             return WaitingFuture { state: State::Calling { future: service.reject(rejected) } };

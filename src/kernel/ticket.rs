@@ -25,7 +25,7 @@ pub struct Ticket<P: Policy> {
 }
 
 impl<P: Policy> Ticket<P> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(policy: Held<P>, token: P::Token, started: Instant) -> Self {
         Self { policy, token: Some(token), started, head: Instant::NEVER }
     }
@@ -63,7 +63,7 @@ impl<P: Policy> Ticket<P> {
     }
 
     /// The call has ended like this.
-    #[inline]
+    #[inline(always)] // or a call's way out is a function of its own where a policy is used twice
     pub fn settle(mut self, reading: Reading) {
         self.end(reading);
     }
@@ -96,14 +96,23 @@ fn end_aloud<P: Policy>(policy: &P, token: P::Token, ended: Ended) {
 }
 
 impl<P: Policy> Drop for Ticket<P> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        self.end(Reading::of(Outcome::Abandoned));
+        if self.token.is_some() {
+            abandon(self);
+        }
     }
 }
 
+/// Settles a call that nobody waited for. Out of the way of those that have an answer.
+#[cold]
+#[inline(never)]
+fn abandon<P: Policy>(ticket: &mut Ticket<P>) {
+    ticket.end(Reading::of(Outcome::Abandoned));
+}
+
 /// The time, as closely as the policy looks at it.
-#[inline]
+#[inline(always)]
 pub(crate) fn now_for<P: Policy>() -> Instant {
     match P::TIMING {
         Timing::Unused => Instant::ORIGIN,
@@ -116,7 +125,7 @@ pub(crate) fn now_for<P: Policy>() -> Instant {
 ///
 /// A guard around the call itself is the only thing that sees this: by the time the future is dropped, whoever caught
 /// the panic may have stopped the unwinding long ago.
-#[inline]
+#[inline(always)]
 pub(crate) fn watch<P: Policy, T>(ticket: &mut Option<Ticket<P>>, run: impl FnOnce() -> T) -> T {
     struct OnPanic<'a, P: Policy>(&'a mut Option<Ticket<P>>);
 
@@ -138,7 +147,7 @@ pub(crate) fn watch<P: Policy, T>(ticket: &mut Option<Ticket<P>>, run: impl FnOn
 type Done<F> = Result<<F as Future>::Output, Rejected>;
 
 /// Polls an admitted call, and hands out its ticket with its answer, or with the reason for which it is ended early.
-#[inline]
+#[inline(always)]
 pub(crate) fn poll_watched<P: Policy, F: Future>(
     future: Pin<&mut F>,
     ticket: &mut Option<Ticket<P>>,

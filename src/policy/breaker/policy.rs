@@ -311,7 +311,7 @@ impl Policy for CircuitBreaker {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn settle(&self, token: Token, ended: &Ended) {
         let shared = &*self.shared;
         let gate = shared.gate.read();
@@ -337,7 +337,7 @@ impl Policy for CircuitBreaker {
 }
 
 impl<Request> Admit<Request> for CircuitBreaker {
-    #[inline]
+    #[inline(always)]
     fn admit(&self, _: &Request, now: Instant) -> Result<Token, Rejected> {
         let gate = self.shared.gate.read();
         if gate.kind() != kind::FLOW {
