@@ -84,6 +84,7 @@ macro_rules! fuse {
             type Token = ($($policy::Token,)*);
 
             const TIMING: Timing = Timing::Unused$(.closer($policy::TIMING))*;
+            const TIMING_OF_ENDS: Timing = Timing::Unused$(.closer($policy::TIMING_OF_ENDS))*;
 
             fn name(&self) -> Option<Name> {
                 None$(.or_else(|| self.$index.name()))*

@@ -17,8 +17,14 @@ use super::{Ended, Instant, Outcome, Policy, Reading, Rejected, Timing, clock, e
 /// [`Protocol`](crate::Protocol) implementations receive it with the answer, and keep it for as long as the call lasts.
 #[must_use = "an admitted call that nobody follows is abandoned"]
 pub struct Ticket<P: Policy> {
+    /// Nothing once it has settled.
+    open: Option<Open<P>>,
+}
+
+/// A call that has not ended.
+struct Open<P: Policy> {
     policy: Held<P>,
-    token: Option<P::Token>,
+    token: P::Token,
     started: Instant,
     /// [`Instant::NEVER`] if the head did not come before the end.
     head: Instant,
@@ -27,15 +33,15 @@ pub struct Ticket<P: Policy> {
 impl<P: Policy> Ticket<P> {
     #[inline(always)]
     pub(crate) fn new(policy: Held<P>, token: P::Token, started: Instant) -> Self {
-        Self { policy, token: Some(token), started, head: Instant::NEVER }
+        Self { open: Some(Open { policy, token, started, head: Instant::NEVER }) }
     }
 
     /// The head of the answer is here, and the rest is still to come.
     #[cfg_attr(not(feature = "http"), allow(dead_code))]
     pub fn head(&mut self) {
-        self.head = now_for::<P>();
-        if let Some(token) = &self.token {
-            self.policy.head(token, self.started, self.head);
+        if let Some(open) = &mut self.open {
+            open.head = now_for::<P>();
+            open.policy.head(&open.token, open.started, open.head);
         }
     }
 
@@ -43,8 +49,8 @@ impl<P: Policy> Ticket<P> {
     /// pending.
     #[inline]
     pub fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Rejected> {
-        match &mut self.token {
-            Some(token) => self.policy.poll_cut(token, cx),
+        match &mut self.open {
+            Some(open) => open.policy.poll_cut(&mut open.token, cx),
             None => Poll::Pending,
         }
     }
@@ -59,7 +65,7 @@ impl<P: Policy> Ticket<P> {
     /// Whether the answer is to send the client elsewhere: see [`Policy::is_departing`].
     #[inline]
     pub fn is_departing(&self) -> bool {
-        self.policy.is_departing()
+        self.open.as_ref().is_some_and(|open| open.policy.is_departing())
     }
 
     /// The call has ended like this.
@@ -70,18 +76,21 @@ impl<P: Policy> Ticket<P> {
 
     #[inline(always)] // or a guard's future is written to memory and read again
     fn end(&mut self, reading: Reading) {
-        if let Some(token) = self.token.take() {
+        // Taken out whole: what is left has nothing to drop, and what was taken out can be in registers.
+        if let Some(Open { policy, token, started, head }) = self.open.take() {
+            let aloud = event::anybody();
             let ended = Ended {
                 outcome: reading.outcome,
-                started: self.started,
-                head: Some(self.head).filter(|head| *head != Instant::NEVER),
-                now: now_for::<P>(),
+                started,
+                head: Some(head).filter(|head| *head != Instant::NEVER),
+                // Whoever listens hears how long it took, also where no policy cares.
+                now: now_by(if aloud { P::TIMING } else { P::TIMING_OF_ENDS }),
                 retry_after: reading.retry_after,
             };
-            if event::anybody() {
-                end_aloud(&*self.policy, token, ended);
+            if aloud {
+                end_aloud(&*policy, token, ended);
             } else {
-                self.policy.settle(token, &ended);
+                policy.settle(token, &ended);
             }
         }
     }
@@ -98,7 +107,7 @@ fn end_aloud<P: Policy>(policy: &P, token: P::Token, ended: Ended) {
 impl<P: Policy> Drop for Ticket<P> {
     #[inline(always)]
     fn drop(&mut self) {
-        if self.token.is_some() {
+        if self.open.is_some() {
             abandon(self);
         }
     }
@@ -114,7 +123,12 @@ fn abandon<P: Policy>(ticket: &mut Ticket<P>) {
 /// The time, as closely as the policy looks at it.
 #[inline(always)]
 pub(crate) fn now_for<P: Policy>() -> Instant {
-    match P::TIMING {
+    now_by(P::TIMING)
+}
+
+#[inline(always)]
+fn now_by(timing: Timing) -> Instant {
+    match timing {
         Timing::Unused => Instant::ORIGIN,
         Timing::Coarse => clock::coarse(),
         Timing::Exact => clock::now(),

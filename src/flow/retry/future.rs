@@ -48,6 +48,7 @@ pin_project! {
         waits: Option<Waits>,
         extra: Option<Extra>,
         attempt: Attempt,
+        // [`Instant::ORIGIN`] if nobody asked for it.
         started: Instant,
         plan: Arc<Plan>,
         how: How<R, D, M>,
@@ -55,7 +56,7 @@ pin_project! {
 }
 
 impl<S: Service<R::Request>, R: Repeat<Request>, D, M, Request> RetryFuture<S, R, D, M, Request> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(
         future: S::Future,
         rest: Option<Rest<S, R::Kept>>,
@@ -77,6 +78,7 @@ where
 {
     type Output = Result<S::Response, S::Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
@@ -131,6 +133,7 @@ where
     M: AttemptProtocol<S::Response, S::Error>,
 {
     /// What follows this answer.
+    #[inline(always)]
     fn judge(&mut self, answer: Result<&S::Response, &S::Error>) -> Next {
         let now = clock::coarse();
         let reading = self.how.protocol.read(answer);
@@ -143,11 +146,16 @@ where
         };
         let made = if self.attempt.is_extra() { Made::AfterFailure } else { Made::First };
         let (number, outcome, started) = (self.attempt.number(), reading.outcome, *self.started);
-        event::attempted(self.plan.common.name, Attempted { number, made, outcome, started, now }, next);
+        // One that nobody listened to when it began has no beginning to tell of.
+        if started != Instant::ORIGIN {
+            event::attempted(self.plan.common.name, Attempted { number, made, outcome, started, now }, next);
+        }
         next
     }
 
     /// The turn of an attempt has come. Only now is it known how things stand: a blip is over, and an outage is not.
+    #[cold]
+    #[inline(never)]
     fn begin(&mut self, cx: &mut Context<'_>) -> Begin<S::Future, S::Error> {
         if self.plan.is_open() {
             return self.give_up(GivenUp::Open);

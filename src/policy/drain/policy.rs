@@ -223,7 +223,7 @@ impl<X> Policy for Drain<X> {
         if inside.counted { self.live.poll_cut(&mut inside.waits, cx) } else { Poll::Pending }
     }
 
-    #[inline]
+    #[inline(always)]
     fn settle(&self, inside: Inside, _: &Ended) {
         inside.leave(&self.live);
     }
@@ -235,7 +235,7 @@ impl<X> Policy for Drain<X> {
 }
 
 impl<Request, X: Exempt<Request>> Admit<Request> for Drain<X> {
-    #[inline]
+    #[inline(always)]
     fn admit(&self, request: &Request, _: Instant) -> Result<Inside, Rejected> {
         if self.live.enter() { Ok(Inside::counted()) } else { self.admit_late(request) }
     }

@@ -139,7 +139,7 @@ impl<A: Algorithm> Controller<A> {
     }
 
     /// A call has taken so many slots.
-    #[inline]
+    #[inline(always)] // or what it has begun with is written to memory and read again
     pub(in crate::policy) fn began(&self, slots: u32, deadline: Option<Deadline>) -> Weighed {
         let marks = &self.marks.0;
         let quiet = marks.quiet.load(Ordering::Relaxed);
@@ -152,6 +152,7 @@ impl<A: Algorithm> Controller<A> {
         Weighed { begun: self.begin(held, quiet, deadline), held }
     }
 
+    #[cold]
     #[inline(never)]
     fn begin(&self, held: Held, quiet: u32, deadline: Option<Deadline>) -> Begun {
         // One that is alone is in nobody's way, however heavy it is.
@@ -202,8 +203,13 @@ impl<A: Algorithm> Controller<A> {
         let in_use = &self.marks.0.in_use;
         if !in_use.load(Ordering::Relaxed) {
             in_use.store(true, Ordering::Relaxed);
-            self.feel_pressure(clock::coarse());
+            self.feel_pressure_now();
         }
+    }
+
+    #[cold]
+    fn feel_pressure_now(&self) {
+        self.feel_pressure(clock::coarse());
     }
 
     #[cold]
@@ -214,7 +220,7 @@ impl<A: Algorithm> Controller<A> {
     }
 
     /// A call has ended. Returns whether somebody waits for what it held.
-    #[inline]
+    #[inline(always)]
     pub(in crate::policy) fn ended(&self, name: Name, Weighed { begun, held }: Weighed, ended: &Ended) -> bool {
         let marks = &self.marks.0;
         let plain = begun.timed == Instant::ORIGIN
@@ -242,6 +248,7 @@ impl<A: Algorithm> Controller<A> {
         self.slots.give_back(held.slots)
     }
 
+    #[cold]
     #[inline(never)]
     fn judge(&self, begun: Begun, held: Held, ended: Ended, name: Name) {
         let marks = &self.marks.0;

@@ -16,7 +16,7 @@ const MOST_EXEMPT: u32 = 16;
 
 impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
     /// What came in, if that is within the limit and not a health check beyond it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn come_in<Request>(
         &self,
         request: &Request,
@@ -102,7 +102,7 @@ impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn let_in(&self, slots: u32, deadline: Option<Deadline>) -> Result<Option<Weighed>, Rejected> {
         if let Some(shares) = &self.extras.shares {
             shares.earn(slots);
@@ -141,7 +141,7 @@ impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
         Instant::from_nanos(deadline.moment().as_nanos().saturating_sub(ahead))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn end(&self, weighed: Option<Weighed>, ended: &Ended) {
         let Some(weighed) = weighed else {
             self.extras.exempt.fetch_sub(1, Ordering::Relaxed);
