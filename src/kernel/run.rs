@@ -14,7 +14,7 @@ use super::{
     guarded::Guarded,
     shared::Shared,
     ticket::{now_for, poll_cut, watch},
-    waiting::{InLine, Turned},
+    waiting::{InLine, Place, Turned},
 };
 
 /// Runs calls of a service under a policy of this kind.
@@ -71,15 +71,11 @@ where
             return WaitingFuture { state: State::Calling { future: service.reject(rejected) } };
         }
         let now = now_for::<P>();
-        let state = match service.policy().enter(&request, now, &mut None) {
-            Ok(token) => State::Calling { future: service.call_admitted(request, token, now) },
-            Err(Turned::Away(rejected)) => State::Calling { future: service.reject(rejected) },
-            Err(Turned::Wait(place)) => {
-                let call = Some(service.put_off(request));
-                State::Waiting { wait: Box::pin(Wait { state: WaitState::InLine { line: InLine::new(place), call } }) }
-            }
-        };
-        WaitingFuture { state }
+        match service.policy().enter(&request, now, &mut None) {
+            Ok(token) => WaitingFuture { state: State::Calling { future: service.call_admitted(request, token, now) } },
+            Err(Turned::Away(rejected)) => WaitingFuture { state: State::Calling { future: service.reject(rejected) } },
+            Err(Turned::Wait(place)) => WaitingFuture::waiting(place, service.put_off(request)),
+        }
     }
 }
 
@@ -178,6 +174,15 @@ pin_project! {
     pub struct WaitingFuture<S: Service<Request>, Request, P: Policy, M> {
         #[pin]
         state: State<S, Request, P, M>,
+    }
+}
+
+impl<S: Service<Request>, Request, P: Policy, M> WaitingFuture<S, Request, P, M> {
+    #[cold]
+    #[inline(never)]
+    fn waiting(place: Place, call: PutOff<S, Request, P, M>) -> Self {
+        let wait = Wait { state: WaitState::InLine { line: InLine::new(place), call: Some(call) } };
+        Self { state: State::Waiting { wait: Box::pin(wait) } }
     }
 }
 

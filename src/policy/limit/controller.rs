@@ -230,7 +230,9 @@ impl<A: Algorithm> Controller<A> {
         if plain {
             self.meter.worked(held.slots);
         } else {
-            self.judge(begun, held, *ended, name);
+            // Field by field, or all of it is copied before it is known to be needed.
+            let Begun { timed, patience, mark } = begun;
+            self.judge(Begun { timed, patience, mark }, held, *ended, name);
         }
         if ended.now.as_nanos() >= marks.due.load(Ordering::Relaxed) {
             self.look(ended.now, name);
