@@ -113,6 +113,7 @@ where
     M: Protocol<S::Response, S::Error>,
 {
     /// Ready with the future of the call; the error is that of a service that never became ready.
+    #[inline(never)]
     fn poll_called(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Called<S, Request, P, M>> {
         let mut state = self.project().state;
         loop {
@@ -161,7 +162,7 @@ pin_project! {
     // What waits is boxed, so that calls that are admitted at once do not carry room for it.
     #[project = StateProjection]
     enum State<S: Service<Request>, Request, P: Policy, M> {
-        Waiting { wait: Pin<Box<Wait<S, Request, P, M>>> },
+        Waiting { wait: Boxed<Wait<S, Request, P, M>> },
         Calling { #[pin] future: GuardedFuture<S::Future, P, M> },
     }
 }
@@ -177,12 +178,30 @@ pin_project! {
     }
 }
 
+/// What is in a box, dropped by a function of its own: so that what a call drops that never waited is small, and inlined.
+struct Boxed<W>(Option<Pin<Box<W>>>);
+
+impl<W> Drop for Boxed<W> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if let Some(waits) = self.0.take() {
+            drop_boxed(waits);
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn drop_boxed<W>(waits: Pin<Box<W>>) {
+    drop(waits);
+}
+
 impl<S: Service<Request>, Request, P: Policy, M> WaitingFuture<S, Request, P, M> {
     #[cold]
     #[inline(never)]
     fn waiting(place: Place, call: PutOff<S, Request, P, M>) -> Self {
         let wait = Wait { state: WaitState::InLine { line: InLine::new(place), call: Some(call) } };
-        Self { state: State::Waiting { wait: Box::pin(wait) } }
+        Self { state: State::Waiting { wait: Boxed(Some(Box::pin(wait))) } }
     }
 }
 
@@ -201,7 +220,10 @@ where
             let future = match state.as_mut().project() {
                 StateProjection::Calling { future } => return future.poll(cx),
                 // Waiting => Calling
-                StateProjection::Waiting { wait } => ready!(wait.as_mut().poll_called(cx))?,
+                StateProjection::Waiting { wait } => {
+                    let wait = wait.0.as_mut().expect("it is there until it is dropped");
+                    ready!(wait.as_mut().poll_called(cx))?
+                }
             };
             state.set(State::Calling { future });
         }

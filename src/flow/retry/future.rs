@@ -78,17 +78,60 @@ where
 {
     type Output = Result<S::Response, S::Error>;
 
-    #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    #[inline(always)]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // Most calls have one attempt, and need nothing of what the others do.
+        let mut this = self.as_mut().project();
+        let StateProjection::Calling { future } = this.state.as_mut().project() else {
+            return self.poll_on(cx, None);
+        };
+        let answer = ready!(future.poll(cx));
+        *this.extra = None;
+        match this.judge(answer.as_ref()) {
+            Next::Answered => Poll::Ready(answer),
+            next => self.poll_on(cx, Some((answer, next))),
+        }
+    }
+}
+
+/// An answer, and what follows it.
+type Judged<T, E> = (Result<T, E>, Next);
+
+impl<S, R, D, M, Request> RetryFuture<S, R, D, M, Request>
+where
+    S: Service<R::Request> + Clone,
+    R: Repeat<Request>,
+    D: AttemptSource<R::Request>,
+    M: AttemptProtocol<S::Response, S::Error>,
+{
+    /// Goes on from an answer, or from where it is.
+    #[inline(never)]
+    fn poll_on(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut judged: Option<Judged<S::Response, S::Error>>,
+    ) -> Poll<Result<S::Response, S::Error>> {
         let mut this = self.project();
         loop {
-            let (mut last, next) = match this.state.as_mut().project() {
+            match judged.take() {
+                Some((last, Next::After(wait))) => {
+                    this.state.set(State::Waiting { timer: sleep(wait), last: Some(last) });
+                }
+                Some((mut last, Next::GivenUp(why))) => {
+                    this.how.protocol.mark(&mut last, Exhausted::new(this.attempt.number(), why));
+                    return Poll::Ready(last);
+                }
+                // There is one attempt at a time, so there are no others to wait for.
+                Some((last, Next::Answered | Next::AtOnce | Next::Others | Next::Superseded)) => return Poll::Ready(last),
+                None => {}
+            }
+            judged = match this.state.as_mut().project() {
                 // Calling => (answered | Waiting)
                 StateProjection::Calling { future } => {
                     let answer = ready!(future.poll(cx));
                     *this.extra = None;
                     let next = this.judge(answer.as_ref());
-                    (answer, next)
+                    Some((answer, next))
                 }
                 // Waiting => (answered | Waiting | Calling)
                 StateProjection::Waiting { timer, last } => {
@@ -100,19 +143,10 @@ where
                             continue;
                         }
                         Begin::Failed(error) => return Poll::Ready(Err(error)),
-                        Begin::Nothing(next) => (last, next),
+                        Begin::Nothing(next) => Some((last, next)),
                     }
                 }
             };
-            match next {
-                Next::After(wait) => this.state.set(State::Waiting { timer: sleep(wait), last: Some(last) }),
-                // There is one attempt at a time, so there are no others to wait for.
-                Next::Answered | Next::AtOnce | Next::Others | Next::Superseded => return Poll::Ready(last),
-                Next::GivenUp(why) => {
-                    this.how.protocol.mark(&mut last, Exhausted::new(this.attempt.number(), why));
-                    return Poll::Ready(last);
-                }
-            }
         }
     }
 }

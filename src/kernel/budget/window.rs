@@ -49,8 +49,12 @@ impl Window {
     /// What the successes of the last ten seconds have paid in, as if those of the window before had come evenly.
     pub(super) fn cap(self, now: Instant, ratio: u64) -> u64 {
         let passed = if Self::number(now) == self.number { now.as_nanos() % Self::LENGTH } else { 0 };
+        let current = self.current * ratio;
+        if current >= CEILING {
+            return CEILING;
+        }
         let previous = Self::share(self.previous * ratio, Self::LENGTH - passed);
-        (self.current * ratio).saturating_add(previous).clamp(FLOOR, CEILING)
+        current.saturating_add(previous).clamp(FLOOR, CEILING)
     }
 
     /// `whole * part / LENGTH`, rounded down; `whole` is at most 2^20 * 10^9, and `part` is at most the length. To divide a wider
