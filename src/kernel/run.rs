@@ -74,7 +74,10 @@ where
         match service.policy().enter(&request, now, &mut None) {
             Ok(token) => WaitingFuture { state: State::Calling { future: service.call_admitted(request, token, now) } },
             Err(Turned::Away(rejected)) => WaitingFuture { state: State::Calling { future: service.reject(rejected) } },
-            Err(Turned::Wait(place)) => WaitingFuture::waiting(place, service.put_off(request)),
+            Err(Turned::Wait(place)) => {
+                let wait = Boxed::in_line(place, service.put_off(request));
+                WaitingFuture { state: State::Waiting { wait: Boxed(Some(wait)) } }
+            }
         }
     }
 }
@@ -196,12 +199,12 @@ fn drop_boxed<W>(waits: Pin<Box<W>>) {
     drop(waits);
 }
 
-impl<S: Service<Request>, Request, P: Policy, M> WaitingFuture<S, Request, P, M> {
+impl<S, Request, P: Policy, M> Boxed<Wait<S, Request, P, M>> {
+    /// It returns no more than the box: what it wrote into would have to be in memory for those too who do not wait.
     #[cold]
     #[inline(never)]
-    fn waiting(place: Place, call: PutOff<S, Request, P, M>) -> Self {
-        let wait = Wait { state: WaitState::InLine { line: InLine::new(place), call: Some(call) } };
-        Self { state: State::Waiting { wait: Boxed(Some(Box::pin(wait))) } }
+    fn in_line(place: Place, call: PutOff<S, Request, P, M>) -> Pin<Box<Wait<S, Request, P, M>>> {
+        Box::pin(Wait { state: WaitState::InLine { line: InLine::new(place), call: Some(call) } })
     }
 }
 

@@ -122,7 +122,9 @@ where
                     return Poll::Ready(last);
                 }
                 // There is one attempt at a time, so there are no others to wait for.
-                Some((last, Next::Answered | Next::AtOnce | Next::Others | Next::Superseded)) => return Poll::Ready(last),
+                Some((last, Next::Answered | Next::AtOnce | Next::Others | Next::Superseded)) => {
+                    return Poll::Ready(last);
+                }
                 None => {}
             }
             judged = match this.state.as_mut().project() {

@@ -77,7 +77,7 @@ mod tests {
         let mut state = 1_u64;
         let mut random = |most: u64| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (u128::from(state) * u128::from(most + 1) >> 64) as u64
+            ((u128::from(state) * u128::from(most + 1)) >> 64) as u64
         };
         let edges =
             [(0, 0), (MOST, Window::LENGTH), (MOST, Window::LENGTH - 1), (Window::LENGTH - 1, Window::LENGTH - 1)];
