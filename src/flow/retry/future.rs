@@ -182,7 +182,7 @@ where
         };
         let made = if self.attempt.is_extra() { Made::AfterFailure } else { Made::First };
         let (number, outcome, started) = (self.attempt.number(), reading.outcome, *self.started);
-        // One that nobody listened to when it began has no beginning to tell of.
+        // When nobody listened as it began, nobody knows how long it took.
         if started != Instant::ORIGIN {
             event::attempted(self.plan.common.name, Attempted { number, made, outcome, started, now }, next);
         }
