@@ -504,8 +504,8 @@ fn what_is_carried_along_is_small() {
     assert_eq!(size_of::<(cofferdam::Deadline, cofferdam::TaskKey)>(), 16);
     assert_eq!(size_of::<Instant>(), 8);
     assert_eq!(size_of::<Ratio>(), 8);
-    assert_eq!(size_of::<Rejected>(), 12);
-    assert_eq!(size_of::<Option<Rejected>>(), 12);
+    assert_eq!(size_of::<Rejected>(), 8);
+    assert_eq!(size_of::<Option<Rejected>>(), 8);
 
     /// What a guard adds to the future of the service.
     fn added<E: Ends, P: Policy<Kind = Immediate<E>> + Admit<u32>>(_: &P) -> usize {

@@ -8,7 +8,8 @@ use std::{
 };
 
 use cofferdam::{
-    AdaptiveLimit, AdaptiveThrottle, BreakerState, Bulkhead, CircuitBreaker, Criticality, Drain, LoadShed, Policy,
+    AdaptiveLimit, AdaptiveThrottle, BreakerState, Bulkhead, CircuitBreaker, Criticality, Drain, Instant, LoadShed,
+    Policy,
     breaker::Builder,
     bulkhead::Queue,
     context::{NoDeadline, Rank},
@@ -102,6 +103,8 @@ pub(crate) fn pressed_throttle() -> AdaptiveThrottle<OfNumber> {
     for _ in 0..10_000 {
         let _ = poll_once(guard.call(&0, || ready(Ok::<_, cofferdam::Rejected>(()))));
     }
+    // It looks at what it has counted once in 28 seconds.
+    let _ = throttle.load_at(Instant::now().after(Duration::from_secs(60)));
     throttle
 }
 

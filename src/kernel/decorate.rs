@@ -16,6 +16,7 @@ impl<P: Policy> Policy for Option<P> {
     type Token = Option<P::Token>;
 
     const TIMING: Timing = P::TIMING;
+    const TIMING_OF_ENDS: Timing = P::TIMING_OF_ENDS;
 
     fn name(&self) -> Option<Name> {
         self.as_ref()?.name()
@@ -84,6 +85,7 @@ impl<P: Policy> Policy for Arc<P> {
     type Token = P::Token;
 
     const TIMING: Timing = P::TIMING;
+    const TIMING_OF_ENDS: Timing = P::TIMING_OF_ENDS;
 
     fn name(&self) -> Option<Name> {
         P::name(self)

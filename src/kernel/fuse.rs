@@ -30,28 +30,49 @@ impl<'a, P: Policy> Undo<'a, P> {
 }
 
 impl<P: Policy> Drop for Undo<'_, P> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if let Some(token) = self.token.take() {
-            self.policy.undo(token, self.now);
+            undo(self.policy, token, self.now);
         }
     }
 }
 
-/// A settlement that happens on drop, so that a panic of one policy keeps no other from being told.
+#[cold]
+#[inline(never)]
+fn undo<P: Policy>(policy: &P, token: P::Token, now: Instant) {
+    policy.undo(token, now);
+}
+
+/// A settlement that happens on drop if it has not, so that a panic of one policy keeps no other from being told.
 struct Settle<'a, P: Policy> {
     policy: &'a P,
     token: Option<P::Token>,
     ended: &'a Ended,
 }
 
-impl<P: Policy> Drop for Settle<'_, P> {
-    #[inline]
-    fn drop(&mut self) {
+impl<P: Policy> Settle<'_, P> {
+    #[inline(always)]
+    fn now(&mut self) {
         if let Some(token) = self.token.take() {
             self.policy.settle(token, self.ended);
         }
     }
+}
+
+impl<P: Policy> Drop for Settle<'_, P> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if let Some(token) = self.token.take() {
+            settle_after_panic(self.policy, token, self.ended);
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn settle_after_panic<P: Policy>(policy: &P, token: P::Token, ended: &Ended) {
+    policy.settle(token, ended);
 }
 
 /// The time, read when the first policy asks for it and not again.
@@ -73,17 +94,19 @@ impl<F: FnOnce() -> Instant> Once<F> {
     }
 }
 
-// Locals drop in reverse order of declaration: the last policy admitted is the first to be undone or settled.
+// Locals drop in reverse order of declaration: the last policy admitted is the first to be undone. For the same order the
+// tokens are named a second time, the other way round: what is settled on drop is a function of its own for the compiler.
 // Always inlined, or a nested group costs a tenth more than a flat one.
 macro_rules! fuse {
     (@kind $last:ident) => { $last::Kind };
     (@kind $first:ident $($rest:ident)+) => { <$first::Kind as Kind>::And<fuse!(@kind $($rest)+)> };
-    ($($policy:ident $token:ident $index:tt),*) => {
+    ($($policy:ident $token:ident $index:tt),*; $($last:ident)*) => {
         impl<$($policy: Policy),*> Policy for ($($policy,)*) {
             type Kind = fuse!(@kind $($policy)*);
             type Token = ($($policy::Token,)*);
 
             const TIMING: Timing = Timing::Unused$(.closer($policy::TIMING))*;
+            const TIMING_OF_ENDS: Timing = Timing::Unused$(.closer($policy::TIMING_OF_ENDS))*;
 
             fn name(&self) -> Option<Name> {
                 None$(.or_else(|| self.$index.name()))*
@@ -113,7 +136,8 @@ macro_rules! fuse {
 
             #[inline(always)]
             fn settle(&self, ($($token,)*): Self::Token, ended: &Ended) {
-                $(let _settle = Settle { policy: &self.$index, token: Some($token), ended };)*
+                $(let mut $token = Settle { policy: &self.$index, token: Some($token), ended };)*
+                $($last.now();)*
             }
 
             #[inline]
@@ -178,11 +202,11 @@ impl<Request> Admit<Request> for () {
     }
 }
 
-fuse!(A a 0);
-fuse!(A a 0, B b 1);
-fuse!(A a 0, B b 1, C c 2);
-fuse!(A a 0, B b 1, C c 2, D d 3);
-fuse!(A a 0, B b 1, C c 2, D d 3, E e 4);
-fuse!(A a 0, B b 1, C c 2, D d 3, E e 4, F f 5);
-fuse!(A a 0, B b 1, C c 2, D d 3, E e 4, F f 5, G g 6);
-fuse!(A a 0, B b 1, C c 2, D d 3, E e 4, F f 5, G g 6, H h 7);
+fuse!(A a 0; a);
+fuse!(A a 0, B b 1; b a);
+fuse!(A a 0, B b 1, C c 2; c b a);
+fuse!(A a 0, B b 1, C c 2, D d 3; d c b a);
+fuse!(A a 0, B b 1, C c 2, D d 3, E e 4; e d c b a);
+fuse!(A a 0, B b 1, C c 2, D d 3, E e 4, F f 5; f e d c b a);
+fuse!(A a 0, B b 1, C c 2, D d 3, E e 4, F f 5, G g 6; g f e d c b a);
+fuse!(A a 0, B b 1, C c 2, D d 3, E e 4, F f 5, G g 6, H h 7; h g f e d c b a);

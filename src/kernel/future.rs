@@ -39,7 +39,7 @@ pin_project! {
 }
 
 impl<F, P: Policy, M> GuardedFuture<F, P, M> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn admitted(inner: F, ticket: Option<Ticket<P>>, protocol: M) -> Self {
         Self { state: State::Admitted { inner, ticket }, protocol }
     }
@@ -50,7 +50,7 @@ impl<F, P: Policy, M> GuardedFuture<F, P, M> {
         Self { state: State::Rejected { rejected }, protocol }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn rejected(rejected: Rejected, protocol: M) -> Self {
         event::rejected(rejected);
         Self { state: State::Rejected { rejected }, protocol }
@@ -65,7 +65,7 @@ where
 {
     type Output = Result<M::Guarded<P>, E>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         match this.state.as_mut().project() {

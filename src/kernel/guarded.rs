@@ -72,7 +72,7 @@ impl<S, P: Policy, M: Clone> Guarded<S, P, M> {
     }
 
     /// Calls the instance that was made ready.
-    #[inline]
+    #[inline(always)]
     pub(super) fn call_admitted<Request>(
         &mut self,
         request: Request,
@@ -87,7 +87,7 @@ impl<S, P: Policy, M: Clone> Guarded<S, P, M> {
         GuardedFuture::admitted(inner, ticket, self.protocol.clone())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn reject<F>(&self, rejected: Rejected) -> GuardedFuture<F, P, M> {
         GuardedFuture::rejected(rejected, self.protocol.clone())
     }
@@ -119,7 +119,7 @@ where
     type Error = S::Error;
     type Future = <P::Kind as Run<S, Request, P, M>>::Future;
 
-    #[inline]
+    #[inline(always)]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.shut = self.policy.shut(now_for::<P>);
         if self.shut.is_some() {
@@ -136,7 +136,7 @@ where
         ready
     }
 
-    #[inline]
+    #[inline(always)]
     fn call(&mut self, request: Request) -> Self::Future {
         P::Kind::run(self, request)
     }

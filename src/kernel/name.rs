@@ -51,6 +51,17 @@ impl Name {
         Ok(Self(names.len() as u32 - 1))
     }
 
+    /// Its number: there are no more than fit.
+    #[inline]
+    pub(super) fn index(self) -> u16 {
+        self.0 as u16
+    }
+
+    #[inline]
+    pub(super) fn of_index(index: u16) -> Self {
+        Self(index.into())
+    }
+
     /// Its text.
     #[must_use]
     pub fn as_str(self) -> &'static str {

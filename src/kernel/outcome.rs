@@ -120,7 +120,7 @@ impl Ended {
     /// The same in nanoseconds, for comparing it on the hot path.
     #[inline]
     pub(crate) fn latency_nanos(&self) -> u64 {
-        self.head.unwrap_or(self.now).as_nanos().saturating_sub(self.started.as_nanos())
+        self.head.unwrap_or(self.now).nanos_since(self.started)
     }
 }
 

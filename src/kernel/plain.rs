@@ -52,7 +52,7 @@ impl<T, E, F: Fn(Result<&T, &E>) -> Outcome> Classify<T, E> for ClassifyWith<F> 
 impl<T, E: Carries, C: Classify<T, E> + Clone> Protocol<T, E> for Plain<C> {
     type Guarded<P: Policy> = T;
 
-    #[inline]
+    #[inline(always)]
     fn read(&self, answer: Result<&T, &E>) -> Reading {
         match answer.err().and_then(E::carried) {
             Some(rejected) => Reading::of_rejection(*rejected),
@@ -60,7 +60,7 @@ impl<T, E: Carries, C: Classify<T, E> + Clone> Protocol<T, E> for Plain<C> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn finish<P: Policy>(&self, answer: Result<T, E>, ticket: Ticket<P>) -> Result<T, E> {
         let reading = self.read(answer.as_ref());
         ticket.settle(reading);

@@ -56,6 +56,9 @@ pub trait Policy {
     /// How closely it looks at the time. A group reads the clock as its most exact member needs it.
     const TIMING: Timing = Timing::Exact;
 
+    /// How closely it looks at the time at which a call [ends](Self::settle). Unless it says otherwise, as closely as at any time.
+    const TIMING_OF_ENDS: Timing = Self::TIMING;
+
     /// The head of the answer is here, and the call goes on: over HTTP, its body is still to come. Called at most once, before
     /// [`settle`](Self::settle), and never for an answer that is whole at once. Most policies wait for the end.
     fn head(&self, token: &Self::Token, started: Instant, now: Instant) {

@@ -1,8 +1,8 @@
 //! A call that was not let through, or not waited for.
 
-use std::{error::Error, fmt, num::NonZeroU32, time::Duration};
+use std::{error::Error, fmt, num::NonZeroU64, time::Duration};
 
-use super::{Carries, Name, Outcome};
+use super::{Carries, Name, Outcome, clock::nanos};
 
 /// Why a call was rejected.
 ///
@@ -52,6 +52,27 @@ pub enum Why {
 }
 
 impl Why {
+    /// Each at the place of its number.
+    const ALL: [Self; 17] = [
+        Self::Open,
+        Self::Probing,
+        Self::Ramping,
+        Self::Full,
+        Self::Waited,
+        Self::Displaced,
+        Self::Shed,
+        Self::Throttled,
+        Self::RateLimited,
+        Self::TooMuch,
+        Self::TimedOut,
+        Self::DeadlineExceeded,
+        Self::Expired,
+        Self::Crowded,
+        Self::Draining,
+        Self::Cut,
+        Self::Refused,
+    ];
+
     /// The reason in words.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -110,53 +131,67 @@ impl fmt::Display for Why {
 /// assert_eq!(rejected.outcome(), Outcome::Ignored);
 /// # Ok::<(), cofferdam::Invalid>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rejected {
-    by: Name,
-    why: Why,
-    /// Milliseconds plus one, saturating.
-    retry_after: Option<NonZeroU32>,
+    /// All of it in one word, so that what may hold a rejection is moved in a register. From the lowest bit: a mark in 8 bits, the
+    /// reason in 8, the name in 16, and the time to wait in 32: in milliseconds plus one, or zero.
+    word: NonZeroU64,
 }
+
+const MARK: NonZeroU64 = NonZeroU64::MIN;
+const WHY_SHIFT: u32 = 8;
+const BY_SHIFT: u32 = 16;
+const AFTER_SHIFT: u32 = 32;
 
 impl Rejected {
     /// A rejection by the policy of that name.
+    #[inline]
     #[must_use]
     pub fn new(by: Name, why: Why) -> Self {
-        Self { by, why, retry_after: None }
+        Self { word: MARK | (why as u64) << WHY_SHIFT | u64::from(by.index()) << BY_SHIFT }
     }
 
     /// The same rejection, which may be worth another try after that time: kept in milliseconds, rounded up, at most
     /// about 49 days.
+    #[inline]
     #[must_use]
     pub fn with_retry_after(self, retry_after: Duration) -> Self {
-        let millis = retry_after.as_nanos().div_ceil(1_000_000);
-        let stored = u32::try_from(millis).unwrap_or(u32::MAX).saturating_add(1);
-        Self { retry_after: NonZeroU32::new(stored), ..self }
+        self.after_nanos(nanos(retry_after))
+    }
+
+    #[inline]
+    pub(crate) fn after_nanos(self, nanos: u64) -> Self {
+        let stored = u32::try_from(nanos.div_ceil(1_000_000)).unwrap_or(u32::MAX).saturating_add(1);
+        let rest = self.word.get() << AFTER_SHIFT >> AFTER_SHIFT;
+        Self { word: MARK | rest | u64::from(stored) << AFTER_SHIFT }
     }
 
     /// Who rejected the call.
+    #[inline]
     #[must_use]
     pub fn by(&self) -> Name {
-        self.by
+        Name::of_index((self.word.get() >> BY_SHIFT) as u16)
     }
 
     /// Why it was rejected.
+    #[inline]
     #[must_use]
     pub fn why(&self) -> Why {
-        self.why
+        Why::ALL.get((self.word.get() >> WHY_SHIFT) as u8 as usize).copied().unwrap_or(Why::Refused)
     }
 
     /// After how long another try may be let through, if that is known.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.retry_after.map(|stored| Duration::from_millis(u64::from(stored.get()) - 1))
+        let stored = (self.word.get() >> AFTER_SHIFT) as u32;
+        stored.checked_sub(1).map(|millis| Duration::from_millis(millis.into()))
     }
 
     /// What a policy further out makes of it: a timeout is the dependency's failure, everything else says nothing about
     /// the dependency.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        match self.why {
+        match self.why() {
             Why::TimedOut | Why::DeadlineExceeded => Outcome::Failure,
             _ => Outcome::Ignored,
         }
@@ -176,9 +211,20 @@ impl Rejected {
     }
 }
 
+impl fmt::Debug for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let retry_after = self.retry_after();
+        f.debug_struct("Rejected")
+            .field("by", &self.by())
+            .field("why", &self.why())
+            .field("retry_after", &retry_after)
+            .finish()
+    }
+}
+
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "rejected by `{}`: {}", self.by, self.why)?;
+        write!(f, "rejected by `{}`: {}", self.by(), self.why())?;
         match self.retry_after() {
             Some(after) => write!(f, "; try again in {after:?}"),
             None => Ok(()),
@@ -247,5 +293,35 @@ impl<E> Carries for Refused<E> {
 
     fn carried(&self) -> Option<&Rejected> {
         self.rejected()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_at_the_places_of_their_numbers() {
+        for (number, why) in Why::ALL.into_iter().enumerate() {
+            assert_eq!(why as usize, number);
+        }
+        assert_eq!(Why::ALL.len(), Why::Refused as usize + 1);
+    }
+
+    #[test]
+    fn all_of_a_rejection_fits_into_its_word() {
+        let last = Name::of_index(u16::MAX);
+        for why in Why::ALL {
+            for millis in [0, 1, 1500, u64::from(u32::MAX) - 1, u64::MAX] {
+                let rejected = Rejected::new(last, why).with_retry_after(Duration::from_millis(millis));
+                assert_eq!((rejected.by(), rejected.why()), (last, why));
+                assert_eq!(rejected.retry_after(), Some(Duration::from_millis(millis.min(u64::from(u32::MAX) - 1))));
+            }
+            assert_eq!(Rejected::new(last, why).retry_after(), None);
+        }
+        let rejected = Rejected::new(last, Why::Open).with_retry_after(Duration::from_nanos(1));
+        assert_eq!(rejected.with_retry_after(Duration::MAX).retry_after(), Some(Duration::from_millis(4_294_967_294)));
+        assert_eq!(rejected.retry_after(), Some(Duration::from_millis(1)));
+        assert_eq!(size_of::<Option<Rejected>>(), 8);
     }
 }

@@ -14,7 +14,7 @@ use super::{
     guarded::Guarded,
     shared::Shared,
     ticket::{now_for, poll_cut, watch},
-    waiting::{InLine, Turned},
+    waiting::{InLine, Place, Turned},
 };
 
 /// Runs calls of a service under a policy of this kind.
@@ -43,7 +43,7 @@ where
 {
     type Future = GuardedFuture<S::Future, P, M>;
 
-    #[inline]
+    #[inline(always)]
     fn run(service: &mut Guarded<S, P, M>, request: Request) -> Self::Future {
         if let Some(rejected) = service.take_shut() {
             return service.reject(rejected);
@@ -65,21 +65,20 @@ where
 {
     type Future = WaitingFuture<S, Request, P, M>;
 
-    #[inline]
+    #[inline(always)]
     fn run(service: &mut Guarded<S, P, M>, request: Request) -> Self::Future {
         if let Some(rejected) = service.take_shut() {
             return WaitingFuture { state: State::Calling { future: service.reject(rejected) } };
         }
         let now = now_for::<P>();
-        let state = match service.policy().enter(&request, now, &mut None) {
-            Ok(token) => State::Calling { future: service.call_admitted(request, token, now) },
-            Err(Turned::Away(rejected)) => State::Calling { future: service.reject(rejected) },
+        match service.policy().enter(&request, now, &mut None) {
+            Ok(token) => WaitingFuture { state: State::Calling { future: service.call_admitted(request, token, now) } },
+            Err(Turned::Away(rejected)) => WaitingFuture { state: State::Calling { future: service.reject(rejected) } },
             Err(Turned::Wait(place)) => {
-                let call = Some(service.put_off(request));
-                State::Waiting { wait: Box::pin(Wait { state: WaitState::InLine { line: InLine::new(place), call } }) }
+                let wait = Boxed::in_line(place, service.put_off(request));
+                WaitingFuture { state: State::Waiting { wait: Boxed(Some(wait)) } }
             }
-        };
-        WaitingFuture { state }
+        }
     }
 }
 
@@ -117,6 +116,7 @@ where
     M: Protocol<S::Response, S::Error>,
 {
     /// Ready with the future of the call; the error is that of a service that never became ready.
+    #[inline(never)]
     fn poll_called(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Called<S, Request, P, M>> {
         let mut state = self.project().state;
         loop {
@@ -165,7 +165,7 @@ pin_project! {
     // What waits is boxed, so that calls that are admitted at once do not carry room for it.
     #[project = StateProjection]
     enum State<S: Service<Request>, Request, P: Policy, M> {
-        Waiting { wait: Pin<Box<Wait<S, Request, P, M>>> },
+        Waiting { wait: Boxed<Wait<S, Request, P, M>> },
         Calling { #[pin] future: GuardedFuture<S::Future, P, M> },
     }
 }
@@ -181,6 +181,33 @@ pin_project! {
     }
 }
 
+/// What is in a box, dropped by a function of its own: so that what a call drops that never waited is small, and inlined.
+struct Boxed<W>(Option<Pin<Box<W>>>);
+
+impl<W> Drop for Boxed<W> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if let Some(waits) = self.0.take() {
+            drop_boxed(waits);
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn drop_boxed<W>(waits: Pin<Box<W>>) {
+    drop(waits);
+}
+
+impl<S, Request, P: Policy, M> Boxed<Wait<S, Request, P, M>> {
+    /// It returns no more than the box: what it wrote into would have to be in memory for those too who do not wait.
+    #[cold]
+    #[inline(never)]
+    fn in_line(place: Place, call: PutOff<S, Request, P, M>) -> Pin<Box<Wait<S, Request, P, M>>> {
+        Box::pin(Wait { state: WaitState::InLine { line: InLine::new(place), call: Some(call) } })
+    }
+}
+
 impl<S, Request, P, M> Future for WaitingFuture<S, Request, P, M>
 where
     S: Service<Request>,
@@ -189,14 +216,17 @@ where
 {
     type Output = Result<M::Guarded<P>, S::Error>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {
             let future = match state.as_mut().project() {
                 StateProjection::Calling { future } => return future.poll(cx),
                 // Waiting => Calling
-                StateProjection::Waiting { wait } => ready!(wait.as_mut().poll_called(cx))?,
+                StateProjection::Waiting { wait } => {
+                    let wait = wait.0.as_mut().expect("it is there until it is dropped");
+                    ready!(wait.as_mut().poll_called(cx))?
+                }
             };
             state.set(State::Calling { future });
         }

@@ -61,6 +61,7 @@ impl<P: Policy> Policy for Shadow<P> {
     type Token = Option<P::Token>;
 
     const TIMING: Timing = P::TIMING;
+    const TIMING_OF_ENDS: Timing = P::TIMING_OF_ENDS;
 
     fn name(&self) -> Option<Name> {
         self.policy.name()

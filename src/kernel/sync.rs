@@ -34,7 +34,10 @@ pub(crate) const IN_A_MODEL: bool = cfg!(cofferdam_loom);
 #[cfg(not(cofferdam_loom))]
 #[inline]
 pub(crate) fn thread_number() -> usize {
-    number::OWN.get().unwrap_or_else(number::assign)
+    match number::OWN.get() {
+        0 => number::assign(),
+        next => next - 1,
+    }
 }
 
 #[cfg(not(cofferdam_loom))]
@@ -45,7 +48,8 @@ mod number {
 
     thread_local! {
         // Without a destructor, so that reading it is one load.
-        pub(super) static OWN: Cell<Option<usize>> = const { Cell::new(None) };
+        // The number after this thread's own; zero as long as it has none.
+        pub(super) static OWN: Cell<usize> = const { Cell::new(0) };
         static GIVEN_BACK: Cell<Option<GiveBack>> = const { Cell::new(None) };
     }
 
@@ -61,6 +65,7 @@ mod number {
     }
 
     #[cold]
+    #[inline(never)]
     pub(super) fn assign() -> usize {
         let number = {
             let (free, next) = &mut *lock(&FREE);
@@ -69,7 +74,7 @@ mod number {
                 *next - 1
             })
         };
-        OWN.set(Some(number));
+        OWN.set(number + 1);
         // A thread on its way out keeps its number: nobody will know when it is gone.
         let _ = GIVEN_BACK.try_with(|given_back| given_back.set(Some(GiveBack(number))));
         number

@@ -17,25 +17,31 @@ use super::{Ended, Instant, Outcome, Policy, Reading, Rejected, Timing, clock, e
 /// [`Protocol`](crate::Protocol) implementations receive it with the answer, and keep it for as long as the call lasts.
 #[must_use = "an admitted call that nobody follows is abandoned"]
 pub struct Ticket<P: Policy> {
+    /// Nothing once it has settled.
+    open: Option<Open<P>>,
+}
+
+/// A call that has not ended.
+struct Open<P: Policy> {
     policy: Held<P>,
-    token: Option<P::Token>,
+    token: P::Token,
     started: Instant,
     /// [`Instant::NEVER`] if the head did not come before the end.
     head: Instant,
 }
 
 impl<P: Policy> Ticket<P> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(policy: Held<P>, token: P::Token, started: Instant) -> Self {
-        Self { policy, token: Some(token), started, head: Instant::NEVER }
+        Self { open: Some(Open { policy, token, started, head: Instant::NEVER }) }
     }
 
     /// The head of the answer is here, and the rest is still to come.
     #[cfg_attr(not(feature = "http"), allow(dead_code))]
     pub fn head(&mut self) {
-        self.head = now_for::<P>();
-        if let Some(token) = &self.token {
-            self.policy.head(token, self.started, self.head);
+        if let Some(open) = &mut self.open {
+            open.head = now_for::<P>();
+            open.policy.head(&open.token, open.started, open.head);
         }
     }
 
@@ -43,8 +49,8 @@ impl<P: Policy> Ticket<P> {
     /// pending.
     #[inline]
     pub fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Rejected> {
-        match &mut self.token {
-            Some(token) => self.policy.poll_cut(token, cx),
+        match &mut self.open {
+            Some(open) => open.policy.poll_cut(&mut open.token, cx),
             None => Poll::Pending,
         }
     }
@@ -59,29 +65,32 @@ impl<P: Policy> Ticket<P> {
     /// Whether the answer is to send the client elsewhere: see [`Policy::is_departing`].
     #[inline]
     pub fn is_departing(&self) -> bool {
-        self.policy.is_departing()
+        self.open.as_ref().is_some_and(|open| open.policy.is_departing())
     }
 
     /// The call has ended like this.
-    #[inline]
+    #[inline(always)] // or a call's way out is a function of its own where a policy is used twice
     pub fn settle(mut self, reading: Reading) {
         self.end(reading);
     }
 
     #[inline(always)] // or a guard's future is written to memory and read again
     fn end(&mut self, reading: Reading) {
-        if let Some(token) = self.token.take() {
+        // Taken out whole: what is left has nothing to drop, and what was taken out can be in registers.
+        if let Some(Open { policy, token, started, head }) = self.open.take() {
+            let aloud = event::anybody();
             let ended = Ended {
                 outcome: reading.outcome,
-                started: self.started,
-                head: Some(self.head).filter(|head| *head != Instant::NEVER),
-                now: now_for::<P>(),
+                started,
+                head: Some(head).filter(|head| *head != Instant::NEVER),
+                // Whoever listens hears how long it took, also where no policy cares.
+                now: now_by(if aloud { P::TIMING } else { P::TIMING_OF_ENDS }),
                 retry_after: reading.retry_after,
             };
-            if event::anybody() {
-                end_aloud(&*self.policy, token, ended);
+            if aloud {
+                end_aloud(&*policy, token, ended);
             } else {
-                self.policy.settle(token, &ended);
+                policy.settle(token, &ended);
             }
         }
     }
@@ -96,16 +105,30 @@ fn end_aloud<P: Policy>(policy: &P, token: P::Token, ended: Ended) {
 }
 
 impl<P: Policy> Drop for Ticket<P> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        self.end(Reading::of(Outcome::Abandoned));
+        if let Some(open) = self.open.take() {
+            end_unread(open, Outcome::Abandoned);
+        }
     }
 }
 
+/// Settles a call that has no answer. Out of the way of those that have one, and by value, so that theirs stay in registers.
+#[cold]
+#[inline(never)]
+fn end_unread<P: Policy>(open: Open<P>, outcome: Outcome) {
+    Ticket { open: Some(open) }.settle(Reading::of(outcome));
+}
+
 /// The time, as closely as the policy looks at it.
-#[inline]
+#[inline(always)]
 pub(crate) fn now_for<P: Policy>() -> Instant {
-    match P::TIMING {
+    now_by(P::TIMING)
+}
+
+#[inline(always)]
+fn now_by(timing: Timing) -> Instant {
+    match timing {
         Timing::Unused => Instant::ORIGIN,
         Timing::Coarse => clock::coarse(),
         Timing::Exact => clock::now(),
@@ -116,14 +139,15 @@ pub(crate) fn now_for<P: Policy>() -> Instant {
 ///
 /// A guard around the call itself is the only thing that sees this: by the time the future is dropped, whoever caught
 /// the panic may have stopped the unwinding long ago.
-#[inline]
+#[inline(always)]
 pub(crate) fn watch<P: Policy, T>(ticket: &mut Option<Ticket<P>>, run: impl FnOnce() -> T) -> T {
     struct OnPanic<'a, P: Policy>(&'a mut Option<Ticket<P>>);
 
     impl<P: Policy> Drop for OnPanic<'_, P> {
+        #[inline(always)]
         fn drop(&mut self) {
-            if let Some(ticket) = self.0.take() {
-                ticket.settle(Reading::of(Outcome::Failure));
+            if let Some(open) = self.0.as_mut().and_then(|ticket| ticket.open.take()) {
+                end_unread(open, Outcome::Failure);
             }
         }
     }
@@ -138,7 +162,7 @@ pub(crate) fn watch<P: Policy, T>(ticket: &mut Option<Ticket<P>>, run: impl FnOn
 type Done<F> = Result<<F as Future>::Output, Rejected>;
 
 /// Polls an admitted call, and hands out its ticket with its answer, or with the reason for which it is ended early.
-#[inline]
+#[inline(always)]
 pub(crate) fn poll_watched<P: Policy, F: Future>(
     future: Pin<&mut F>,
     ticket: &mut Option<Ticket<P>>,

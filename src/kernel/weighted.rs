@@ -165,12 +165,13 @@ impl<P: Weigh, F> Policy for Weighted<P, F> {
     type Token = P::Taken;
 
     const TIMING: Timing = P::TIMING;
+    const TIMING_OF_ENDS: Timing = P::TIMING_OF_ENDS;
 
     fn head(&self, taken: &P::Taken, started: Instant, now: Instant) {
         self.policy.head_weighed(taken, started, now);
     }
 
-    #[inline]
+    #[inline(always)]
     fn settle(&self, taken: P::Taken, ended: &Ended) {
         self.policy.settle_weighed(taken, ended);
     }
@@ -190,12 +191,12 @@ impl<P: Weigh, F> Policy for Weighted<P, F> {
 }
 
 impl<Request, P: AdmitWeighed<Request>, F: Fn(&Request) -> P::Weight> Admit<Request> for Weighted<P, F> {
-    #[inline]
+    #[inline(always)]
     fn admit(&self, request: &Request, now: Instant) -> Result<P::Taken, Rejected> {
         self.policy.admit_weighed(request, (self.weight)(request), now)
     }
 
-    #[inline]
+    #[inline(always)]
     fn enter(&self, request: &Request, now: Instant, place: &mut Option<Place>) -> Result<P::Taken, Turned> {
         self.policy.enter_weighed(request, (self.weight)(request), now, place)
     }

@@ -48,6 +48,7 @@ pin_project! {
         waits: Option<Waits>,
         extra: Option<Extra>,
         attempt: Attempt,
+        // [`Instant::ORIGIN`] if nobody asked for it.
         started: Instant,
         plan: Arc<Plan>,
         how: How<R, D, M>,
@@ -55,7 +56,7 @@ pin_project! {
 }
 
 impl<S: Service<R::Request>, R: Repeat<Request>, D, M, Request> RetryFuture<S, R, D, M, Request> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(
         future: S::Future,
         rest: Option<Rest<S, R::Kept>>,
@@ -77,16 +78,62 @@ where
 {
     type Output = Result<S::Response, S::Error>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    #[inline(always)]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // Most calls have one attempt, and need nothing of what the others do.
+        let mut this = self.as_mut().project();
+        let StateProjection::Calling { future } = this.state.as_mut().project() else {
+            return self.poll_on(cx, None);
+        };
+        let answer = ready!(future.poll(cx));
+        *this.extra = None;
+        match this.judge(answer.as_ref()) {
+            Next::Answered => Poll::Ready(answer),
+            next => self.poll_on(cx, Some((answer, next))),
+        }
+    }
+}
+
+/// An answer, and what follows it.
+type Judged<T, E> = (Result<T, E>, Next);
+
+impl<S, R, D, M, Request> RetryFuture<S, R, D, M, Request>
+where
+    S: Service<R::Request> + Clone,
+    R: Repeat<Request>,
+    D: AttemptSource<R::Request>,
+    M: AttemptProtocol<S::Response, S::Error>,
+{
+    /// Goes on from an answer, or from where it is.
+    #[inline(never)]
+    fn poll_on(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut judged: Option<Judged<S::Response, S::Error>>,
+    ) -> Poll<Result<S::Response, S::Error>> {
         let mut this = self.project();
         loop {
-            let (mut last, next) = match this.state.as_mut().project() {
+            match judged.take() {
+                Some((last, Next::After(wait))) => {
+                    this.state.set(State::Waiting { timer: sleep(wait), last: Some(last) });
+                }
+                Some((mut last, Next::GivenUp(why))) => {
+                    this.how.protocol.mark(&mut last, Exhausted::new(this.attempt.number(), why));
+                    return Poll::Ready(last);
+                }
+                // There is one attempt at a time, so there are no others to wait for.
+                Some((last, Next::Answered | Next::AtOnce | Next::Others | Next::Superseded)) => {
+                    return Poll::Ready(last);
+                }
+                None => {}
+            }
+            judged = match this.state.as_mut().project() {
                 // Calling => (answered | Waiting)
                 StateProjection::Calling { future } => {
                     let answer = ready!(future.poll(cx));
                     *this.extra = None;
                     let next = this.judge(answer.as_ref());
-                    (answer, next)
+                    Some((answer, next))
                 }
                 // Waiting => (answered | Waiting | Calling)
                 StateProjection::Waiting { timer, last } => {
@@ -100,19 +147,10 @@ where
                             continue;
                         }
                         Begin::Failed(error) => return Poll::Ready(Err(error)),
-                        Begin::Nothing(next) => (last, next),
+                        Begin::Nothing(next) => Some((last, next)),
                     }
                 }
             };
-            match next {
-                Next::After(wait) => this.state.set(State::Waiting { timer: sleep(wait), last: Some(last) }),
-                // There is one attempt at a time, so there are no others to wait for.
-                Next::Answered | Next::AtOnce | Next::Others | Next::Superseded => return Poll::Ready(last),
-                Next::GivenUp(why) => {
-                    this.how.protocol.mark(&mut last, Exhausted::new(this.attempt.number(), why));
-                    return Poll::Ready(last);
-                }
-            }
         }
     }
 }
@@ -134,6 +172,7 @@ where
     M: AttemptProtocol<S::Response, S::Error>,
 {
     /// What follows this answer.
+    #[inline(always)]
     fn judge(&mut self, answer: Result<&S::Response, &S::Error>) -> Next {
         let now = clock::coarse();
         let reading = self.how.protocol.read(answer);
@@ -146,11 +185,16 @@ where
         };
         let made = if self.attempt.is_extra() { Made::AfterFailure } else { Made::First };
         let (number, outcome, started) = (self.attempt.number(), reading.outcome, *self.started);
-        event::attempted(self.plan.common.name, Attempted { number, made, outcome, started, now }, next);
+        // When nobody listened as it began, nobody knows how long it took.
+        if started != Instant::ORIGIN {
+            event::attempted(self.plan.common.name, Attempted { number, made, outcome, started, now }, next);
+        }
         next
     }
 
     /// The turn of an attempt has come. Only now is it known how things stand: a blip is over, and an outage is not.
+    #[cold]
+    #[inline(never)]
     fn begin(&mut self, cx: &mut Context<'_>) -> Begin<S, R::Request, S::Error> {
         if self.plan.is_open() {
             return self.give_up(GivenUp::Open);

@@ -7,9 +7,11 @@ use tower_service::Service;
 
 use super::{Builder, RetryFuture, Settings, config::Plan, future::Rest};
 use crate::kernel::{
+    Instant,
     attempts::{AttemptProtocol, How, Repeat},
     clock,
     context::AttemptSource,
+    event,
 };
 
 /// Makes further attempts of calls that failed: see the [module](super).
@@ -73,9 +75,11 @@ where
         self.inner.poll_ready(cx)
     }
 
-    #[inline]
+    #[inline(always)]
     fn call(&mut self, request: Request) -> Self::Future {
-        let started = clock::coarse();
+        // The time is read for those only who ask for it.
+        let asked = self.plan.total.is_some() || event::anybody();
+        let started = if asked { clock::coarse() } else { Instant::ORIGIN };
         let (attempt, deadline) = (self.how.deadline.attempt(&request), self.how.deadline.read(&request));
         let (request, kept) = if self.plan.attempts == 1 || attempt.is_extra() {
             (self.how.repeat.once(request), None)

@@ -206,6 +206,7 @@ impl Budget {
     }
 
     /// The same, for whoever has a clock of their own.
+    #[inline]
     pub fn succeeded_at(&self, now: Instant) {
         let state = &*self.0;
         // Most of the time there is nothing to forget, and reading is cheaper than writing.
@@ -215,6 +216,7 @@ impl Budget {
         let window = state.count(now);
         let ratio = u64::from(state.ratio.load(Relaxed));
         let cap = window.cap(now, ratio);
+        // While nothing extra is sent, it is soon full, and then this is a load.
         let _ = state.tokens.fetch_update(Relaxed, Relaxed, |tokens| {
             let paid = tokens.saturating_add(ratio).min(cap);
             (paid != tokens).then_some(paid)
@@ -317,10 +319,15 @@ impl Budget {
 
 impl State {
     /// Counts a success.
+    #[inline]
     fn count(&self, now: Instant) -> Window {
         let mut word = self.window.load(Relaxed);
         loop {
             let window = Window::read(word).at(now).plus_one();
+            // A count that is full stays what it is.
+            if window.write() == word {
+                return window;
+            }
             match self.window.compare_exchange_weak(word, window.write(), Relaxed, Relaxed) {
                 Ok(_) => return window,
                 Err(other) => word = other,

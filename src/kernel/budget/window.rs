@@ -49,8 +49,42 @@ impl Window {
     /// What the successes of the last ten seconds have paid in, as if those of the window before had come evenly.
     pub(super) fn cap(self, now: Instant, ratio: u64) -> u64 {
         let passed = if Self::number(now) == self.number { now.as_nanos() % Self::LENGTH } else { 0 };
-        // At most 2^20 * 10^9 each, and a product of two times 10^9 more: it takes the wider number.
-        let previous = u128::from(self.previous * ratio) * u128::from(Self::LENGTH - passed) / u128::from(Self::LENGTH);
-        (self.current * ratio).saturating_add(previous as u64).clamp(FLOOR, CEILING)
+        let current = self.current * ratio;
+        if current >= CEILING {
+            return CEILING;
+        }
+        let previous = Self::share(self.previous * ratio, Self::LENGTH - passed);
+        current.saturating_add(previous).clamp(FLOOR, CEILING)
+    }
+
+    /// `whole * part / LENGTH`, rounded down; `whole` is at most 2^20 * 10^9, and `part` is at most the length. To divide a wider
+    /// number is to call a function, so the length is divided by in two steps, of which each leaves what fits.
+    fn share(whole: u64, part: u64) -> u64 {
+        const TWOS: u32 = Window::LENGTH.trailing_zeros();
+        let (times, rest) = (whole / Self::LENGTH, whole % Self::LENGTH);
+        let halved = (u128::from(rest) * u128::from(part)) >> TWOS;
+        times * part + halved as u64 / (Self::LENGTH >> TWOS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_what_a_wider_division_makes_of_it() {
+        const MOST: u64 = (1 << 20) * 1_000_000_000;
+        let mut state = 1_u64;
+        let mut random = |most: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            ((u128::from(state) * u128::from(most + 1)) >> 64) as u64
+        };
+        let edges =
+            [(0, 0), (MOST, Window::LENGTH), (MOST, Window::LENGTH - 1), (Window::LENGTH - 1, Window::LENGTH - 1)];
+        let drawn: Vec<_> = (0..100_000).map(|_| (random(MOST), random(Window::LENGTH))).collect();
+        for (whole, part) in edges.into_iter().chain(drawn) {
+            let exact = u128::from(whole) * u128::from(part) / u128::from(Window::LENGTH);
+            assert_eq!(u128::from(Window::share(whole, part)), exact, "{whole} * {part}");
+        }
     }
 }

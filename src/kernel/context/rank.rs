@@ -30,6 +30,7 @@ impl Rank {
     pub const COUNT: usize = Criticality::ALL.len() << BITS;
 
     /// The rank of that class and task in this hour. Without a task, any of the class: each time another one.
+    #[inline]
     #[must_use]
     pub fn of(criticality: Criticality, task: Option<TaskKey>) -> Self {
         match task {
@@ -39,6 +40,7 @@ impl Rank {
     }
 
     /// The rank of that class and task in that epoch: see [`TaskKey::order`].
+    #[inline]
     #[must_use]
     pub const fn in_epoch(criticality: Criticality, task: TaskKey, epoch: u64) -> Self {
         // The task whose order is lowest goes first.
@@ -47,6 +49,7 @@ impl Rank {
     }
 
     /// Its number, from zero for those who are shed first to one below [`COUNT`](Self::COUNT).
+    #[inline]
     #[must_use]
     pub const fn index(self) -> usize {
         self.0 as usize

@@ -61,7 +61,7 @@ pub enum What {
         latency: Duration,
     },
     /// An attempt of a call ended, where calls are made several times. Told once per attempt that was made, unless the caller
-    /// left.
+    /// left, or the attempt is the first of a retry and nobody listened when it began: then nobody knows when that was.
     Attempt {
         /// Which attempt it was, from 1 on.
         number: u32,

@@ -240,6 +240,7 @@ impl<P: Policy, K> Policy for Keyed<P, K> {
     type Token = KeyedToken<P>;
 
     const TIMING: Timing = P::TIMING;
+    const TIMING_OF_ENDS: Timing = P::TIMING_OF_ENDS;
 
     fn name(&self) -> Option<Name> {
         Some(self.shared.name)

@@ -144,11 +144,13 @@ impl CircuitBreaker {
     }
 
     /// Why nothing is let through, as long as that can be told without the machine.
+    #[cold]
+    #[inline(never)]
     fn barred(&self, gate: Sign, now: impl FnOnce() -> Instant) -> Option<Rejected> {
         match gate.kind() {
             kind::OPEN => {
                 let (now, until) = (now(), self.shared.gate.until());
-                (now < until).then(|| self.rejected(Why::Open, until.since(now)))
+                (now < until).then(|| self.rejected_until(Why::Open, until, now))
             }
             kind::PROBING => {
                 let (now, until) = (now(), self.shared.gate.until());
@@ -161,6 +163,10 @@ impl CircuitBreaker {
 
     fn rejected(&self, why: Why, after: Duration) -> Rejected {
         Rejected::new(self.name, why).with_retry_after(after)
+    }
+
+    fn rejected_until(&self, why: Why, until: Instant, now: Instant) -> Rejected {
+        Rejected::new(self.name, why).after_nanos(until.nanos_since(now))
     }
 
     /// The probes are most likely back long before their leases end.
@@ -222,9 +228,11 @@ impl CircuitBreaker {
     }
 
     /// The way out, for all but a call that went well while calls flow.
+    ///
+    /// It is given the end by value, which can then stay in registers for everybody else.
     #[cold]
     #[inline(never)]
-    fn settle_slowly(&self, token: Token, gate: Sign, ended: &Ended) {
+    fn settle_slowly(&self, token: Token, gate: Sign, ended: Ended) {
         // Whatever this call ended in, it belongs to a state that is over.
         if gate.is_of_another_generation(token) {
             return;
@@ -233,9 +241,9 @@ impl CircuitBreaker {
             self.shared.asked_until.fetch_max(ended.now.after(after).as_nanos(), Ordering::Relaxed);
         }
         match (token.probe(), gate.kind()) {
-            (Some(probe), _) => self.probed(probe, Some(ended), ended.now),
+            (Some(probe), _) => self.probed(probe, Some(&ended), ended.now),
             (None, kind::PASS) => {}
-            (None, kind) => self.record(token, kind, ended),
+            (None, kind) => self.record(token, kind, &ended),
         }
     }
 
@@ -311,7 +319,7 @@ impl Policy for CircuitBreaker {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn settle(&self, token: Token, ended: &Ended) {
         let shared = &*self.shared;
         let gate = shared.gate.read();
@@ -322,7 +330,7 @@ impl Policy for CircuitBreaker {
                 self.weigh(token, ended.now);
             }
         } else {
-            self.settle_slowly(token, gate, ended);
+            self.settle_slowly(token, gate, *ended);
         }
     }
 
@@ -337,7 +345,7 @@ impl Policy for CircuitBreaker {
 }
 
 impl<Request> Admit<Request> for CircuitBreaker {
-    #[inline]
+    #[inline(always)]
     fn admit(&self, _: &Request, now: Instant) -> Result<Token, Rejected> {
         let gate = self.shared.gate.read();
         if gate.kind() != kind::FLOW {
@@ -349,7 +357,7 @@ impl<Request> Admit<Request> for CircuitBreaker {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn shut(&self, now: impl FnOnce() -> Instant) -> Option<Rejected> {
         let gate = self.shared.gate.read();
         if gate.kind() == kind::FLOW { None } else { self.barred(gate, now) }

@@ -145,12 +145,12 @@ impl<Q> Bulkhead<Q> {
         Weighted::new(self, weight)
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&self, weight: u32) -> Result<u32, Rejected> {
         self.slots.take(weight).ok_or_else(|| Rejected::new(self.name, Why::Full))
     }
 
-    #[inline]
+    #[inline(always)]
     fn take_or_line_up<Request>(&self, request: &Request, weight: u32, place: &mut Option<Place>) -> Result<u32, Turned>
     where
         Q: LineFor<Request>,
@@ -184,7 +184,7 @@ impl<Q: Line> Policy for Bulkhead<Q> {
         Some(self.name)
     }
 
-    #[inline]
+    #[inline(always)]
     fn settle(&self, (): (), _: &Ended) {
         self.give_back(1);
     }
@@ -196,12 +196,12 @@ impl<Q: Line> Policy for Bulkhead<Q> {
 }
 
 impl<Request, Q: LineFor<Request>> Admit<Request> for Bulkhead<Q> {
-    #[inline]
+    #[inline(always)]
     fn admit(&self, _: &Request, _: Instant) -> Result<(), Rejected> {
         self.take(1).map(drop)
     }
 
-    #[inline]
+    #[inline(always)]
     fn enter(&self, request: &Request, _: Instant, place: &mut Option<Place>) -> Result<(), Turned> {
         self.take_or_line_up(request, 1, place).map(drop)
     }
@@ -211,7 +211,7 @@ impl<Q: Line> Weigh for Bulkhead<Q> {
     type Weight = u32;
     type Taken = u32;
 
-    #[inline]
+    #[inline(always)]
     fn settle_weighed(&self, taken: u32, _: &Ended) {
         self.give_back(taken);
     }
@@ -223,12 +223,12 @@ impl<Q: Line> Weigh for Bulkhead<Q> {
 }
 
 impl<Request, Q: LineFor<Request>> AdmitWeighed<Request> for Bulkhead<Q> {
-    #[inline]
+    #[inline(always)]
     fn admit_weighed(&self, _: &Request, weight: u32, _: Instant) -> Result<u32, Rejected> {
         self.take(weight)
     }
 
-    #[inline]
+    #[inline(always)]
     fn enter_weighed(
         &self,
         request: &Request,

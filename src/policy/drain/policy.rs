@@ -168,7 +168,7 @@ impl<X> Drain<X> {
             return Ok(Inside::counted());
         }
         if X::ANY && self.exempt.is_exempt(request) && self.live.enter_exempt() {
-            return Ok(Inside { counted: false, waits: None });
+            return Ok(Inside { counted: false, waits: Kept(None) });
         }
         Err(self.live.rejected())
     }
@@ -179,13 +179,32 @@ impl<X> Drain<X> {
 pub struct Inside {
     /// Not so for one that was exempt.
     counted: bool,
-    waits: Option<Waits>,
+    waits: Kept,
+}
+
+/// What a call has left to be woken by, dropped by a function of its own: so that the others have nothing to drop.
+#[derive(Debug)]
+struct Kept(Option<Waits>);
+
+impl Drop for Kept {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if let Some(waits) = self.0.take() {
+            forget(waits);
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn forget(waits: Waits) {
+    drop(waits);
 }
 
 impl Inside {
     #[inline]
     fn counted() -> Self {
-        Self { counted: true, waits: None }
+        Self { counted: true, waits: Kept(None) }
     }
 
     #[inline]
@@ -220,10 +239,10 @@ impl<X> Policy for Drain<X> {
 
     #[inline]
     fn poll_cut(&self, inside: &mut Inside, cx: &mut Context<'_>) -> Poll<Rejected> {
-        if inside.counted { self.live.poll_cut(&mut inside.waits, cx) } else { Poll::Pending }
+        if inside.counted { self.live.poll_cut(&mut inside.waits.0, cx) } else { Poll::Pending }
     }
 
-    #[inline]
+    #[inline(always)]
     fn settle(&self, inside: Inside, _: &Ended) {
         inside.leave(&self.live);
     }
@@ -235,7 +254,7 @@ impl<X> Policy for Drain<X> {
 }
 
 impl<Request, X: Exempt<Request>> Admit<Request> for Drain<X> {
-    #[inline]
+    #[inline(always)]
     fn admit(&self, request: &Request, _: Instant) -> Result<Inside, Rejected> {
         if self.live.enter() { Ok(Inside::counted()) } else { self.admit_late(request) }
     }

@@ -1,6 +1,6 @@
 //! Counts calls, and lets an algorithm decide on the limit from time to time.
 
-use std::time::Duration;
+use std::{num::NonZeroU64, time::Duration};
 
 use super::{
     algorithm::{Algorithm, Plan},
@@ -60,18 +60,46 @@ pub(in crate::policy) struct Controller<A> {
 /// A call that began.
 #[derive(Clone, Copy, Debug)]
 pub struct Begun {
-    /// When, exactly, if it is timed; else [`Instant::ORIGIN`].
-    timed: Instant,
-    /// How many microseconds its caller waits; zero if it did not say.
-    patience: u32,
-    /// The cohort it is in; zero for none.
-    mark: u32,
+    /// When, exactly, if it is timed, as the nanosecond after that; else one.
+    timed: NonZeroU64,
+    /// How many microseconds its caller waits, or zero if it did not say, and the cohort it is in, or zero for none: two words in
+    /// all, also where there may be none of this, so that it is moved in registers.
+    rest: u64,
 }
 
 impl Begun {
+    /// Neither timed nor anything else.
+    const PLAIN: Self = Self { timed: NonZeroU64::MIN, rest: 0 };
+
+    fn new(timed: Instant, patience: u32, mark: u32) -> Self {
+        Self {
+            timed: NonZeroU64::MIN.saturating_add(timed.as_nanos()),
+            rest: u64::from(patience) << 32 | u64::from(mark),
+        }
+    }
+
+    #[inline]
+    fn is_timed(self) -> bool {
+        self.timed != NonZeroU64::MIN
+    }
+
+    fn timed(self) -> Instant {
+        Instant::from_nanos(self.timed.get() - 1)
+    }
+
+    #[inline]
+    fn patience(self) -> u32 {
+        (self.rest >> 32) as u32
+    }
+
+    fn mark(self) -> u32 {
+        self.rest as u32
+    }
+
     /// Whether the deadline had passed when it began.
+    #[inline]
     pub(in crate::policy) fn is_too_late(self, deadline: Option<Deadline>) -> bool {
-        self.patience == 0 && deadline.is_some()
+        deadline.is_some() && self.patience() == 0
     }
 }
 
@@ -139,19 +167,19 @@ impl<A: Algorithm> Controller<A> {
     }
 
     /// A call has taken so many slots.
-    #[inline]
+    #[inline(always)] // or what it has begun with is written to memory and read again
     pub(in crate::policy) fn began(&self, slots: u32, deadline: Option<Deadline>) -> Weighed {
         let marks = &self.marks.0;
         let quiet = marks.quiet.load(Ordering::Relaxed);
-        let plain = Begun { timed: Instant::ORIGIN, patience: 0, mark: 0 };
         let picked = self.meter.picks(marks.timed.load(Ordering::Relaxed), slots);
         let held = Held { slots, timed: picked };
         if picked == 0 && quiet == 0 && deadline.is_none() {
-            return Weighed { begun: plain, held };
+            return Weighed { begun: Begun::PLAIN, held };
         }
         Weighed { begun: self.begin(held, quiet, deadline), held }
     }
 
+    #[cold]
     #[inline(never)]
     fn begin(&self, held: Held, quiet: u32, deadline: Option<Deadline>) -> Begun {
         // One that is alone is in nobody's way, however heavy it is.
@@ -159,7 +187,7 @@ impl<A: Algorithm> Controller<A> {
         let mark = if unhurried { self.take_into_cohort() } else { 0 };
         let timed = if held.timed > 0 || mark > 0 || deadline.is_some() { clock::now() } else { Instant::ORIGIN };
         let patience = deadline.map_or(0, |deadline| micros(deadline.moment().since(timed)));
-        Begun { timed, patience, mark }
+        Begun::new(timed, patience, mark)
     }
 
     fn take_into_cohort(&self) -> u32 {
@@ -202,8 +230,13 @@ impl<A: Algorithm> Controller<A> {
         let in_use = &self.marks.0.in_use;
         if !in_use.load(Ordering::Relaxed) {
             in_use.store(true, Ordering::Relaxed);
-            self.feel_pressure(clock::coarse());
+            self.feel_pressure_now();
         }
+    }
+
+    #[cold]
+    fn feel_pressure_now(&self) {
+        self.feel_pressure(clock::coarse());
     }
 
     #[cold]
@@ -214,10 +247,10 @@ impl<A: Algorithm> Controller<A> {
     }
 
     /// A call has ended. Returns whether somebody waits for what it held.
-    #[inline]
+    #[inline(always)]
     pub(in crate::policy) fn ended(&self, name: Name, Weighed { begun, held }: Weighed, ended: &Ended) -> bool {
         let marks = &self.marks.0;
-        let plain = begun.timed == Instant::ORIGIN
+        let plain = !begun.is_timed()
             && ended.outcome == Outcome::Success
             && ended.latency_nanos() < marks.late.load(Ordering::Relaxed)
             && ended.started.as_nanos() >= marks.last_cut.load(Ordering::Relaxed);
@@ -234,23 +267,24 @@ impl<A: Algorithm> Controller<A> {
 
     /// A call was never made. Returns whether somebody waits for what it held.
     pub(in crate::policy) fn undo(&self, Weighed { begun, held }: Weighed) -> bool {
-        if begun.mark > 0 {
+        if begun.mark() > 0 {
             let mut cohort = lock(&self.cohort);
-            cohort.give_back(begun.mark);
+            cohort.give_back(begun.mark());
             self.marks.0.quiet.store(cohort.at_most(), Ordering::Relaxed);
         }
         self.slots.give_back(held.slots)
     }
 
+    #[cold]
     #[inline(never)]
     fn judge(&self, begun: Begun, held: Held, ended: Ended, name: Name) {
         let marks = &self.marks.0;
-        let exact = begun.timed != Instant::ORIGIN;
+        let exact = begun.is_timed();
         let now = if exact { clock::now() } else { ended.now };
-        let took = now.since(if exact { begun.timed } else { ended.started }).as_nanos() as u64;
+        let took = now.since(if exact { begun.timed() } else { ended.started }).as_nanos() as u64;
         let answered = ended.head.map_or(took, |_| ended.latency_nanos());
         let usual = marks.late.load(Ordering::Relaxed);
-        let own = u64::from(begun.patience) * 1000;
+        let own = u64::from(begun.patience()) * 1000;
         let late_after = usual.max(own / 10 * 7);
         let late = match ended.outcome {
             Outcome::Ignored => false,
@@ -274,8 +308,8 @@ impl<A: Algorithm> Controller<A> {
             Outcome::Overload if !earlier => self.meter.overloaded(),
             _ => {}
         }
-        if begun.mark > 0 {
-            let measured = lock(&self.cohort).end(begun.mark, held.slots, worked.then_some(counted));
+        if begun.mark() > 0 {
+            let measured = lock(&self.cohort).end(begun.mark(), held.slots, worked.then_some(counted));
             if let Some(measured) = measured {
                 self.learn(&mut lock(&self.state), measured, now);
                 self.tell(name);

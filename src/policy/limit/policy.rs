@@ -126,7 +126,7 @@ impl<A: Algorithm, D> AdaptiveLimit<A, D> {
         Weighted::new(self, weight)
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&self, deadline: Option<Deadline>, slots: u32) -> Result<Weighed, Rejected> {
         self.controller.asked(deadline);
         if self.controller.slots.take(slots).is_some() {
@@ -153,7 +153,7 @@ impl<A: Algorithm, D> Policy for AdaptiveLimit<A, D> {
         Some(self.name)
     }
 
-    #[inline]
+    #[inline(always)]
     fn settle(&self, begun: Begun, ended: &Ended) {
         self.controller.ended(self.name, Weighed { begun, held: Held::ONE }, ended);
     }
@@ -165,7 +165,7 @@ impl<A: Algorithm, D> Policy for AdaptiveLimit<A, D> {
 }
 
 impl<Request, A: Algorithm, D: DeadlineSource<Request>> Admit<Request> for AdaptiveLimit<A, D> {
-    #[inline]
+    #[inline(always)]
     fn admit(&self, request: &Request, _: Instant) -> Result<Begun, Rejected> {
         self.take(self.deadline.read(request), 1).map(|weighed| weighed.begun)
     }
@@ -175,7 +175,7 @@ impl<A: Algorithm, D> Weigh for AdaptiveLimit<A, D> {
     type Weight = NonZeroU32;
     type Taken = Weighed;
 
-    #[inline]
+    #[inline(always)]
     fn settle_weighed(&self, taken: Weighed, ended: &Ended) {
         self.controller.ended(self.name, taken, ended);
     }
@@ -187,7 +187,7 @@ impl<A: Algorithm, D> Weigh for AdaptiveLimit<A, D> {
 }
 
 impl<Request, A: Algorithm, D: DeadlineSource<Request>> AdmitWeighed<Request> for AdaptiveLimit<A, D> {
-    #[inline]
+    #[inline(always)]
     fn admit_weighed(&self, request: &Request, weight: NonZeroU32, _: Instant) -> Result<Weighed, Rejected> {
         self.take(self.deadline.read(request), weight.get())
     }

@@ -174,12 +174,12 @@ impl<Q> RateLimit<Q> {
         Weighted::new(self, weight)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(&self, weight: u32, now: Instant) -> Result<Permits, Rejected> {
         self.state.take_or_reject(self.name, weight, now)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn take_or_line_up<Request>(
         &self,
         request: &Request,
@@ -218,12 +218,13 @@ impl<Q: Line> Policy for RateLimit<Q> {
 
     /// A refusal looks at the time more closely, and only that.
     const TIMING: Timing = Timing::Coarse;
+    const TIMING_OF_ENDS: Timing = Timing::Unused;
 
     fn name(&self) -> Option<Name> {
         Some(self.name)
     }
 
-    #[inline]
+    #[inline(always)]
     fn settle(&self, _: Permits, _: &Ended) {}
 
     fn undo(&self, permits: Permits, now: Instant) {
@@ -232,12 +233,12 @@ impl<Q: Line> Policy for RateLimit<Q> {
 }
 
 impl<Request, Q: LineFor<Request>> Admit<Request> for RateLimit<Q> {
-    #[inline]
+    #[inline(always)]
     fn admit(&self, _: &Request, now: Instant) -> Result<Permits, Rejected> {
         self.take(1, now)
     }
 
-    #[inline]
+    #[inline(always)]
     fn enter(&self, request: &Request, now: Instant, place: &mut Option<Place>) -> Result<Permits, Turned> {
         self.take_or_line_up(request, 1, now, place)
     }
@@ -247,7 +248,7 @@ impl<Q: Line> Weigh for RateLimit<Q> {
     type Weight = u32;
     type Taken = Permits;
 
-    #[inline]
+    #[inline(always)]
     fn settle_weighed(&self, _: Permits, _: &Ended) {}
 
     fn undo_weighed(&self, permits: Permits, now: Instant) {
@@ -256,12 +257,12 @@ impl<Q: Line> Weigh for RateLimit<Q> {
 }
 
 impl<Request, Q: LineFor<Request>> AdmitWeighed<Request> for RateLimit<Q> {
-    #[inline]
+    #[inline(always)]
     fn admit_weighed(&self, _: &Request, weight: u32, now: Instant) -> Result<Permits, Rejected> {
         self.take(weight, now)
     }
 
-    #[inline]
+    #[inline(always)]
     fn enter_weighed(
         &self,
         request: &Request,

@@ -118,12 +118,12 @@ impl State {
     }
 
     /// Takes permits, unless somebody is in line for them.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(&self, weight: u32, now: Instant) -> Result<Permits, Refusal> {
         self.take_unless(WAITED_FOR, weight, now)
     }
 
-    #[inline]
+    #[inline(always)]
     fn take_unless(&self, barred: u64, weight: u32, now: Instant) -> Result<Permits, Refusal> {
         loop {
             let (seen, at) = self.see_cooled(now);
@@ -150,9 +150,12 @@ impl State {
     }
 
     /// Takes permits, or says why not.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take_or_reject(&self, name: Name, weight: u32, now: Instant) -> Result<Permits, Rejected> {
-        self.take(weight, now).or_else(|refusal| self.look_closer(refusal, name, weight, now))
+        match self.take(weight, now) {
+            Ok(permits) => Ok(permits),
+            Err(refusal) => self.look_closer(refusal, name, weight, now),
+        }
     }
 
     /// Looks more closely at the time, so that a tick of the clock turns nobody away, and the time to wait is exact where it is short.

@@ -16,7 +16,7 @@ const MOST_EXEMPT: u32 = 16;
 
 impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
     /// What came in, if that is within the limit and not a health check beyond it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn come_in<Request>(
         &self,
         request: &Request,
@@ -41,18 +41,15 @@ impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
         if self.controller().slots.take(weight).is_some() {
             return Ok(self.let_in(weight, deadline)?);
         }
-        self.line_up(request, weight, deadline, place)
+        match self.rank_in_line(request) {
+            Ok(rank) => self.line_up(request, rank, weight, deadline, place),
+            Err(rejected) => Err(rejected.into()),
+        }
     }
 
-    /// For a call that found no slot.
-    #[cold]
-    fn line_up<Request>(
-        &self,
-        request: &Request,
-        weight: u32,
-        deadline: Option<Deadline>,
-        place: &mut Option<Place>,
-    ) -> Result<Option<Weighed>, Turned>
+    /// For a call that found no slot: its rank, unless there is no place in line for such a one.
+    #[inline(never)]
+    fn rank_in_line<Request>(&self, request: &Request) -> Result<Rank, Rejected>
     where
         R: RankSource<Request>,
     {
@@ -61,14 +58,28 @@ impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
             report.feel_pressure(clock::coarse());
         }
         let rank = self.rank.rank(request);
-        let index = rank.index() as u64;
-        if index < self.room.floor() && self.extras.shares.is_none() && !self.rank.is_exempt(request) {
-            return Err(self.shed().into());
-        }
+        let is_low = (rank.index() as u64) < self.room.floor() && self.extras.shares.is_none();
+        if is_low && !self.rank.is_exempt(request) { Err(self.shed()) } else { Ok(rank) }
+    }
+
+    /// For a call that found no slot, and may find a place.
+    #[cold]
+    #[inline(never)]
+    fn line_up<Request>(
+        &self,
+        request: &Request,
+        rank: Rank,
+        weight: u32,
+        deadline: Option<Deadline>,
+        place: &mut Option<Place>,
+    ) -> Result<Option<Weighed>, Turned>
+    where
+        R: RankSource<Request>,
+    {
         if self.rank.is_exempt(request) && self.lets_in_beyond_the_limit() {
             return Ok(None);
         }
-        let class = rank.criticality();
+        let (class, index) = (rank.criticality(), rank.index() as u64);
         let favoured = self.extras.shares.as_ref().is_some_and(|shares| shares.spend(class, weight));
         let index = if favoured { Rank::COUNT as u64 } else { index };
         let patience = deadline.unwrap_or_else(|| Deadline::after(self.controller().patience()));
@@ -102,7 +113,7 @@ impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn let_in(&self, slots: u32, deadline: Option<Deadline>) -> Result<Option<Weighed>, Rejected> {
         if let Some(shares) = &self.extras.shares {
             shares.earn(slots);
@@ -141,7 +152,7 @@ impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
         Instant::from_nanos(deadline.moment().as_nanos().saturating_sub(ahead))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn end(&self, weighed: Option<Weighed>, ended: &Ended) {
         let Some(weighed) = weighed else {
             self.extras.exempt.fetch_sub(1, Ordering::Relaxed);

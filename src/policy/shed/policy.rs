@@ -183,7 +183,7 @@ impl<A: Algorithm, D: Clone, R> Policy for LoadShed<A, D, R> {
         Some(Self::name(self))
     }
 
-    #[inline]
+    #[inline(always)]
     fn settle(&self, let_in: LetIn, ended: &Ended) {
         self.end(of_one(let_in), ended);
     }
@@ -198,7 +198,7 @@ impl<A: Algorithm, D: Clone, R> Weigh for LoadShed<A, D, R> {
     type Weight = NonZeroU32;
     type Taken = LetIn<Weighed>;
 
-    #[inline]
+    #[inline(always)]
     fn settle_weighed(&self, LetIn(weighed): LetIn<Weighed>, ended: &Ended) {
         self.end(weighed, ended);
     }
@@ -219,7 +219,7 @@ where
         self.enter(request, now, &mut None).map_err(|turned| self.without_a_line(turned))
     }
 
-    #[inline]
+    #[inline(always)]
     fn enter(&self, request: &Request, _: Instant, place: &mut Option<Place>) -> Result<LetIn, Turned> {
         Ok(LetIn(self.come_in(request, 1, place)?.map(|weighed| weighed.begun)))
     }
@@ -235,7 +235,7 @@ where
         self.enter_weighed(request, weight, now, &mut None).map_err(|turned| self.without_a_line(turned))
     }
 
-    #[inline]
+    #[inline(always)]
     fn enter_weighed(
         &self,
         request: &Request,

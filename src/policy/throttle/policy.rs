@@ -187,7 +187,7 @@ impl<R> AdaptiveThrottle<R> {
 
     /// The way out, for all but a call that was sent while all was calm and was not rejected.
     #[inline(never)]
-    fn settle_pressed(&self, token: Token, ended: &Ended) {
+    fn settle_pressed(&self, token: Token, ended: Ended) {
         let shared = &*self.shared;
         let sign = shared.gate.read();
         match ended.outcome {
@@ -197,8 +197,8 @@ impl<R> AdaptiveThrottle<R> {
                 }
                 shared.tally.went_well(shared.live.enough.load(Ordering::Relaxed));
             }
-            Outcome::Ignored if sign.has_counted(token) => shared.tally.never_was(token.rank(), shared.weight(ended)),
-            Outcome::Overload => self.overloaded(token, sign, ended),
+            Outcome::Ignored if sign.has_counted(token) => shared.tally.never_was(token.rank(), shared.weight(&ended)),
+            Outcome::Overload => self.overloaded(token, sign, &ended),
             // A failure says nothing about load, and neither does somebody who left.
             Outcome::Success | Outcome::Failure | Outcome::Ignored | Outcome::Abandoned => {}
         }
@@ -339,10 +339,10 @@ impl<R> Policy for AdaptiveThrottle<R> {
         Some(self.name)
     }
 
-    #[inline]
+    #[inline(always)]
     fn settle(&self, token: Token, ended: &Ended) {
         if token != Token::CALM || ended.outcome == Outcome::Overload {
-            self.settle_pressed(token, ended);
+            self.settle_pressed(token, *ended);
         }
     }
 
@@ -355,7 +355,7 @@ impl<R> Policy for AdaptiveThrottle<R> {
 }
 
 impl<Request, R: RankSource<Request>> Admit<Request> for AdaptiveThrottle<R> {
-    #[inline]
+    #[inline(always)]
     fn admit(&self, request: &Request, now: Instant) -> Result<Token, Rejected> {
         if self.shared.gate.read().is_calm() {
             return Ok(Token::CALM);
