@@ -214,7 +214,7 @@ impl Machine {
         let Phase::HalfOpen(trial) = &mut self.phase else { return false };
         let Some(place) = trial.leases.iter().position(|lease| lease.probe == probe) else { return false };
         trial.leases.swap_remove(place);
-        match ended.and_then(|ended| sample(ended, trial.settings.slow_after())) {
+        match ended.and_then(|ended| sample(ended, trial.settings.overloads, trial.settings.slow_after())) {
             Some(Sample { failed: false, slow: false }) => trial.succeeded += 1,
             Some(_) => trial.failed += 1,
             None => {}
