@@ -81,9 +81,12 @@ pub use config::Config;
 pub use explain::{Explanation, Part};
 pub use server::{Server, ServerBuilder};
 
+use crate::http::{ByMethod, ContextHeaders, Http};
 #[cfg(feature = "grpc")]
-use crate::grpc::{Grpc, Unsaid};
-use crate::http::{ByMethod, ContextHeaders, Http, replay::AsReplay};
+use crate::{
+    grpc::{Grpc, Unsaid},
+    http::replay::AsReplay,
+};
 
 /// Starts the stack of an HTTP server.
 ///
