@@ -154,7 +154,7 @@ impl<P: Policy, M: Clone + Send + Sync + 'static> ServerBuilder<P, M> {
             }
         }
 
-        let believed = trust::fields().read(trust.clone());
+        let believed = trust::fields().read(trust);
         let trust = trust.build().map_err(|invalid| invalid.within("context"))?;
         let server = Server {
             name,
