@@ -124,11 +124,12 @@ pub fn grpc_server(name: impl Into<String>) -> ServerBuilder<(), Grpc> {
 /// [`map_body`](ClientBuilder::map_body) in front of one.
 ///
 /// ```
+/// use cofferdam::Replay;
 /// use http::Request;
 ///
 /// let stack = cofferdam::grpc::client("payments")
 ///     .idempotent(|request: &Request<tonic::body::Body>| request.uri().path() == "/Payments/Find")
-///     .map_body(tonic::body::Body::new)
+///     .map_body(tonic::body::Body::new::<Replay<tonic::body::Body>>)
 ///     .build()?;
 /// # let _ = stack; Ok::<(), cofferdam::Invalid>(())
 /// ```
