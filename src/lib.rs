@@ -23,6 +23,9 @@
 //! # Ok(()) }
 //! ```
 //!
+//! Which patterns a service needs, in which order, how to tune and to test them, and how to come from other crates, is in the
+//! `guide`. All of it in a line is `http::server("checkout").build()?` and `http::client("payments").build()?`: see `presets`.
+//!
 //! # The map
 //!
 //! | you want | it is | module |
@@ -80,6 +83,8 @@
 mod flow;
 #[cfg(feature = "grpc")]
 pub mod grpc;
+#[cfg(feature = "http")]
+pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;
 mod kernel;

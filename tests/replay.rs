@@ -612,3 +612,48 @@ fn under_threads_everybody_reads_the_same() {
         });
     }
 }
+
+#[tokio::test]
+async fn a_body_is_recorded_once_for_a_retry_and_a_hedge_and_kept_until_both_have_their_answer() {
+    use cofferdam::replay::Taped;
+
+    let (retry, hedge): (Replayed, _) = (Replayed::default(), Taped::default());
+    let put = || Request::put("/").body(chunks(["one", "two"])).unwrap();
+    async fn read<B: Body<Data = Bytes>>(request: Request<B>) -> Option<Bytes> {
+        Some(request.into_body().collect().await.ok()?.to_bytes())
+    }
+
+    // Whichever tape is dropped, the other one plays it from the beginning.
+    for retry_first in [true, false] {
+        let (request, mut outer) = retry.keep(put());
+        let (request, mut inner) = hedge.keep(request);
+        let second = hedge.again(inner.as_mut().unwrap()).unwrap();
+        assert_eq!(read(request).await.unwrap(), "onetwo");
+        let third = if retry_first {
+            drop(outer.take());
+            hedge.again(inner.as_mut().unwrap()).unwrap()
+        } else {
+            drop(inner.take());
+            retry.again(outer.as_mut().unwrap()).unwrap()
+        };
+        drop((outer, inner));
+        assert_eq!((read(second).await.unwrap(), read(third).await.unwrap()), ("onetwo".into(), "onetwo".into()));
+    }
+
+    // What a retry sends once may be hedged all the same, if it may be sent twice at all.
+    let (_, kept) = hedge.keep(Repeat::<Request<_>>::once(&retry, put()));
+    assert!(kept.is_some());
+    let post = Request::post("/").body(chunks(["one", "two"])).unwrap();
+    let (_, kept) = hedge.keep(Repeat::<Request<_>>::once(&retry, post));
+    assert!(kept.is_none());
+    let (request, kept) = retry.keep(Request::post("/").body(chunks(["one", "two"])).unwrap());
+    assert!(kept.is_none() && hedge.keep(request).1.is_none());
+
+    // Something of the body is gone: neither makes a further attempt, and nothing is kept for one.
+    let limit = 64 * 1024;
+    let long = stream::iter([limit, 1].map(|len| Ok::<_, Infallible>(Frame::data(Bytes::from(vec![b'a'; len])))));
+    let (request, outer) = retry.keep(Request::put("/").body(StreamBody::new(long)).unwrap());
+    let (request, inner) = hedge.keep(request);
+    assert_eq!(read(request).await.unwrap().len(), limit + 1);
+    assert!(retry.again(&mut outer.unwrap()).is_none() && hedge.again(&mut inner.unwrap()).is_none());
+}

@@ -1,8 +1,5 @@
 //! Settings of a whole stack in text.
 
-use super::part::split;
-use crate::kernel::Invalid;
-
 /// Settings by their path and in text, for a whole stack at once: from a file, the environment, an admin endpoint.
 ///
 /// Each is a part and its setting, such as `breaker.open_time`, and a value as [`Control`](crate::Control) takes it. They
@@ -54,14 +51,6 @@ impl Config {
 
     pub(super) fn extend(&mut self, other: &Self) {
         self.0.extend_from_slice(&other.0);
-    }
-
-    /// Makes all of them, in their order: each by its part, its setting and its value.
-    pub(super) fn make(&self, mut set: impl FnMut(&str, &str, &str) -> Result<(), Invalid>) -> Result<(), Invalid> {
-        self.iter().try_for_each(|(path, value)| {
-            let (part, setting) = split(path)?;
-            set(part, setting, value)
-        })
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use crate::kernel::{Name, Setting};
+use crate::kernel::{Name, Policy, Setting};
 
 /// The parts of a stack, outermost first, with all that they are set to. It prints as a table.
 ///
 /// ```
 /// let stack = cofferdam::http::server("checkout").build()?;
 /// let explained = stack.explain();
-/// assert_eq!(explained.parts()[0].path(), "context");
+/// assert_eq!(explained.parts()[0].path(), "drain");
 /// assert!(explained.to_string().starts_with("checkout, a server, outermost first\n"));
 /// # Ok::<(), cofferdam::Invalid>(())
 /// ```
@@ -29,8 +29,8 @@ pub struct Part {
 }
 
 impl Explanation {
-    pub(super) fn new(name: Name, kind: &'static str, parts: impl IntoIterator<Item = Option<Part>>) -> Self {
-        Self { name, kind, parts: parts.into_iter().flatten().collect() }
+    pub(super) fn new(name: Name, kind: &'static str, parts: Vec<Part>) -> Self {
+        Self { name, kind, parts }
     }
 
     /// The name of the stack.
@@ -49,6 +49,17 @@ impl Explanation {
 impl Part {
     pub(super) fn new(path: &'static str, purpose: &'static str, settings: Vec<Setting>) -> Self {
         Self { path, purpose, settings }
+    }
+
+    /// The policy that a user has added, if there is one.
+    pub(super) fn of_policy(policy: &impl Policy) -> Option<Self> {
+        let name = Setting { name: "name", value: policy.name()?.to_string() };
+        Some(Self::new("policy", "yours", vec![name]))
+    }
+
+    /// What is set for good.
+    pub(super) fn add(&mut self, settings: impl IntoIterator<Item = (&'static str, String)>) {
+        self.settings.extend(settings.into_iter().map(|(name, value)| Setting { name, value }));
     }
 
     /// What the paths of its settings begin with.

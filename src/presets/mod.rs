@@ -6,10 +6,13 @@
 //! ```text
 //!   a server, outermost first              a client, outermost first
 //!   -------------------------              -------------------------
-//!   context   from headers, bounded        retry     failures, paid from a budget
+//!   drain     no call is lost when it goes retry     failures, paid from a budget
+//!   context   from headers, bounded        hedge     what takes unusually long, from the same
 //!   shedding  over an adaptive limit       breaker   open when nothing comes back
-//!   timeout   the deadline of a request    throttle  as much less as is turned away
-//!   your service                           timeout   of one attempt
+//!   policy    yours, if there is one       throttle  as much less as is turned away
+//!   timeout   the deadline of a request    limit     as many at a time as get done, if you say so
+//!   your service                           policy    yours, if there is one
+//!                                          timeout   of one attempt
 //!                                          context   into headers
 //!                                          your connection
 //! ```
@@ -28,15 +31,44 @@
 //! # Ok(()) }
 //! ```
 //!
-//! **Each part** can be replaced by one of your own, or left out with `None`, and a policy of yours can be added. What a
-//! stack is made of, in which order and with which numbers, is said by `explain()`.
+//! **Each part** can be replaced by one of your own, or left out, and a policy of yours can be added. What a stack is made of, in
+//! which order and with which numbers, is said by `explain()`.
 //!
 //! **Settings in text**, from a file or an admin endpoint, go by their path, such as `breaker.open_time`: before a stack is
-//! built, and those of policies while it runs. They are checked as all others, and errors name the path. Many at once are a
-//! [`Config`], which with the feature `serde` can be read from a file.
+//! built, and while it runs. They are checked as all others, and errors name the path. Many at once are a [`Config`], which with
+//! the feature `serde` can be read from a file. Only how far a server trusts its callers is set for good.
+//!
+//! **What a client's parts know** they tell each other by one [`Dependency`](crate::Dependency): while the breaker is not closed
+//! there is no retry, and while anything is wrong there is no hedge. Both are paid from its one budget, and both send only what
+//! [may be sent more than once](ClientBuilder::idempotent). Bodies are recorded once for both of them, while they are sent.
+//!
+//! **A server that says "not now"** (429, 503, `RESOURCE_EXHAUSTED`) is no reason for the client's breaker to open, as long as
+//! there is a throttle or a limit in the stack. Such a server works, and does as much as it can. A breaker that opened would take
+//! all calls from it, find at each probe that it is still asked for too much by others, and never let the throttle learn how much
+//! it takes. Errors, timeouts and silence open it as ever. A proxy that says 503 because there is nobody behind it is heeded by
+//! the throttle: one call of twenty still finds out whether somebody is back. Where that is too many say
+//! `.set("breaker.overloads", "yes")`, or leave the throttle out.
 //!
 //! **Rejections** are those of the parts, over HTTP as responses: see [`http`](crate::http). **Clones** of a stack, and all
 //! services that it is put around, share all state: one dependency is one stack.
+//!
+//! # A server that goes
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let stack = cofferdam::http::server("checkout").set("drain.grace", "0s").build()?;
+//! let app: Router = Router::new()
+//!     .route("/", get(|| async { "done" }))
+//!     .layer(stack.clone())
+//!     .route_service("/readyz", stack.readiness());
+//!
+//! // When the process is told to go, as in `axum::serve(..).with_graceful_shutdown(..)`:
+//! let report = stack.drain().unwrap().begin().await;
+//! assert_eq!(report.cut, 0);
+//! # let _ = app; Ok(()) }
+//! ```
 
 mod client;
 mod config;
@@ -44,16 +76,16 @@ mod explain;
 mod part;
 mod server;
 
-pub use client::{Client, ClientBuilder};
+pub use client::{Client, ClientBuilder, HedgeBuilder, RetryBuilder};
 pub use config::Config;
 pub use explain::{Explanation, Part};
 pub use server::{Server, ServerBuilder};
 
+use crate::http::{ByMethod, ContextHeaders, Http};
 #[cfg(feature = "grpc")]
-use crate::grpc::{Grpc, Unsaid};
 use crate::{
-    http::{ByMethod, ContextHeaders, Http},
-    kernel::attempts::Cloned,
+    grpc::{Grpc, Unsaid},
+    http::replay::AsReplay,
 };
 
 /// Starts the stack of an HTTP server.
@@ -73,7 +105,7 @@ pub fn http_server(name: impl Into<String>) -> ServerBuilder {
 /// # let _ = stack; Ok::<(), cofferdam::Invalid>(())
 /// ```
 pub fn http_client(name: impl Into<String>) -> ClientBuilder {
-    ClientBuilder::new(name.into(), ContextHeaders::default(), Cloned(ByMethod), Http::new())
+    ClientBuilder::new(name.into(), ContextHeaders::default(), ByMethod, Http::new())
 }
 
 /// Starts the stack of a gRPC server.
@@ -87,18 +119,21 @@ pub fn grpc_server(name: impl Into<String>) -> ServerBuilder<(), Grpc> {
     ServerBuilder::new(name.into(), ContextHeaders::grpc(), Grpc::new())
 }
 
-/// Starts the stack of a gRPC client of one dependency. Nothing is repeated unless
-/// [`idempotent`](ClientBuilder::idempotent) says of which methods it may be.
+/// Starts the stack of a gRPC client of one dependency. Nothing is sent more than once unless
+/// [`idempotent`](ClientBuilder::idempotent) says of which methods it may be. A Tonic `Channel` takes bodies of one type, so say
+/// [`map_body`](ClientBuilder::map_body) in front of one.
 ///
 /// ```
+/// use cofferdam::Replay;
 /// use http::Request;
 ///
 /// let stack = cofferdam::grpc::client("payments")
 ///     .idempotent(|request: &Request<tonic::body::Body>| request.uri().path() == "/Payments/Find")
+///     .map_body(tonic::body::Body::new::<Replay<tonic::body::Body>>)
 ///     .build()?;
 /// # let _ = stack; Ok::<(), cofferdam::Invalid>(())
 /// ```
 #[cfg(feature = "grpc")]
-pub fn grpc_client(name: impl Into<String>) -> ClientBuilder<(), Cloned<Unsaid>, Grpc> {
-    ClientBuilder::new(name.into(), ContextHeaders::grpc(), Cloned(Unsaid), Grpc::new())
+pub fn grpc_client(name: impl Into<String>) -> ClientBuilder<(), Unsaid, AsReplay, Grpc> {
+    ClientBuilder::new(name.into(), ContextHeaders::grpc(), Unsaid, Grpc::new())
 }

@@ -1,7 +1,7 @@
 //! What the two stacks have in common: parts that can be replaced or left out, and settings by their path.
 
-use super::Config;
-use crate::kernel::{Control, Invalid, Setting, control::Fields};
+use super::{Config, Part};
+use crate::kernel::{Control, Invalid, Setting};
 
 /// A part as the stack makes it, or as the user has said: another one, or none.
 #[derive(Clone, Debug)]
@@ -30,57 +30,41 @@ pub(super) fn unknown(path: &str, allowed: &'static str) -> Invalid {
     Invalid::new("path", path, allowed)
 }
 
-/// Changes a setting of a part that is not built yet.
-pub(super) fn write<B: Clone>(
-    part: &str,
-    fields: &Fields<B>,
-    builder: &mut B,
-    setting: &str,
-    value: &str,
-) -> Result<(), Invalid> {
-    *builder = fields.write(builder.clone(), setting, value).map_err(|invalid| invalid.within(part))?;
-    Ok(())
-}
-
-/// Changes a setting of a policy that may have been left out.
-pub(super) fn configure(part: &str, control: Option<&dyn Control>, setting: &str, value: &str) -> Result<(), Invalid> {
-    let control = control.ok_or_else(|| unknown(part, "a part that is not left out"))?;
-    control.configure(setting, value).map_err(|invalid| invalid.within(part))
-}
-
 /// A part that may have been left out, for operators.
 pub(super) fn control<C: Control>(part: &Option<C>) -> Option<&dyn Control> {
     part.as_ref().map(|part| part as _)
 }
 
-/// The parts of a stack that can be changed while it runs.
-pub(super) type Live<'s, const N: usize> = [(&'static str, Option<&'s dyn Control>); N];
+/// A part that can be changed while it runs: what its paths begin with, what it is there for, and itself if it is not left out.
+pub(super) struct Live<'s> {
+    pub(super) path: &'static str,
+    pub(super) purpose: &'static str,
+    pub(super) control: Option<&'s dyn Control>,
+}
+
+impl Live<'_> {
+    /// With all that it is set to.
+    pub(super) fn explain(&self) -> Option<Part> {
+        Some(Part::new(self.path, self.purpose, self.control?.settings()))
+    }
+}
 
 /// Changes one setting of them.
-pub(super) fn change<const N: usize>(
-    live: &Live<'_, N>,
-    allowed: &'static str,
-    path: &str,
-    value: &str,
-) -> Result<(), Invalid> {
+pub(super) fn change(live: &[Live<'_>], allowed: &'static str, path: &str, value: &str) -> Result<(), Invalid> {
     let (part, setting) = split(path)?;
-    let (_, control) = live.iter().find(|(name, _)| *name == part).ok_or_else(|| unknown(path, allowed))?;
-    configure(part, *control, setting, value)
+    let live = live.iter().find(|live| live.path == part).ok_or_else(|| unknown(path, allowed))?;
+    let control = live.control.ok_or_else(|| unknown(part, "a part that is not left out"))?;
+    control.configure(setting, value).map_err(|invalid| invalid.within(part))
 }
 
 /// Changes all of these settings or, if one of them cannot be, none.
-pub(super) fn change_all<const N: usize>(
-    live: &Live<'_, N>,
-    allowed: &'static str,
-    config: &Config,
-) -> Result<(), Invalid> {
-    let before: Vec<(&str, Vec<Setting>)> =
-        live.iter().filter_map(|(name, control)| Some((*name, (*control)?.settings()))).collect();
+pub(super) fn change_all(live: &[Live<'_>], allowed: &'static str, config: &Config) -> Result<(), Invalid> {
+    let parts = live.iter().filter_map(|live| Some((live.path, live.control?.settings())));
+    let before: Vec<(&str, Vec<Setting>)> = parts.collect();
     let changed = config.iter().try_for_each(|(path, value)| change(live, allowed, path, value));
     if changed.is_err() {
-        for (part, setting) in
-            before.iter().flat_map(|(part, settings)| settings.iter().map(move |setting| (part, setting)))
-        {
+        let settings = before.iter().flat_map(|(part, settings)| settings.iter().map(move |setting| (part, setting)));
+        for (part, setting) in settings {
             // It was so a moment ago, and so it can be again.
             let _ = change(live, allowed, &format!("{part}.{}", setting.name), &setting.value);
         }

@@ -110,15 +110,28 @@ impl Default for Backoff {
     }
 }
 
+impl Kind {
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Full => "full jitter",
+            Self::Equal => "equal jitter",
+            Self::Decorrelated => "decorrelated",
+            Self::Exponential => "exponential",
+            Self::Custom(_) => "custom",
+        }
+    }
+}
+
+/// The kind, and between what the waits are, in words.
+impl fmt::Display for Backoff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {:?} to {:?}", self.kind.as_str(), self.base, self.cap)
+    }
+}
+
 impl fmt::Debug for Backoff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            Kind::Full => "full jitter",
-            Kind::Equal => "equal jitter",
-            Kind::Decorrelated => "decorrelated",
-            Kind::Exponential => "exponential",
-            Kind::Custom(_) => "custom",
-        };
+        let kind = self.kind.as_str();
         f.debug_struct("Backoff").field("kind", &kind).field("base", &self.base).field("cap", &self.cap).finish()
     }
 }

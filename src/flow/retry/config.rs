@@ -2,13 +2,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 
-use super::{Backoff, Retry};
-#[cfg(feature = "http")]
-use crate::kernel::control::{Field, Fields};
+use super::{Backoff, Retry, plan::Plan};
 use crate::kernel::{
-    Budget, Dependency, Invalid, Plain, Reading, attempts,
-    attempts::{Cloned, Common, How, Said},
-    budget::Teller,
+    Budget, Invalid, Name, Plain, Reading, attempts,
+    attempts::{Cloned, How, Said},
     context::NoDeadline,
 };
 
@@ -48,12 +45,12 @@ pub type Builder<R = Cloned, D = NoDeadline, M = Plain> = attempts::Builder<Sett
 /// What only a [`Retry`] is set to.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    attempts: u32,
-    total: Option<Duration>,
-    backoff: Backoff,
-    longest_retry_after: Duration,
-    when: When,
-    rejections: bool,
+    pub(super) attempts: u32,
+    pub(super) total: Option<Duration>,
+    pub(super) backoff: Backoff,
+    pub(super) longest_retry_after: Duration,
+    pub(super) when: When,
+    pub(super) rejections: bool,
 }
 
 /// Which answers call for another attempt.
@@ -74,31 +71,22 @@ impl fmt::Debug for When {
     }
 }
 
-/// The layer of [`Retry`].
+/// The layer of [`Retry`], and the handle to all that was made with it: as a [`Control`](crate::Control) it suspends them, and
+/// changes their settings in text.
+///
+/// ```
+/// use cofferdam::{Control, Retry};
+///
+/// let layer = Retry::builder("search").build()?;
+/// layer.configure("attempts", "2")?;
+/// layer.suspend(); // No call is made again until `resume`.
+/// assert_eq!(layer.state(), "suspended");
+/// # Ok::<(), cofferdam::Invalid>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct RetryLayer<R = Cloned, D = NoDeadline, M = Plain> {
-    plan: Arc<Plan>,
+    pub(super) plan: Arc<Plan>,
     how: How<R, D, M>,
-}
-
-#[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) common: Common,
-    /// Hedges that share the budget leave it to this retry to tell it of calls.
-    pub(super) _teller: Teller,
-    pub(super) attempts: u32,
-    pub(super) total: Option<Duration>,
-    pub(super) backoff: Backoff,
-    pub(super) longest_retry_after: Duration,
-    pub(super) when: When,
-    pub(super) rejections: bool,
-}
-
-impl Plan {
-    /// Whether the breaker is known not to be closed.
-    pub(super) fn is_open(&self) -> bool {
-        self.common.dependency.as_ref().is_some_and(Dependency::is_open)
-    }
 }
 
 impl Settings {
@@ -111,6 +99,15 @@ impl Settings {
             when: When(None),
             rejections: false,
         }
+    }
+
+    pub(super) fn check(self) -> Result<Self, Invalid> {
+        if !(1..=100).contains(&self.attempts) {
+            return Err(Invalid::new("attempts", self.attempts, "1 to 100"));
+        }
+        self.total.map_or(Ok(()), |total| Invalid::unless_duration("total", total).map(drop))?;
+        Invalid::unless_duration("longest_retry_after", self.longest_retry_after)?;
+        Ok(self)
     }
 }
 
@@ -155,23 +152,6 @@ impl<R, D, M> Builder<R, D, M> {
         self
     }
 
-    /// Its settings by name, but for those that are no text.
-    #[cfg(feature = "http")]
-    pub(crate) fn fields() -> Fields<Self>
-    where
-        Self: 'static,
-    {
-        Fields {
-            names: "attempts, total, longest_retry_after or rejections",
-            all: vec![
-                Field::new("attempts", |builder: &mut Self| &mut builder.own.attempts),
-                Field::new("total", |builder| &mut builder.own.total),
-                Field::new("longest_retry_after", |builder| &mut builder.own.longest_retry_after),
-                Field::new("rejections", |builder| &mut builder.own.rejections),
-            ],
-        }
-    }
-
     /// Builds the layer.
     ///
     /// # Errors
@@ -179,20 +159,7 @@ impl<R, D, M> Builder<R, D, M> {
     /// [`Invalid`] names the setting, its value and what it may be.
     pub fn build(self) -> Result<RetryLayer<R, D, M>, Invalid> {
         let Said { common, own, how } = self.finish(0.1)?;
-        if !(1..=100).contains(&own.attempts) {
-            return Err(Invalid::new("attempts", own.attempts, "1 to 100"));
-        }
-        let plan = Plan {
-            _teller: common.budget.teller(),
-            common,
-            attempts: own.attempts,
-            total: own.total.map(|total| Invalid::unless_duration("total", total)).transpose()?,
-            backoff: own.backoff,
-            longest_retry_after: Invalid::unless_duration("longest_retry_after", own.longest_retry_after)?,
-            when: own.when,
-            rejections: own.rejections,
-        };
-        Ok(RetryLayer { plan: Arc::new(plan), how })
+        Ok(RetryLayer { plan: Arc::new(Plan::new(common, own.check()?)), how })
     }
 }
 
@@ -201,6 +168,34 @@ impl<R, D, M> RetryLayer<R, D, M> {
     #[must_use]
     pub fn budget(&self) -> &Budget {
         &self.plan.common.budget
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> Name {
+        self.plan.common.name
+    }
+
+    /// How long it waits between attempts.
+    #[must_use]
+    pub fn backoff(&self) -> &Backoff {
+        &self.plan.backoff
+    }
+
+    /// How requests are kept.
+    #[cfg(feature = "http")]
+    pub(crate) fn repeat(&self) -> &R {
+        &self.how.repeat
+    }
+
+    /// Makes no further attempts until [`resume`](Self::resume), of calls that have begun neither.
+    pub fn suspend(&self) {
+        self.plan.switch(true);
+    }
+
+    /// Makes further attempts again.
+    pub fn resume(&self) {
+        self.plan.switch(false);
     }
 }
 

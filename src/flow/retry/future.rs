@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
-use super::{Waits, config::Plan};
+use super::{Waits, plan::Plan};
 use crate::kernel::{
     Attempt, GivenUp, Instant, Made, Next, Outcome, Reading,
     attempts::{AttemptProtocol, Exhausted, How, Repeat},
@@ -246,7 +246,7 @@ where
     #[cold]
     fn plan_next(&mut self, asked: Option<Duration>) -> Next {
         let (plan, now) = (&**self.plan, clock::now());
-        if self.attempt.number() >= plan.attempts {
+        if self.attempt.number() >= plan.attempts() {
             return Next::GivenUp(GivenUp::Attempts);
         }
         // It is not worth the wait: a breaker that knows of an outage is not mistaken by a blip.
@@ -256,7 +256,7 @@ where
         if plan.common.budget.is_empty_at(now) {
             return Next::GivenUp(GivenUp::Empty);
         }
-        if asked.is_some_and(|asked| asked > plan.longest_retry_after) {
+        if asked.is_some_and(|asked| asked > plan.longest_retry_after()) {
             return Next::GivenUp(GivenUp::LeftAlone);
         }
         let wait = self.waits.get_or_insert_with(|| plan.backoff.waits()).next().unwrap_or_default();
@@ -280,7 +280,7 @@ fn count(plan: &Plan, reading: &Reading, now: Instant) -> bool {
     }
     match reading.rejected {
         // Turned away by one of ours.
-        Some(rejected) if !reading.outcome.is_bad() => plan.rejections && rejected.retry_after().is_some(),
+        Some(rejected) if !reading.outcome.is_bad() => plan.rejections() && rejected.retry_after().is_some(),
         _ => plan.when.wants(reading),
     }
 }

@@ -52,6 +52,8 @@
 mod backoff;
 mod config;
 mod future;
+mod operate;
+mod plan;
 mod service;
 
 pub use backoff::{Backoff, Waits};

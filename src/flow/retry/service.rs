@@ -5,7 +5,7 @@ use std::{
 
 use tower_service::Service;
 
-use super::{Builder, RetryFuture, Settings, config::Plan, future::Rest};
+use super::{Builder, RetryFuture, Settings, future::Rest, plan::Plan};
 use crate::kernel::{
     Instant,
     attempts::{AttemptProtocol, How, Repeat},
@@ -81,12 +81,12 @@ where
         let asked = self.plan.total.is_some() || event::anybody();
         let started = if asked { clock::coarse() } else { Instant::ORIGIN };
         let (attempt, deadline) = (self.how.deadline.attempt(&request), self.how.deadline.read(&request));
-        let (request, kept) = if self.plan.attempts == 1 || attempt.is_extra() {
+        let (request, kept) = if self.plan.attempts() == 1 || attempt.is_extra() {
             (self.how.repeat.once(request), None)
         } else {
             self.how.repeat.keep(request)
         };
-        let end = self.plan.total.map(|total| started.after(total));
+        let end = self.plan.total().map(|total| started.after(total));
         let end = end.into_iter().chain(deadline.map(|deadline| deadline.moment())).min();
         let rest = kept.map(|kept| Rest { service: self.inner.clone(), kept, end });
         let future = self.inner.call(request);

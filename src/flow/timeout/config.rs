@@ -1,10 +1,11 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 
-use super::Timeout;
-#[cfg(feature = "http")]
-use crate::kernel::control::{Field, Fields};
+use super::{
+    Timeout,
+    live::{Limits, Live},
+};
 use crate::kernel::{
     Invalid, Name, Plain,
     context::{Bounds, CarriedDeadline, NoDeadline},
@@ -44,19 +45,24 @@ pub struct Builder<D = NoDeadline, M = Plain> {
     pub(crate) protocol: M,
 }
 
-/// The layer of [`Timeout`].
+/// The layer of [`Timeout`], and the handle to all that was made with it: as a [`Control`](crate::Control) it changes what
+/// they are set to, for the calls that begin after that.
+///
+/// ```
+/// use std::time::Duration;
+/// use cofferdam::{Control, Timeout};
+///
+/// let layer = Timeout::builder("payments").attempt(Duration::from_millis(300)).build()?;
+/// layer.configure("attempt", "250ms")?;
+/// assert_eq!(layer.state(), "250ms at most");
+/// assert!(layer.configure("attempt", "none").is_err());
+/// # Ok::<(), cofferdam::Invalid>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct TimeoutLayer<D = NoDeadline, M = Plain> {
-    settings: Settings,
+    pub(super) live: Arc<Live>,
     deadline: D,
     protocol: M,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Settings {
-    pub(super) name: Name,
-    pub(super) attempt: Option<Duration>,
-    pub(super) between_frames: Option<Duration>,
 }
 
 impl Builder {
@@ -103,20 +109,6 @@ impl<D, M> Builder<D, M> {
     }
 }
 
-#[cfg(feature = "http")]
-impl<D: 'static, M: 'static> Builder<D, M> {
-    /// Its settings by name.
-    pub(crate) fn fields() -> Fields<Self> {
-        Fields {
-            names: "attempt or between_frames",
-            all: vec![
-                Field::new("attempt", |builder: &mut Self| &mut builder.attempt),
-                Field::new("between_frames", |builder: &mut Self| &mut builder.between_frames),
-            ],
-        }
-    }
-}
-
 impl<D: Bounds, M> Builder<D, M> {
     /// Builds the layer.
     ///
@@ -124,18 +116,9 @@ impl<D: Bounds, M> Builder<D, M> {
     ///
     /// [`Invalid`] names the setting, its value and what it may be.
     pub fn build(self) -> Result<TimeoutLayer<D, M>, Invalid> {
-        if self.attempt.is_none() && self.between_frames.is_none() && !D::BOUNDS {
-            return Err(Invalid::new("attempt", "left out", "set, unless `deadline` or `between_frames` is"));
-        }
-        let settings = Settings {
-            name: Name::new(&self.name)?,
-            attempt: self.attempt.map(|limit| Invalid::unless_duration("attempt", limit)).transpose()?,
-            between_frames: self
-                .between_frames
-                .map(|limit| Invalid::unless_duration("between_frames", limit))
-                .transpose()?,
-        };
-        Ok(TimeoutLayer { settings, deadline: self.deadline, protocol: self.protocol })
+        let limits = Limits { attempt: self.attempt, between_frames: self.between_frames };
+        let live = Live::new(Name::new(&self.name)?, limits.check::<D>()?);
+        Ok(TimeoutLayer { live: Arc::new(live), deadline: self.deadline, protocol: self.protocol })
     }
 }
 
@@ -143,6 +126,6 @@ impl<S, D: Clone, M: Clone> Layer<S> for TimeoutLayer<D, M> {
     type Service = Timeout<S, D, M>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Timeout::new(inner, self.settings, self.deadline.clone(), self.protocol.clone())
+        Timeout::new(inner, Arc::clone(&self.live), self.deadline.clone(), self.protocol.clone())
     }
 }

@@ -33,13 +33,15 @@
 //! **Waiting for readiness counts.** If the inner service is not ready in time, the layer says that it is, and the next
 //! call is rejected without touching it.
 //!
-//! **Clones** share nothing but the settings.
+//! **Clones** share nothing but the settings, which can be changed while they run: see [`TimeoutLayer`].
 //!
 //! **In a stack** it stands innermost: inside guards, so that they see the failure, and inside retry, so that it bounds
 //! an attempt. It registers a timer only when a call is not ready at once, and only then needs a tokio runtime.
 
 mod config;
 mod future;
+mod live;
+mod operate;
 mod service;
 
 pub use config::{Builder, TimeoutLayer};

@@ -1,5 +1,6 @@
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -7,7 +8,7 @@ use std::{
 use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
-use super::{Builder, TimeoutFuture, config::Settings, future::Limit};
+use super::{Builder, TimeoutFuture, future::Limit, live::Live};
 use crate::kernel::{Carries, Deadline, Instant, Name, Plain, Rejected, Why, clock, context::DeadlineSource};
 
 /// Bounds how long a call may take: see the [module](super).
@@ -22,7 +23,7 @@ use crate::kernel::{Carries, Deadline, Instant, Name, Plain, Rejected, Why, cloc
 #[derive(Debug)]
 pub struct Timeout<S, D, M> {
     inner: S,
-    settings: Settings,
+    live: Arc<Live>,
     deadline: D,
     protocol: M,
     readiness: Readiness,
@@ -49,8 +50,8 @@ impl Timeout<(), (), ()> {
 }
 
 impl<S, D, M> Timeout<S, D, M> {
-    pub(super) fn new(inner: S, settings: Settings, deadline: D, protocol: M) -> Self {
-        Self { inner, settings, deadline, protocol, readiness: Readiness::After(Duration::ZERO) }
+    pub(super) fn new(inner: S, live: Arc<Live>, deadline: D, protocol: M) -> Self {
+        Self { inner, live, deadline, protocol, readiness: Readiness::After(Duration::ZERO) }
     }
 
     /// The service behind it.
@@ -67,7 +68,7 @@ impl<S, D, M> Timeout<S, D, M> {
 impl<S: Clone, D: Clone, M: Clone> Clone for Timeout<S, D, M> {
     // A clone inherits no readiness.
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), self.settings, self.deadline.clone(), self.protocol.clone())
+        Self::new(self.inner.clone(), Arc::clone(&self.live), self.deadline.clone(), self.protocol.clone())
     }
 }
 
@@ -99,19 +100,18 @@ where
 
     #[inline]
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let Settings { name, attempt, between_frames } = self.settings;
         let waited = match std::mem::replace(&mut self.readiness, Readiness::After(Duration::ZERO)) {
             Readiness::After(waited) => waited,
             Readiness::TooLate => return self.reject(Why::TimedOut),
             // Called without being ready: the inner service has its own word for that.
             Readiness::Waiting { .. } => Duration::ZERO,
         };
-        let attempt = attempt.map(|limit| limit.saturating_sub(waited));
+        let attempt = self.live.attempt().map(|limit| limit.saturating_sub(waited));
         let deadline = self.deadline.bind(&mut request, || attempt.map(Deadline::after));
         if deadline.is_some_and(|deadline| deadline.remaining().is_zero()) {
             return self.reject(Why::Expired);
         }
-        let pace = Pace { name, between_frames, deadline };
+        let pace = Pace { name: self.live.name, between_frames: self.live.between_frames(), deadline };
         TimeoutFuture::running(self.inner.call(request), Limit { attempt, pace }, self.protocol.clone())
     }
 }
@@ -120,7 +120,7 @@ impl<S, D, M: Clone> Timeout<S, D, M> {
     /// The inner service is not ready. Registers with a timer, once, and gives up when it fires.
     #[cold]
     fn poll_wait<E>(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
-        let Some(limit) = self.settings.attempt else { return Poll::Pending };
+        let Some(limit) = self.live.attempt() else { return Poll::Pending };
         if let Readiness::After(_) = self.readiness {
             self.readiness = Readiness::Waiting { since: clock::now(), timer: Box::pin(sleep(limit)) };
         }
@@ -132,7 +132,7 @@ impl<S, D, M: Clone> Timeout<S, D, M> {
     }
 
     fn reject<F>(&self, why: Why) -> TimeoutFuture<F, M> {
-        TimeoutFuture::rejected(Rejected::new(self.settings.name, why), self.protocol.clone())
+        TimeoutFuture::rejected(Rejected::new(self.live.name, why), self.protocol.clone())
     }
 }
 

@@ -14,6 +14,7 @@ use super::{
     ReplayError, Tape,
     shared::{Reader, Recorded, Shared, Step, own},
 };
+use crate::kernel::sync::Arc;
 
 pin_project! {
     /// The body of a request that may be sent again: the same frames as those of the body behind it, trailers too.
@@ -49,7 +50,8 @@ pin_project! {
 pin_project! {
     #[project = KindProjection]
     enum Kind<B> {
-        Once { #[pin] body: B },
+        // What may be kept of it, if it may be sent again.
+        Once { #[pin] body: B, limit: Option<usize> },
         Taped { playing: Playing<B> },
     }
 }
@@ -108,7 +110,7 @@ impl<B: Body> Replay<B> {
     /// An empty body costs nothing.
     pub fn new(body: B, limit: usize) -> (Self, Option<Tape<B>>) {
         if body.is_end_stream() {
-            return (Self::once(body), Some(Tape::empty()));
+            return (Self::repeatable(body, limit), Some(Tape::empty()));
         }
         let size = Size::of(&body.size_hint());
         if size.lower > limit as u64 {
@@ -118,12 +120,31 @@ impl<B: Body> Replay<B> {
         let first = tape.again().expect("nobody has read anything yet");
         (first, Some(tape))
     }
+
+    /// The same body and a tape of it, for whoever else makes attempts of a request. None if it may be sent only once, or
+    /// if something of it is gone.
+    pub(super) fn taped(self) -> (Self, Option<Tape<B>>) {
+        match self.kind {
+            Kind::Once { body, limit: Some(limit) } => Self::new(body, limit),
+            Kind::Taped { playing: Playing { source: Source::Reader(reader), size } } => {
+                let shared = reader.shared();
+                let tape = shared.retape().then(|| Tape::new(Arc::clone(shared), size));
+                (Self::playing(reader, size), tape)
+            }
+            kind => (Self { kind }, None),
+        }
+    }
 }
 
 impl<B> Replay<B> {
     /// A body that is sent once, as it is.
     pub fn once(body: B) -> Self {
-        Self { kind: Kind::Once { body } }
+        Self { kind: Kind::Once { body, limit: None } }
+    }
+
+    /// A body that is sent as it is for now, and may be sent again by others.
+    pub(super) fn repeatable(body: B, limit: usize) -> Self {
+        Self { kind: Kind::Once { body, limit: Some(limit) } }
     }
 
     pub(super) fn empty() -> Self {
@@ -147,21 +168,21 @@ impl<B: Body> Body for Replay<B> {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Given<B::Error>> {
         match self.project().kind.project() {
-            KindProjection::Once { body } => body.poll_frame(cx).map(|frame| frame.map(own)),
+            KindProjection::Once { body, .. } => body.poll_frame(cx).map(|frame| frame.map(own)),
             KindProjection::Taped { playing } => playing.poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Once { body } => body.is_end_stream(),
+            Kind::Once { body, .. } => body.is_end_stream(),
             Kind::Taped { playing } => matches!(playing.source, Source::Nobody),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Once { body } => body.size_hint(),
+            Kind::Once { body, .. } => body.size_hint(),
             Kind::Taped { playing } => playing.size.hint(),
         }
     }

@@ -58,8 +58,10 @@ mod reel;
 mod replayed;
 mod shared;
 mod tape;
+mod taped;
 
 pub use body::Replay;
 pub use error::{Lost, ReplayError};
 pub use replayed::{AsReplay, Kept, MapBody, Replayed, WayBack};
 pub use tape::Tape;
+pub use taped::Taped;

@@ -120,6 +120,8 @@ pub(super) struct Reel {
     limit: usize,
     /// Whether the first of all is still here, and there may be further readers.
     taped: bool,
+    /// How many hold a tape.
+    tapes: usize,
     readers: Slab<Reader>,
     /// The one that came last.
     latest: usize,
@@ -137,6 +139,7 @@ impl Reel {
             cost: 0,
             limit,
             taped: true,
+            tapes: 1,
             readers: Slab::new(),
             latest: 0,
             source: Source::Here,
@@ -232,9 +235,16 @@ impl Reel {
         Gone(mem::take(&mut self.frames), self.readers[key].waker.take())
     }
 
-    /// There will be no further readers.
+    /// Another tape, unless something is gone.
+    pub(super) fn retape(&mut self) -> bool {
+        self.tapes += usize::from(self.taped);
+        self.taped
+    }
+
+    /// A tape is no more. With the last of them there will be no further readers.
     pub(super) fn untape(&mut self) -> Gone {
-        self.taped = false;
+        self.tapes -= 1;
+        self.taped &= self.tapes > 0;
         Gone(self.trim(), None)
     }
 

@@ -34,7 +34,7 @@ pub struct Replayed<I = ByMethod, W = AsReplay> {
 /// Keeps 64 KiB of each body.
 impl<I: Default> Default for Replayed<I> {
     fn default() -> Self {
-        Self { idempotent: I::default(), way_back: AsReplay, limit: LIMIT }
+        Self::of(I::default())
     }
 }
 
@@ -64,6 +64,12 @@ impl<B> WayBack<B> for AsReplay {
 #[derive(Clone, Copy)]
 pub struct MapBody<F>(F);
 
+impl<F> MapBody<F> {
+    pub(super) fn new(map: F) -> Self {
+        Self(map)
+    }
+}
+
 impl<F> fmt::Debug for MapBody<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MapBody")
@@ -86,6 +92,22 @@ pub struct Kept<B> {
     tape: Tape<B>,
 }
 
+impl<B> Kept<B> {
+    pub(super) fn new(head: &Parts, tape: Tape<B>) -> Self {
+        Self { head: head.clone(), tape }
+    }
+
+    /// The request once more, if all of its body is still there.
+    pub(super) fn again<W: WayBack<B>>(&self, way_back: &W) -> Option<Request<W::Body>> {
+        let body = way_back.body(self.tape.again()?);
+        Some(Request::from_parts(self.head.clone(), body))
+    }
+
+    pub(super) fn supersede(&self) {
+        self.tape.supersede();
+    }
+}
+
 impl<I, W, N> Selective<N> for Replayed<I, W> {
     type Of = Replayed<N, W>;
 
@@ -100,29 +122,45 @@ impl<B: Body, I: Idempotent<Request<B>>, W: WayBack<B>> Repeat<Request<B>> for R
 
     fn keep(&self, request: Request<B>) -> (Self::Request, Option<Kept<B>>) {
         if !self.idempotent.is_idempotent(&request) {
-            return (self.once(request), None);
+            return (request.map(|body| self.way_back.body(Replay::once(body))), None);
         }
         let (head, body) = request.into_parts();
         let (body, tape) = Replay::new(body, self.limit);
-        let kept = tape.map(|tape| Kept { head: head.clone(), tape });
+        let kept = tape.map(|tape| Kept::new(&head, tape));
         (Request::from_parts(head, self.way_back.body(body)), kept)
     }
 
     fn once(&self, request: Request<B>) -> Self::Request {
-        request.map(|body| self.way_back.body(Replay::once(body)))
+        let repeatable = self.idempotent.is_idempotent(&request);
+        request.map(|body| {
+            // Sent once by this one; but a hedge further in may do more.
+            let body = if repeatable { Replay::repeatable(body, self.limit) } else { Replay::once(body) };
+            self.way_back.body(body)
+        })
     }
 
     fn again(&self, kept: &mut Kept<B>) -> Option<Self::Request> {
-        let body = self.way_back.body(kept.tape.again()?);
-        Some(Request::from_parts(kept.head.clone(), body))
+        kept.again(&self.way_back)
     }
 
     fn supersede(&self, kept: &mut Kept<B>) {
-        kept.tape.supersede();
+        kept.supersede();
+    }
+}
+
+impl<I> Replayed<I> {
+    /// Keeps the requests that are idempotent according to that.
+    pub(crate) fn of(idempotent: I) -> Self {
+        Self { idempotent, way_back: AsReplay, limit: LIMIT }
     }
 }
 
 impl<I, W> Replayed<I, W> {
+    /// How much of a body is kept, in bytes.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Keeps that much of a body. What is wrong with it, if it cannot be.
     fn with_limit(self, limit: usize) -> (Self, Option<Invalid>) {
         let invalid = (limit > LARGEST_LIMIT).then(|| Invalid::new("body_limit", limit, "at most 1073741824 bytes"));

@@ -70,7 +70,12 @@ impl<B> Shared<B> {
         Some(Reader { shared: Arc::clone(self), key })
     }
 
-    /// There will be no further readers.
+    /// Whether there is another tape now, for whoever else makes attempts.
+    pub(super) fn retape(&self) -> bool {
+        self.readers.with(Reel::retape)
+    }
+
+    /// A tape is no more.
     pub(super) fn untape(&self) {
         let _gone = self.readers.with(Reel::untape);
     }
@@ -165,6 +170,10 @@ impl<B: Body> Reader<B> {
 }
 
 impl<B> Reader<B> {
+    pub(super) fn shared(&self) -> &Arc<Shared<B>> {
+        &self.shared
+    }
+
     fn fail(&self) -> Gone {
         self.shared.readers.with(|reel| reel.fail(self.key))
     }

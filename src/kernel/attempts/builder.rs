@@ -88,6 +88,20 @@ impl<K, R, D, M> Builder<K, R, D, M> {
         self
     }
 
+    /// Pays from this budget, unless another one was said.
+    #[cfg(feature = "http")]
+    pub(crate) fn or_budget(mut self, budget: &Budget) -> Self {
+        self.budget.get_or_insert_with(|| budget.clone());
+        self
+    }
+
+    /// Looks there, unless another place was said.
+    #[cfg(feature = "http")]
+    pub(crate) fn or_dependency(mut self, dependency: &Dependency) -> Self {
+        self.dependency.get_or_insert_with(|| dependency.clone());
+        self
+    }
+
     /// Which requests may be sent more than once. Default: all of them.
     pub fn idempotent<F>(self, idempotent: F) -> Builder<K, R::Of, D, M>
     where

@@ -11,6 +11,7 @@ use crate::kernel::{
 /// | setting | default | range |
 /// |---|---|---|
 /// | [`failure_ratio`](Self::failure_ratio) | 0.5 | none, or above 0 to 1 |
+/// | [`overloads`](Self::overloads) are failures | yes | |
 /// | [`slow_calls`](Self::slow_calls) | 0.9 of the calls take 5 s | none, or a duration and above 0 to 1 |
 /// | [`stall`](Self::stall) | 250 ms, or 8 times the usual | none, or a duration and 1 to 1,000 |
 /// | [`consecutive_failures`](Self::consecutive_failures) | 10 | none, or at least 1 |
@@ -55,6 +56,7 @@ pub struct Builder {
 #[derive(Clone, Debug)]
 pub(super) struct Raw {
     pub(super) failure_ratio: Option<f64>,
+    pub(super) overloads: bool,
     pub(super) slow_calls: Option<(Duration, f64)>,
     pub(super) stall: Option<(Duration, f64)>,
     pub(super) consecutive_failures: Option<u32>,
@@ -74,6 +76,7 @@ pub(super) struct Raw {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
     pub(super) failure_ratio: Option<Ratio>,
+    pub(super) overloads: bool,
     pub(super) slow_calls: Option<(Duration, Ratio)>,
     pub(super) stall: Option<(Duration, f64)>,
     pub(super) consecutive_failures: Option<u32>,
@@ -93,6 +96,7 @@ impl Builder {
     pub(super) fn new(name: String) -> Self {
         let settings = Raw {
             failure_ratio: Some(0.5),
+            overloads: true,
             slow_calls: Some((Duration::from_secs(5), 0.9)),
             stall: Some((Duration::from_millis(250), 8.0)),
             consecutive_failures: Some(10),
@@ -114,6 +118,7 @@ impl Builder {
     pub(super) fn of(name: Name, settings: &Settings) -> Self {
         let settings = Raw {
             failure_ratio: settings.failure_ratio.map(Ratio::get),
+            overloads: settings.overloads,
             slow_calls: settings.slow_calls.map(|(threshold, ratio)| (threshold, ratio.get())),
             stall: settings.stall,
             consecutive_failures: settings.consecutive_failures,
@@ -136,6 +141,16 @@ impl Builder {
     /// Default: 0.5. Range: above 0, at most 1.
     pub fn failure_ratio(mut self, ratio: impl Into<Option<f64>>) -> Self {
         self.settings.failure_ratio = ratio.into();
+        self
+    }
+
+    /// Whether an [`Overload`](crate::Outcome::Overload) is a failure. If not, it counts as an answer, as a success does: a
+    /// server that turns away what is too much for it works, and a throttle or a limit beside this breaker sends it less.
+    /// Without one of them it should be a failure, or nobody heeds the server's word.
+    ///
+    /// Default: yes.
+    pub fn overloads(mut self, are_failures: bool) -> Self {
+        self.settings.overloads = are_failures;
         self
     }
 
@@ -292,6 +307,7 @@ impl Builder {
         let raw = &self.settings;
         let settings = Settings {
             failure_ratio: raw.failure_ratio.map(|ratio| Ratio::threshold("failure_ratio", ratio)).transpose()?,
+            overloads: raw.overloads,
             slow_calls: raw.slow_calls.map(slow_calls).transpose()?,
             stall: raw.stall.map(stall).transpose()?,
             consecutive_failures: raw

@@ -4,7 +4,7 @@ use super::config::Settings;
 use crate::kernel::{
     Ended, Outcome, Ratio,
     clock::nanos,
-    sync::{AtomicU32, AtomicU64, Ordering},
+    sync::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     window::{Counts, Sample},
 };
 
@@ -15,6 +15,8 @@ const NEVER: f64 = 2.0;
 #[derive(Debug)]
 pub(super) struct Live {
     failure_ratio: AtomicU64,
+    /// Whether they are failures.
+    overloads: AtomicBool,
     slow_ratio: AtomicU64,
     /// Nanoseconds.
     slow_after: AtomicU64,
@@ -28,6 +30,7 @@ impl Live {
     pub(super) fn new(settings: &Settings) -> Self {
         let live = Self {
             failure_ratio: AtomicU64::new(0),
+            overloads: AtomicBool::new(true),
             slow_ratio: AtomicU64::new(0),
             slow_after: AtomicU64::new(0),
             minimum_calls: AtomicU32::new(0),
@@ -41,6 +44,7 @@ impl Live {
     pub(super) fn set(&self, settings: &Settings) {
         let bits = |ratio: Option<Ratio>| ratio.map_or(NEVER, Ratio::get).to_bits();
         self.failure_ratio.store(bits(settings.failure_ratio), Ordering::Relaxed);
+        self.overloads.store(settings.overloads, Ordering::Relaxed);
         self.slow_ratio.store(bits(settings.slow_calls.map(|(_, ratio)| ratio)), Ordering::Relaxed);
         self.slow_after.store(settings.slow_after(), Ordering::Relaxed);
         self.minimum_calls.store(settings.minimum_calls, Ordering::Relaxed);
@@ -50,7 +54,7 @@ impl Live {
 
     /// What a call counts as; `None` if it counts neither way.
     pub(super) fn sample(&self, ended: &Ended) -> Option<Sample> {
-        sample(ended, self.slow_after.load(Ordering::Relaxed))
+        sample(ended, self.overloads.load(Ordering::Relaxed), self.slow_after.load(Ordering::Relaxed))
     }
 
     /// Whether a call went well: the only question there is while all do.
@@ -69,11 +73,12 @@ impl Live {
 
     /// Counts the run of failures. Returns whether it is long enough to open.
     pub(super) fn run_ends_it(&self, outcome: Outcome) -> bool {
-        if outcome.is_bad() {
+        let is_answer = outcome == Outcome::Overload && !self.overloads.load(Ordering::Relaxed);
+        if outcome.is_bad() && !is_answer {
             let run = self.run.fetch_add(1, Ordering::AcqRel) + 1;
             return run >= self.consecutive_failures.load(Ordering::Relaxed);
         }
-        if outcome == Outcome::Success {
+        if is_answer || outcome == Outcome::Success {
             self.end_run();
         }
         false
@@ -101,12 +106,14 @@ impl Settings {
     }
 }
 
-/// What a call counts as, if it is slow after that many nanoseconds; `None` if it counts neither way.
-pub(super) fn sample(ended: &Ended, slow_after: u64) -> Option<Sample> {
+/// What a call counts as, if overloads are failures or not, and if it is slow after that many nanoseconds; `None` if it counts
+/// neither way.
+pub(super) fn sample(ended: &Ended, overloads: bool, slow_after: u64) -> Option<Sample> {
     let slow = ended.latency_nanos() >= slow_after;
     match ended.outcome {
         Outcome::Success => Some(Sample { failed: false, slow }),
-        Outcome::Failure | Outcome::Overload => Some(Sample { failed: true, slow }),
+        Outcome::Failure => Some(Sample { failed: true, slow }),
+        Outcome::Overload => Some(Sample { failed: overloads, slow }),
         Outcome::Ignored => None,
         // The caller left: our business only if it had waited too long.
         Outcome::Abandoned => slow.then_some(Sample { failed: false, slow }),

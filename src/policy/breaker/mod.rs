@@ -49,7 +49,8 @@
 //!
 //! # What it counts
 //!
-//! Failures, overloads and slow calls over a sliding window, of time or of calls. A call that ends is part of the very
+//! Failures, overloads and slow calls over a sliding window, of time or of calls. Overloads are no failures if
+//! [that is said](Builder::overloads), as it is where a throttle or a limit heeds them. A call that ends is part of the very
 //! decision it leads to. Calls that the caller gave up on early, and rejections of our own further in, count neither
 //! way. An end that belongs to an earlier state is recognised by its generation and ignored: what was called while
 //! closed decides nothing about half-open.

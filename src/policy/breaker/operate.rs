@@ -19,10 +19,11 @@ fn fields() -> Fields<Builder> {
         Span::Calls(calls) => Some(calls.to_text()),
     };
     Fields {
-        names: "failure_ratio, slow_calls, stall, consecutive_failures, minimum_calls, window, window_calls, open_time, \
+        names: "failure_ratio, overloads, slow_calls, stall, consecutive_failures, minimum_calls, window, window_calls, open_time, \
                 open_time_growth, open_time_max, open_time_jitter, probes, probe_failure_ratio, probe_lease or ramp",
         all: vec![
             Field::new("failure_ratio", |builder| &mut builder.settings.failure_ratio),
+            Field::new("overloads", |builder| &mut builder.settings.overloads),
             Field::new("slow_calls", |builder| &mut builder.settings.slow_calls),
             Field::new("stall", |builder| &mut builder.settings.stall),
             Field::new("consecutive_failures", |builder| &mut builder.settings.consecutive_failures),

@@ -216,7 +216,7 @@ impl Machine {
         let Some(place) = trial.leases.iter().position(|lease| lease.probe == probe) else { return false };
         // Another thread may have been told a later time.
         let since = trial.leases.swap_remove(place).since.min(now);
-        match ended.and_then(|ended| sample(ended, trial.settings.slow_after())) {
+        match ended.and_then(|ended| sample(ended, trial.settings.overloads, trial.settings.slow_after())) {
             Some(Sample { failed: false, slow: false }) => trial.succeeded += 1,
             Some(_) => trial.failed += 1,
             None => {}
