@@ -63,8 +63,10 @@ fn attempts(part: Option<&str>, all: bool) {
     let failures = [Way::Budget, Way::Breaker, Way::Always, Way::Tower];
     let stampedes = [Way::Limit, Way::Throttle, Way::Breaker, Way::Always, Way::Tower, Way::Budget];
     let layers = [Way::Layers, Way::LayersPlain, Way::LayersUnmarked, Way::LayersAlways];
-    let groups: [(&[Way], _); 6] = [
+    let groups: [(&[Way], _); 8] = [
         (&stalls, attempts::stalls()),
+        (&stalls, attempts::waves()),
+        (&stalls, attempts::weaknesses()),
         (&stampedes, stampede::stampedes()),
         (&failures, attempts::chances()),
         (&failures, attempts::steps()),
