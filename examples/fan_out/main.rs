@@ -32,6 +32,8 @@ usage: fan_out [--quick] [--json]
 
 It exits with 0 if the tail was cut, with 1 if not, and writes target/fan_out.svg.";
 
+const QUANTILES: [(&str, f64); 4] = [("p50_ms", 0.5), ("p95_ms", 0.95), ("p99_ms", 0.99), ("p999_ms", 0.999)];
+
 #[tokio::main(worker_threads = 4)]
 async fn main() -> Result<ExitCode, BoxError> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -51,10 +53,10 @@ async fn main() -> Result<ExitCode, BoxError> {
 
     fs::create_dir_all("target")?;
     fs::write("target/fan_out.svg", plot::plot([&plain, &hedged]))?;
-    println!("{:12}{:>10}{:>10}{:>10}{:>22}", "", "p50", "p99", "p99.9", "calls for a request");
+    println!("{:8}{:>10}{:>10}{:>10}{:>10}{:>22}", "", "p50", "p95", "p99", "p99.9", "calls for a request");
     for (name, log) in [("plain", &plain), ("hedged", &hedged)] {
-        let [half, most, nearly_all] = [0.5, 0.99, 0.999].map(|share| log.quantile(share).as_millis());
-        println!("{name:12}{half:>7} ms{most:>7} ms{nearly_all:>7} ms{:>22.3}", log.calls_per_request);
+        let times = QUANTILES.map(|(_, share)| format!("{:>7} ms", log.quantile(share).as_millis()));
+        println!("{name:8}{}{:>22.3}", times.concat(), log.calls_per_request);
     }
     println!("Of {} fan-outs, {} and {} of which had all their answers.", plain.asked, plain.good(), hedged.good());
     let passed = is_cut(&plain, &hedged);
@@ -66,21 +68,21 @@ async fn main() -> Result<ExitCode, BoxError> {
 }
 
 /// Whether the hedge has done what it is for, and that at its price. What a busy machine adds, it adds to both: so it is
-/// half of what it is without, and no time.
+/// half of what it is without, and no time; and the 95th percentile, as one pause of the machine is more than 1 % of a short run.
 fn is_cut(plain: &Log, hedged: &Log) -> bool {
-    hedged.quantile(0.99) * 2 <= plain.quantile(0.99)
+    hedged.quantile(0.95) * 2 <= plain.quantile(0.95)
         && hedged.calls_per_request <= 1.05
         && hedged.good() == hedged.asked
 }
 
 fn json(log: &Log) -> Value {
-    let millis = |share| log.quantile(share).as_secs_f64() * 1e3;
-    json!({
-        "p50_ms": millis(0.5),
-        "p99_ms": millis(0.99),
-        "p999_ms": millis(0.999),
+    let mut figures = json!({
         "calls_per_request": log.calls_per_request,
         "fan_outs": log.asked,
         "answered": log.good(),
-    })
+    });
+    for (name, share) in QUANTILES {
+        figures[name] = json!(log.quantile(share).as_secs_f64() * 1e3);
+    }
+    figures
 }
