@@ -79,10 +79,6 @@ fn draw(svg: &mut String, chart: &Chart, top: f64) {
     }
     for (line, style) in chart.lines.iter().zip(STYLES) {
         let points: Vec<_> = line.iter().map(|(right, up)| format!("{:.1},{:.1}", x(*right), y(*up))).collect();
-        let _ = writeln!(
-            svg,
-            "<polyline points=\"{}\" fill=\"none\" stroke-width=\"1.8\" {style}/>",
-            points.join(" ")
-        );
+        let _ = writeln!(svg, "<polyline points=\"{}\" fill=\"none\" stroke-width=\"1.8\" {style}/>", points.join(" "));
     }
 }
