@@ -5,6 +5,7 @@
 //!                                                                           '-- 3 failures in a row: none
 //! ```
 
+mod operate;
 mod window;
 
 use window::Window;

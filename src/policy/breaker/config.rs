@@ -228,7 +228,8 @@ impl Builder {
         self
     }
 
-    /// By which share of it an open time may be shorter, at random, so that not all clients probe at once.
+    /// By which share of it an open time may be shorter, at random, so that not all clients probe at once. The first of an
+    /// outage may be shorter by half, unless this is 0: all clients see it begin in the same moment.
     ///
     /// Default: 0.1. Range: 0 to 1.
     pub fn open_time_jitter(mut self, ratio: f64) -> Self {
