@@ -62,7 +62,7 @@ fn table(part: Option<&str>, all: bool) {
 /// Those in which calls are sent again: beside other ways to do that with `all`.
 fn attempts(part: Option<&str>, all: bool) {
     let stalls = [Way::Breaker, Way::Limit, Way::Throttle, Way::Always, Way::Tower, Way::Budget];
-    let failures = [Way::Budget, Way::Breaker, Way::Always, Way::Tower];
+    let failures = [Way::Budget, Way::Breaker, Way::PatientBreaker, Way::Always, Way::Tower];
     let stampedes = [Way::Limit, Way::Throttle, Way::Breaker, Way::Always, Way::Tower, Way::Budget];
     let layers = [Way::Layers, Way::LayersPlain, Way::LayersUnmarked, Way::LayersAlways];
     let groups: [(&[Way], _); 8] = [

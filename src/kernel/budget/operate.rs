@@ -60,8 +60,9 @@ impl Control for Budget {
     fn configure(&self, setting: &str, value: &str) -> Result<(), Invalid> {
         let changed = fields().write(Self::settings(self), setting, value)?;
         // Both are looked at before either is changed.
-        (super::millionths(changed.ratio)?, super::most(changed.in_flight)?);
+        let most = super::most(changed.in_flight)?;
         self.set_ratio(changed.ratio)?;
-        self.set_in_flight(changed.in_flight)
+        self.0.most.store(most, Relaxed);
+        Ok(())
     }
 }
