@@ -71,6 +71,7 @@
 //! and counted by itself. A guard sees the loser as a call whose caller left. It registers a timer when a call has to wait,
 //! and only then needs a tokio runtime.
 
+mod age;
 mod config;
 mod crowd;
 mod future;
