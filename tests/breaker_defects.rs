@@ -637,3 +637,31 @@ async fn a_probe_that_panics_is_a_failure() {
     assert_eq!(guard.call(&(), || async { Ok::<_, &str>(()) }).await, Ok(()));
     assert_eq!(breaker.state(), BreakerState::Closed);
 }
+
+/// A thousand clients see an outage begin in the same moment, and each has a call whenever it would probe. Their probes come
+/// all the time, and not all at once.
+#[test]
+fn defect_223_the_probes_of_many_clients_do_not_come_at_once() {
+    const SECONDS: u64 = 20;
+    fastrand::seed(223);
+    let default = || CircuitBreaker::builder("payments").consecutive_failures(1);
+    let probes = |builder: &dyn Fn() -> Builder| {
+        let breakers: Vec<_> = (0..1_000).map(|_| open(builder())).collect();
+        let mut tenths = vec![0_u32; SECONDS as usize * 10];
+        for millis in (1..SECONDS * 1_000).step_by(5) {
+            for breaker in &breakers {
+                if let Ok(probe) = admit(breaker, millis) {
+                    tenths[millis as usize / 100] += 1;
+                    settle(breaker, probe, Outcome::Failure, millis);
+                }
+            }
+        }
+        let mean = f64::from(tenths.iter().sum::<u32>()) / tenths.len() as f64;
+        (f64::from(tenths.into_iter().max().unwrap()) / mean, mean * 10.0 / 1_000.0)
+    };
+    let (peak, each) = probes(&default);
+    assert!(peak <= 3.0, "{peak} times the mean");
+    assert!(each <= 1.0, "{each} probes a second and client");
+    // Without any jitter they do.
+    assert!(probes(&|| default().open_time_jitter(0.0)).0 > 9.0);
+}

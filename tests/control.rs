@@ -4,7 +4,7 @@
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use cofferdam::{
-    AdaptiveLimit, Admit, BreakerState, Bulkhead, CircuitBreaker, Control, Drain, Instant, Invalid, Keyed,
+    AdaptiveLimit, Admit, BreakerState, Budget, Bulkhead, CircuitBreaker, Control, Drain, Instant, Invalid, Keyed,
     keyed::WhenFull, waiting::Order,
 };
 use proptest::prelude::*;
@@ -20,6 +20,8 @@ fn all() -> Vec<Arc<dyn Control>> {
         Arc::new(CircuitBreaker::builder("last calls").window_calls(50).no_slow_calls().ramp(None).build().unwrap()),
         Arc::new(Bulkhead::builder("checkout").build().unwrap()),
         Arc::new(Drain::builder("server").build().unwrap()),
+        Arc::new(Budget::builder("extras").build().unwrap()),
+        Arc::new(Budget::builder("few extras").ratio(0.02).in_flight(5).build().unwrap()),
         Arc::new(queued().build().unwrap()),
         Arc::new(queued().order(Order::Fifo).max_wait(Duration::from_micros(1500)).build().unwrap()),
         Arc::new(queued().build().unwrap().weighted(|weight: &u32| *weight)),
@@ -118,6 +120,24 @@ fn a_keyed_policy_is_forced_and_changed_for_all_keys() {
     for key in keyed.snapshot() {
         assert_eq!(value(&key.policy, "probes").as_deref(), Some("5"), "{}", key.label);
     }
+}
+
+#[test]
+fn a_budget_is_changed_while_it_pays() {
+    let budget = Budget::builder("extras").build().unwrap();
+    let control: &dyn Control = &budget;
+    assert_eq!(control.state(), "3.0 tokens");
+    control.configure("in_flight", "1").unwrap();
+    let first = budget.extra().unwrap();
+    assert_eq!(budget.extra().unwrap_err(), cofferdam::budget::NoExtra::Full);
+    control.configure("in_flight", "none").unwrap();
+    drop((first, budget.extra().unwrap()));
+    control.configure("ratio", "0.5").unwrap();
+    budget.succeeded();
+    assert_eq!(control.state(), "1.5 tokens");
+    (0..3).for_each(|_| budget.failed());
+    assert_eq!(control.state(), "failing");
+    assert!(refused(control.force("full")).to_string().contains("not forced"));
 }
 
 fn refused(answer: Result<(), Invalid>) -> Invalid {

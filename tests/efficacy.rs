@@ -52,6 +52,20 @@ fn the_laboratory_measures_what_others_have_measured() {
     assert!((tuned.success(Some(0), 10.0, 39.0) - 0.5).abs() < 0.03);
 }
 
+/// A timeout that is shorter than the line makes all work be done for nobody. The server's part sheds before that.
+#[test]
+fn defect_221_what_can_be_done_is_done_however_much_comes() {
+    let goodput = |stack, times| {
+        let each = (0..SEEDS).map(|seed| Experiment::s1(times, seed).run(stack).goodput(10.0, 39.0));
+        each.fold(f64::INFINITY, f64::min)
+    };
+    let shed = [1.0, 2.0, 4.0, 10.0].map(|times| goodput(Stack::Shed, times));
+    let peak = shed.iter().copied().fold(0.0, f64::max);
+    assert!(peak >= 0.97, "{shed:?}");
+    assert!(shed.iter().all(|goodput| *goodput >= 0.9 * peak), "{shed:?}");
+    assert!(goodput(Stack::Nothing, 2.0) < 0.02);
+}
+
 #[test]
 fn s1_steady_overload() {
     reaches(Stack::Shed, "S1 lognormal 0.9x", &[0.98, 0.99, 1.0]);

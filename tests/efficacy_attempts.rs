@@ -64,6 +64,34 @@ fn s3_after_short_stalls_and_long_ones() {
     stall("S3 stall of 30 s", 1.5, 0.05);
 }
 
+/// What has piled up in the server's line is done before anything else, so it takes as long as that work: two seconds of
+/// it, or five.
+#[test]
+fn s3_after_a_wave_it_is_back_as_soon_as_its_work_is_done() {
+    for (size, seconds) in [(600, 3.0), (1_500, 6.0)] {
+        for load in [0.7, 0.93] {
+            let name = format!("S3 wave of {size}, load {load}");
+            reaches(attempts::waves(), &name, Way::Breaker, &[seconds, 1.1, 0.999, 0.999]);
+            for way in [Way::Limit, Way::Throttle] {
+                reaches(attempts::waves(), &name, way, &[0.5, 1.1, 0.999, 0.999]);
+            }
+        }
+    }
+}
+
+/// A breaker is no limit: of a server that has a fifth left, it gets a third of that, as it is closed or open. With a limit
+/// behind it all is used; and either is well again when the server is.
+#[test]
+fn s3_of_a_server_that_has_less_to_give_something_is_left() {
+    for (times, breaker) in [(1.5, 0.9), (2.0, 0.6), (5.0, 0.3)] {
+        let name = format!("S3 {times} times slower");
+        reaches(attempts::weaknesses(), &name, Way::Breaker, &[breaker, 3.0, 0.999, 0.999]);
+        for way in [Way::Limit, Way::Throttle] {
+            reaches(attempts::weaknesses(), &name, way, &[0.98, 0.5, 0.999, 0.999]);
+        }
+    }
+}
+
 #[test]
 fn s3c_a_cache_that_is_emptied_does_not_drown_the_database() {
     for way in [Way::Limit, Way::Throttle] {
@@ -87,6 +115,15 @@ fn s5_full_jitter_does_what_the_article_says() {
 fn s6_calls_that_fail_by_chance_are_mended() {
     reaches(attempts::chances(), "S6 1 %, 100 clients", Way::Budget, &[1.02, 0.999]);
     reaches(attempts::chances(), "S6 10 %, 1000 clients", Way::Budget, &[1.12, 0.96]);
+}
+
+/// At half of the calls a breaker is open by default. One that is told to wait until next to nothing works leaves what does,
+/// and is as quick about a stall.
+#[test]
+fn s6_half_of_the_answers_are_better_than_none_if_that_is_said() {
+    reaches(attempts::chances(), "S6 50 %, 1 clients", Way::PatientBreaker, &[1.1, 0.5]);
+    reaches(attempts::chances(), "S6 50 %, 100 clients", Way::PatientBreaker, &[1.1, 0.5]);
+    reaches(attempts::stalls(), "S3", Way::PatientBreaker, &[1.5, 1.1, 0.1, 0.999, 0.999]);
 }
 
 #[test]

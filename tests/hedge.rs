@@ -394,6 +394,49 @@ async fn nothing_is_sent_while_anything_is_wrong() {
     assert_eq!((told(), layer.counts().sent), (vec![], 1));
 }
 
+/// A container that has used up its share of the processor, a machine that swaps: all timers fire at once and late, and the
+/// answers that came meanwhile have not been looked at.
+#[tokio::test(start_paused = true)]
+async fn a_pause_of_our_own_is_nobodys_slowness() {
+    let layer = Hedge::builder("pause").build().unwrap();
+    let service = layer.layer(tower::service_fn(|()| async {
+        tokio::time::sleep(ms(5)).await;
+        tokio::time::sleep(ms(5)).await;
+        Ok::<_, BoxError>(())
+    }));
+    for _ in 0..300 {
+        service.clone().oneshot(()).await.unwrap();
+    }
+    let (delay, sent) = (layer.delay().unwrap(), layer.counts().sent);
+    for _ in 0..20 {
+        let calls = (0..50).map(|_| service.clone().oneshot(()));
+        let pause = async {
+            tokio::time::sleep(ms(3)).await;
+            tokio::time::advance(ms(100)).await;
+        };
+        let (answers, ()) = tokio::join!(futures_util::future::join_all(calls), pause);
+        assert!(answers.iter().all(Result::is_ok));
+    }
+    assert!(layer.delay().unwrap() <= delay + ms(1), "{delay:?} became {:?}", layer.delay());
+    assert_eq!(layer.counts().sent, sent);
+}
+
+/// It is excused once. What is still not answered after as long again is hedged.
+#[tokio::test(start_paused = true)]
+async fn after_a_pause_of_our_own_what_is_slow_is_hedged_all_the_same() {
+    let layer = Hedge::builder("pause").fixed_delay(ms(10)).extra(1).budget(rich()).build().unwrap();
+    let script = Script::new([Do::Never, Do::Ok(5)]);
+    let (started, service) = (Instant::now(), layer.layer(script));
+    let pause = async {
+        tokio::time::sleep(ms(3)).await;
+        tokio::time::advance(ms(100)).await;
+    };
+    let (answer, ()) = tokio::join!(service.oneshot(()), pause);
+    assert_eq!(answer.unwrap(), 2);
+    let took = Instant::now().since(started);
+    assert!((ms(118)..=ms(120)).contains(&took), "{took:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn when_calls_pile_up_nothing_is_sent() {
     let told = reasons("crowd");

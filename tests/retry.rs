@@ -453,3 +453,50 @@ async fn defect_109_so_many_tokens_are_so_many_retries_however_they_wait() {
         assert!(budget.extra().is_err());
     }
 }
+
+/// An error with a place for the mark.
+#[derive(Debug, Default, PartialEq)]
+struct Marked {
+    rejected: Option<Rejected>,
+    exhausted: Option<cofferdam::retry::Exhausted>,
+}
+
+impl Carries for Marked {
+    fn carry(rejected: Rejected) -> Self {
+        Self { rejected: Some(rejected), exhausted: None }
+    }
+
+    fn carried(&self) -> Option<&Rejected> {
+        self.rejected.as_ref()
+    }
+
+    fn exhaust(&mut self, exhausted: cofferdam::retry::Exhausted) {
+        self.exhausted = Some(exhausted);
+    }
+
+    fn exhausted(&self) -> Option<&cofferdam::retry::Exhausted> {
+        self.exhausted.as_ref()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plain_error_that_was_given_up_is_left_by_retries_further_out() {
+    let calls = Arc::new(AtomicU32::new(0));
+    let retry = || Retry::builder("layer").attempts(2).backoff(every(ms(10))).build().unwrap();
+    let count = Arc::clone(&calls);
+    let marked = retry().layer(retry().layer(service_fn(move |()| {
+        count.fetch_add(1, Ordering::SeqCst);
+        std::future::ready(Err::<(), _>(Marked::default()))
+    })));
+    let exhausted = marked.oneshot(()).await.unwrap_err().exhausted.unwrap();
+    assert_eq!((exhausted.attempts, exhausted.why, calls.swap(0, Ordering::SeqCst)), (2, GivenUp::Attempts, 2));
+
+    // One without a place for it is made again: two times two calls, but for the budget's three failures in a row.
+    let count = Arc::clone(&calls);
+    let unmarked = retry().layer(retry().layer(service_fn(move |()| {
+        count.fetch_add(1, Ordering::SeqCst);
+        std::future::ready(Err::<(), BoxError>("no".into()))
+    })));
+    assert!(unmarked.oneshot(()).await.is_err());
+    assert_eq!(calls.load(Ordering::SeqCst), 3);
+}

@@ -13,9 +13,11 @@ mod lab;
 
 use std::{env, ops::Range};
 
+use cofferdam::{Hedge, HedgeLayer};
 use criterion::Criterion;
 use lab::{
     Experiment, Stack, Way, attempts, contention,
+    fanout::{self, Phase},
     scenarios::{self, Scenario},
     stampede,
 };
@@ -69,11 +71,13 @@ fn table(part: Option<&str>, all: bool) {
 /// Those in which calls are sent again: beside other ways to do that with `all`.
 fn attempts(part: Option<&str>, all: bool) {
     let stalls = [Way::Breaker, Way::Limit, Way::Throttle, Way::Always, Way::Tower, Way::Budget];
-    let failures = [Way::Budget, Way::Breaker, Way::Always, Way::Tower];
+    let failures = [Way::Budget, Way::Breaker, Way::PatientBreaker, Way::Always, Way::Tower];
     let stampedes = [Way::Limit, Way::Throttle, Way::Breaker, Way::Always, Way::Tower, Way::Budget];
     let layers = [Way::Layers, Way::LayersPlain, Way::LayersUnmarked, Way::LayersAlways];
-    let groups: [(&[Way], _); 6] = [
+    let groups: [(&[Way], _); 8] = [
         (&stalls, attempts::stalls()),
+        (&stalls, attempts::waves()),
+        (&stalls, attempts::weaknesses()),
         (&stampedes, stampede::stampedes()),
         (&failures, attempts::chances()),
         (&failures, attempts::steps()),
@@ -90,6 +94,61 @@ fn attempts(part: Option<&str>, all: bool) {
     if part.is_none_or(|part| "S5".contains(part)) {
         contention(all);
     }
+    if part.is_none_or(|part| "S2".contains(part)) {
+        fan_outs(all);
+    }
+    if part.is_none_or(|part| "S2b".contains(part)) {
+        slow_servers(all);
+    }
+}
+
+fn hedge() -> HedgeLayer {
+    Hedge::builder("leaves").build().expect("the defaults are valid")
+}
+
+/// Those that wait for the slowest of many leaves.
+fn fan_outs(all: bool) {
+    for leaves in [100, 20] {
+        for hedged in &[true, false][..if all { 2 } else { 1 }] {
+            let runs = seeds().map(|seed| fanout::s2(hedged.then(hedge), leaves, 20_000, seed));
+            let mut runs: Vec<_> = runs.collect();
+            let mut time = |share| {
+                let times = runs.iter_mut().map(|run| fanout::quantile(&mut run.times, share));
+                times.max().unwrap_or_default().as_secs_f64() * 1e3
+            };
+            let figures = vec![("p50 ms", time(0.5)), ("p99 ms", time(0.99)), ("p99.9 ms", time(0.999))];
+            let calls = ("calls", runs.iter().map(|run| run.load).fold(0.0, f64::max));
+            print_row(&format!("S2, {leaves} leaves"), way(*hedged), [figures, vec![calls]].concat());
+        }
+    }
+}
+
+/// A server that becomes slow while calls to it are hedged. What is served in time is only as good as without.
+fn slow_servers(all: bool) {
+    for load in [0.25, 0.4, 0.6, 0.75, 0.9, 0.98] {
+        for slower in [1.5, 10.0, 50.0] {
+            for hedged in &[true, false][..if all { 2 } else { 1 }] {
+                let runs: Vec<_> = seeds().map(|seed| fanout::s2b(hedged.then(hedge), load, slower, seed)).collect();
+                let worst = |phase: usize, read: fn(&Phase) -> f64, worse: fn(f64, f64) -> f64| {
+                    runs.iter().map(|phases| read(&phases[phase])).reduce(worse).unwrap_or(f64::NAN)
+                };
+                let p999 = |phase: &Phase| fanout::quantile(&mut phase.times.clone(), 0.999).as_secs_f64() * 1e3;
+                let most_calls = (0..3).map(|phase| worst(phase, |phase| phase.load, f64::max)).fold(0.0, f64::max);
+                let figures = vec![
+                    ("ok before", worst(0, |phase| phase.ok, f64::min)),
+                    ("meanwhile", worst(1, |phase| phase.ok, f64::min)),
+                    ("after", worst(2, |phase| phase.ok, f64::min)),
+                    ("p99.9 ms before", worst(0, p999, f64::max)),
+                    ("calls", most_calls),
+                ];
+                print_row(&format!("S2b {load}, {slower} times slower"), way(*hedged), figures);
+            }
+        }
+    }
+}
+
+fn way(hedged: bool) -> String {
+    if hedged { "Hedge" } else { "Nothing" }.to_owned()
 }
 
 /// Clients that all change one row.
@@ -109,7 +168,7 @@ fn print(scenario: &Scenario, stack: Stack) {
 }
 
 fn print_row(name: &str, stack: String, figures: Vec<(&str, f64)>) {
-    print!("{name:24} {stack:14}");
+    print!("{name:26} {stack:14}");
     for (name, figure) in figures {
         print!("  {name} {figure:.3}");
     }

@@ -14,6 +14,10 @@ use crate::{CAPACITY, LOAD, client::Client, server::Server};
 /// For how long somebody waits for an answer: as long as four attempts may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A request that the machine did not get to for so long is not sent any more. All of a pause would come at once, and nobody
+/// meant that.
+const LATE: Duration = Duration::from_millis(100);
+
 /// When the stall begins and ends, and when all ends.
 pub(crate) struct Phases {
     pub(crate) stall: Duration,
@@ -21,10 +25,12 @@ pub(crate) struct Phases {
     pub(crate) end: Duration,
 }
 
-/// When each request was due and whether it had a good answer; and when calls came to the server.
+/// When each request was due and whether it had a good answer; when calls came to the server; and how many requests were not
+/// sent, as the machine had other things to do.
 pub(crate) struct Log {
     pub(crate) sent: Vec<(Duration, bool)>,
     pub(crate) calls: Vec<Duration>,
+    pub(crate) missed: usize,
 }
 
 impl Log {
@@ -38,6 +44,11 @@ impl Log {
         self.calls.len() as f64 / self.sent.len().max(1) as f64
     }
 
+    /// The share of the requests that were not sent.
+    pub(crate) fn missed(&self) -> f64 {
+        self.missed as f64 / (self.missed + self.sent.len()).max(1) as f64
+    }
+
     /// How long after the stall all was well again: until the first two seconds of which 95 % had a good answer.
     pub(crate) fn recovery(&self, phases: &Phases) -> Option<Duration> {
         let (step, well) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -49,7 +60,7 @@ impl Log {
 /// Sends every request as it is due, and waits for the last answer.
 pub(crate) async fn run(server: &Server, client: Client, phases: &Phases) -> Log {
     let (start, mut due, mut sent) = (Instant::now(), Duration::ZERO, JoinSet::new());
-    let mut dice: u64 = 0x00C0_FFEE;
+    let (mut missed, mut dice) = (0, 0x00C0_FFEE_u64);
     while due < phases.end {
         // Xorshift, by Marsaglia: the same for both clients.
         dice ^= dice << 13;
@@ -58,13 +69,24 @@ pub(crate) async fn run(server: &Server, client: Client, phases: &Phases) -> Log
         let chance = (dice >> 11) as f64 / (1_u64 << 53) as f64;
         due += Duration::from_secs_f64(-(1.0 - chance).ln() / (LOAD * CAPACITY));
         sleep(due.saturating_sub(Instant::now().since(start))).await;
-        server.stall((phases.stall..phases.healed).contains(&due));
+        if Instant::now().since(start) > due + LATE {
+            missed += 1;
+            continue;
+        }
         let client = client.clone();
         sent.spawn(async move { (due, matches!(timeout(PATIENCE, client.oneshot(())).await, Ok(Ok(true)))) });
     }
     let sent = sent.join_all().await;
     let calls = server.calls().into_iter().map(|call| call.since(start)).collect();
-    Log { sent, calls }
+    Log { sent, calls, missed }
+}
+
+/// Lets both servers stall when it is time, by the clock and whatever the clients do.
+pub(crate) async fn stall(servers: [&Server; 2], phases: &Phases) {
+    sleep(phases.stall).await;
+    servers.iter().for_each(|server| server.stall(true));
+    sleep(phases.healed - phases.stall).await;
+    servers.iter().for_each(|server| server.stall(false));
 }
 
 /// What can be seen while it goes on, on standard error: standard output is for results.

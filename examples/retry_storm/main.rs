@@ -1,7 +1,7 @@
 //! A server stalls for some seconds. Who sends again what failed, as most do, keeps it down for ever after; a client of this
 //! crate has all its answers back within a second and a half.
 //!
-//! Two servers of four workers that take 20 ms, over HTTP, each with a client of its own that asks as often as seven tenths
+//! Two servers of two workers that take 20 ms, over HTTP, each with a client of its own that asks as often as seven tenths
 //! of them can answer. Either sends a request up to four times, with full jitter, and gives an attempt a second. One client is
 //! a loop around Hyper; the other has a retry, a breaker and a timeout, with nothing else set.
 //!
@@ -10,6 +10,8 @@
 //! cargo run --release --example retry_storm -- --quick # within 15 seconds
 //! ```
 
+#[path = "../chart/mod.rs"]
+mod chart;
 mod client;
 mod load;
 mod plot;
@@ -46,10 +48,11 @@ async fn main() -> Result<ExitCode, BoxError> {
     let phases = Phases { stall, healed, end };
 
     let servers = [Server::start().await?, Server::start().await?];
-    let (plain, contained, ()) = tokio::join!(
+    let (plain, contained, (), ()) = tokio::join!(
         load::run(&servers[0], client::plain(servers[0].uri()), &phases),
         load::run(&servers[1], client::contained(servers[1].uri())?, &phases),
         load::progress([&servers[0], &servers[1]], &phases),
+        load::stall([&servers[0], &servers[1]], &phases),
     );
 
     fs::create_dir_all("target")?;
@@ -63,6 +66,12 @@ async fn main() -> Result<ExitCode, BoxError> {
     let [(_, plain), (_, contained)] = figures;
     let passed = contained.is_contained() && !plain.is_contained();
     println!("{}; the plot is target/retry_storm.svg", if passed { "contained" } else { "NOT CONTAINED" });
+    if contained.missed_pct > 1.0 {
+        println!(
+            "The machine was busy: {:.1} % of the requests could not be sent in time, and what is said may be about it.",
+            contained.missed_pct
+        );
+    }
     if given("--json") {
         println!("{}", json!({ "plain": plain.json(), "contained": contained.json() }));
     }
@@ -75,6 +84,8 @@ struct Figures {
     calls_per_request: f64,
     /// Of what was due in the last quarter of the time after the stall.
     answered_pct: f64,
+    /// Not sent, as the machine was busy.
+    missed_pct: f64,
 }
 
 impl Figures {
@@ -84,6 +95,7 @@ impl Figures {
             recovery_s: log.recovery(phases).map(|recovery| recovery.as_secs_f64()),
             calls_per_request: log.calls_per_request(),
             answered_pct: 100.0 * log.success(last, phases.end),
+            missed_pct: 100.0 * log.missed(),
         }
     }
 
@@ -97,6 +109,7 @@ impl Figures {
             "recovery_s": self.recovery_s,
             "calls_per_request": self.calls_per_request,
             "answered_pct": self.answered_pct,
+            "missed_pct": self.missed_pct,
         })
     }
 }

@@ -17,7 +17,8 @@ use tokio::{
     time::sleep,
 };
 
-pub(crate) const WORKERS: usize = 4;
+/// So few that even a storm needs no more than a thousand files at a time: few systems allow more without being asked.
+pub(crate) const WORKERS: usize = 2;
 const WORK: Duration = Duration::from_millis(20);
 
 type Job = oneshot::Sender<()>;

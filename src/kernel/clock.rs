@@ -138,6 +138,12 @@ pub(crate) fn now() -> Instant {
     exact()
 }
 
+/// How long ago a timer was due. One that fires that late says that this process has not run meanwhile.
+pub(crate) fn overdue(timer: &tokio::time::Sleep) -> Duration {
+    #[allow(clippy::disallowed_methods)] // the clock of timers, whatever ours is
+    tokio::time::Instant::now().saturating_duration_since(timer.deadline())
+}
+
 /// Reads the clock to a tick, at a sixth of the cost: it may differ from [`now`] by that much, and by no more, as both
 /// are the same clock of the system.
 #[cfg(all(target_os = "linux", not(feature = "test-util")))]

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use super::{Policy, Reading, Rejected, Ticket};
+use super::{Policy, Reading, Rejected, Ticket, attempts::Exhausted};
 
 /// What the answers of a service mean: how one is read, when its call ends, and how a rejection is worded.
 ///
@@ -76,6 +76,17 @@ pub trait Carries: Sized {
 
     /// The rejection that this error carries, if it does.
     fn carried(&self) -> Option<&Rejected>;
+
+    /// Notes in the error of a call that no further attempt was made, so that [`exhausted`](Self::exhausted) finds it and
+    /// retries further out leave it. Default: there is no place for it, as in `BoxError`, and they may try again.
+    fn exhaust(&mut self, exhausted: Exhausted) {
+        let _ = exhausted;
+    }
+
+    /// What [`exhaust`](Self::exhaust) has noted. Default: nothing.
+    fn exhausted(&self) -> Option<&Exhausted> {
+        None
+    }
 }
 
 impl Carries for Rejected {

@@ -12,6 +12,7 @@ use tower_service::Service;
 
 use super::{
     Learner,
+    age::Age,
     plan::Plan,
     slots::{MOST, Slots},
 };
@@ -58,21 +59,6 @@ impl Drop for Held {
     fn drop(&mut self) {
         self.leave();
     }
-}
-
-/// What is known of how long the original takes.
-#[derive(Clone, Copy, Debug)]
-enum Age {
-    /// Nothing is to be learned of this call, or it has been.
-    Settled,
-    /// Nobody has waited for it yet.
-    Fresh,
-    /// It is waited for since then, and no delay was known to compare it with.
-    Untimed(Instant),
-    /// It is younger than that.
-    Below(Duration),
-    /// It reached the delay, and a hedge was sent or not.
-    Reached,
 }
 
 /// An attempt that was made.
@@ -215,10 +201,20 @@ where
     #[cold]
     fn take_turn(&mut self, cx: &mut Context<'_>) {
         let Some(delay) = self.held.plan.delay() else { return self.timer.set(None) };
-        if let Age::Below(before) = *self.age {
+        if let Age::Below(before) = *self.age
+            && let Some(overdue) = self.overdue(before)
+        {
+            // We were late, and not the call: what has come meanwhile may not have been looked at yet.
+            *self.age = Age::Excused(before);
+            return self.set_timer(overdue + before);
+        }
+        if let Age::Below(before) | Age::Excused(before) = *self.age {
             // Others have taken long meanwhile, so it is not old any more.
             if delay >= before + TICK {
-                *self.age = Age::Below(delay);
+                *self.age = match *self.age {
+                    Age::Excused(_) => Age::Excused(delay),
+                    _ => Age::Below(delay),
+                };
                 return self.set_timer(delay - before);
             }
             self.learn(|learner| learner.late());
@@ -234,6 +230,12 @@ where
         } else {
             self.timer.set(None);
         }
+    }
+
+    /// By how much the timer was late, if that is more than half of what it was set to.
+    fn overdue(&mut self, before: Duration) -> Option<Duration> {
+        let overdue = self.timer.as_mut().as_pin_mut().map(|timer| clock::overdue(&timer))?;
+        (overdue > (before / 2).max(2 * TICK)).then_some(overdue)
     }
 
     fn set_timer(&mut self, after: Duration) {
@@ -358,7 +360,7 @@ where
                 self.learn(|learner| if learner.calls() == 0 { learner.seen(took) } else { learner.in_time() });
             }
             Age::Untimed(since) => self.learn(|learner| learner.seen(clock::now().since(since))),
-            Age::Below(_) => self.learn(Learner::in_time),
+            Age::Below(_) | Age::Excused(_) => self.learn(Learner::in_time),
             Age::Reached if sent && index == 0 => self.learn(Learner::lost),
             Age::Reached if sent => self.learn(Learner::won),
             Age::Reached | Age::Settled => {}

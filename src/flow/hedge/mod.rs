@@ -37,7 +37,8 @@
 //! ```
 //!
 //! **The delay is learned** from what calls take while nothing is wrong, or [fixed](Builder::fixed_delay): see [`Learner`].
-//! Nothing is sent before 50 calls were seen.
+//! Nothing is sent before 50 calls were seen. A timer that fires late by more than half of the delay says that this process did not
+//! run meanwhile, and nothing of the call: it is waited for once more as long.
 //!
 //! **An attempt is sent** when those before it are as old as the delay, or at once when one of them has failed; never more
 //! than [so many](Builder::extra). And only if all of this holds:
@@ -70,6 +71,7 @@
 //! and counted by itself. A guard sees the loser as a call whose caller left. It registers a timer when a call has to wait,
 //! and only then needs a tokio runtime.
 
+mod age;
 mod config;
 mod crowd;
 mod future;

@@ -78,7 +78,7 @@ where
     #[inline(always)]
     fn call(&mut self, request: Request) -> Self::Future {
         // The time is read for those only who ask for it.
-        let asked = self.plan.total.is_some() || event::anybody();
+        let asked = self.plan.total().is_some() || event::anybody();
         let started = if asked { clock::coarse() } else { Instant::ORIGIN };
         let (attempt, deadline) = (self.how.deadline.attempt(&request), self.how.deadline.read(&request));
         let (request, kept) = if self.plan.attempts() == 1 || attempt.is_extra() {

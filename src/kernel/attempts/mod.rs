@@ -33,7 +33,7 @@ pub trait AttemptProtocol<Response, Error>: Clone {
 /// Marks the answer of a call of which no further attempt was made, though one might have mended it. Retries further out
 /// do not try again either.
 ///
-/// Plain answers have no place for it.
+/// Over HTTP it is in the extensions of the response; a plain error keeps it if it has a place: see [`Carries::exhaust`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exhausted {
@@ -55,9 +55,13 @@ impl<T, E: Carries, C: Classify<T, E> + Clone> AttemptProtocol<T, E> for Plain<C
         Protocol::read(self, answer)
     }
 
-    fn is_final(&self, _: Result<&T, &E>) -> bool {
-        false
+    fn is_final(&self, answer: Result<&T, &E>) -> bool {
+        answer.err().and_then(E::exhausted).is_some()
     }
 
-    fn mark(&self, _: &mut Result<T, E>, _: Exhausted) {}
+    fn mark(&self, answer: &mut Result<T, E>, exhausted: Exhausted) {
+        if let Err(error) = answer {
+            error.exhaust(exhausted);
+        }
+    }
 }

@@ -127,6 +127,9 @@ pub(super) struct Machine {
 /// Opening again sooner than this after closing, a breaker is still in the same outage.
 const STABLE: Duration = Duration::from_secs(10);
 
+/// By which share the first open time of an outage may be shorter, if there is to be any jitter.
+const FIRST_JITTER: f64 = 0.5;
+
 /// So that a probe's number fits into a token. There are never that many out at once.
 const LAST_PROBE: u32 = (1 << 21) - 1;
 
@@ -313,11 +316,16 @@ impl Trial {
 }
 
 impl Settings {
-    /// The open time after so many openings before it: `open_time * growth^n`, capped, then shortened by the jitter.
+    /// The open time after so many openings before it: `open_time * growth^n`, capped, then shortened by the jitter. The first
+    /// may be half as long: all clients see an outage begin in the same moment, and go on from there each at its own pace.
     fn nth_open_time(&self, openings: u32, chance: f64) -> Duration {
         let exponent = i32::try_from(openings).unwrap_or(i32::MAX);
         let grown = self.open_time.as_secs_f64() * self.open_time_growth.powi(exponent);
         let capped = grown.min(self.open_time_max.as_secs_f64());
-        Duration::from_secs_f64(capped * (1.0 - self.open_time_jitter.get() * chance))
+        let jitter = match self.open_time_jitter.get() {
+            jitter if openings == 0 && jitter > 0.0 => jitter.max(FIRST_JITTER),
+            jitter => jitter,
+        };
+        Duration::from_secs_f64(capped * (1.0 - jitter * chance))
     }
 }

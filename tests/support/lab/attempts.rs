@@ -121,6 +121,58 @@ pub fn stalls() -> Vec<Trial> {
     all
 }
 
+/// When the trouble of a wave or a weak server is over.
+fn end_of_wave(experiment: &Experiment) -> f64 {
+    experiment.load.last().map_or(TRIGGER, |(from, _)| *from)
+}
+
+const WAVE: [Figure; 4] = [
+    most("recovery s", |report, experiment| report.recovery(end_of_wave(experiment))),
+    most("calls", |report, experiment| report.calls_per_request(0.0, experiment.seconds - 6.0)),
+    least("before", |report, _| report.success(None, 0.0, TRIGGER - 1.0)),
+    least("last 20 s", |report, experiment| report.success(None, experiment.seconds - 26.0, experiment.seconds - 6.0)),
+];
+
+/// So many requests come at once, in a fifth of a second: as after a pause of whoever sends them.
+pub fn waves() -> Vec<Trial> {
+    const WIDTH: f64 = 0.2;
+    let each = [0.7, 0.93].into_iter().flat_map(|load| [100.0, 300.0, 600.0, 1_500.0].map(|size| (load, size)));
+    each.map(|(load, size)| {
+        let make = move |seed| {
+            let usual = 300.0 * load;
+            let load = vec![(0.0, usual), (TRIGGER, usual + size / WIDTH), (TRIGGER + WIDTH, usual)];
+            Experiment { load, changes: Vec::new(), ..stall(0.7, 10.0, 1, seed) }
+        };
+        Trial::new(format!("S3 wave of {size}, load {load}"), make, &WAVE)
+    })
+    .collect()
+}
+
+/// For 20 seconds the server has so many times less to give.
+pub fn weaknesses() -> Vec<Trial> {
+    const LENGTH: f64 = 20.0;
+    const FIGURES: [Figure; 4] = [
+        least("of what is left", |report, experiment| {
+            let Change::Slower(times) = experiment.changes[0].1 else { return f64::NAN };
+            report.goodput(TRIGGER, TRIGGER + LENGTH) * times
+        }),
+        most("recovery s", |report, experiment| report.recovery(end_of_stall(experiment))),
+        least("before", |report, _| report.success(None, 0.0, TRIGGER - 1.0)),
+        least("last 15 s", |report, experiment| {
+            report.success(None, experiment.seconds - 21.0, experiment.seconds - 6.0)
+        }),
+    ];
+    let one = |times: f64| {
+        let make = move |seed| {
+            let changes = [(TRIGGER, times), (TRIGGER + LENGTH, 1.0)];
+            let changes = changes.map(|(at, times)| (at, Change::Slower(times))).to_vec();
+            Experiment { changes, ..stall(0.7, LENGTH, 1, seed) }
+        };
+        Trial::new(format!("S3 {times} times slower"), make, &FIGURES)
+    };
+    [1.5, 2.0, 3.0, 5.0, 10.0].map(one).into()
+}
+
 /// A thousand requests a second that find a server which is quick, and of which that share fails from then on.
 fn failing(share: f64, from: f64, clients: usize, seed: u64) -> Experiment {
     let machine = Machine { workers: 1000, mean: 0.01, ..stall(0.7, 10.0, 1, seed).machine };

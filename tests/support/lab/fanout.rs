@@ -51,9 +51,8 @@ fn leaf(random: &mut Random) -> f64 {
     short * f64::powf(long / short, way)
 }
 
-/// S2: so many fan-outs, each to a hundred leaves, 20 in a second.
-pub fn s2(hedge: Option<HedgeLayer>, fan_outs: usize, seed: u64) -> Fanned {
-    const LEAVES: usize = 100;
+/// S2: so many fan-outs, each to so many leaves, 20 in a second.
+pub fn s2(hedge: Option<HedgeLayer>, leaves: usize, fan_outs: usize, seed: u64) -> Fanned {
     run(async move {
         let random = Rc::new(RefCell::new(Random::new(seed)));
         let calls = Rc::new(RefCell::new(0_usize));
@@ -78,14 +77,14 @@ pub fn s2(hedge: Option<HedgeLayer>, fan_outs: usize, seed: u64) -> Fanned {
             running.push(spawn_local(async move {
                 let began = Instant::now();
                 match hedge {
-                    Some(hedge) => drop(join_all((0..LEAVES).map(|_| hedge.layer(leaf.clone()).oneshot(()))).await),
-                    None => drop(join_all((0..LEAVES).map(|_| leaf.clone().oneshot(()))).await),
+                    Some(hedge) => drop(join_all((0..leaves).map(|_| hedge.layer(leaf.clone()).oneshot(()))).await),
+                    None => drop(join_all((0..leaves).map(|_| leaf.clone().oneshot(()))).await),
                 }
                 times.borrow_mut().push(since(began));
             }));
         }
         join_all(running).await;
-        let load = *calls.borrow() as f64 / (fan_outs * LEAVES) as f64;
+        let load = *calls.borrow() as f64 / (fan_outs * leaves) as f64;
         Fanned { times: times.take(), load }
     })
 }
@@ -109,9 +108,9 @@ struct Tally {
 }
 
 /// S2b: a server of 40 workers and one line, of which 1 % of the calls take 200 ms and the others 8 ms, at such a share of
-/// its capacity; from the 20th to the 40th second all of them take half as long again. What nobody waits for any more is
+/// its capacity; from the 20th to the 40th second all of them take so many times as long. What nobody waits for any more is
 /// done all the same. The phases are before, meanwhile and after.
-pub fn s2b(hedge: Option<HedgeLayer>, load: f64, seed: u64) -> [Phase; 3] {
+pub fn s2b(hedge: Option<HedgeLayer>, load: f64, slower: f64, seed: u64) -> [Phase; 3] {
     const MEAN: f64 = 0.99 * 0.008 + 0.01 * 0.2;
     let phase = |at: Duration| ((at.as_secs_f64() / 20.0) as usize).min(2);
     run(async move {
@@ -123,7 +122,7 @@ pub fn s2b(hedge: Option<HedgeLayer>, load: f64, seed: u64) -> [Phase; 3] {
             let now = phase(since(start));
             served.borrow_mut()[now].served += 1;
             let slow = draw.borrow_mut().uniform() < 0.01;
-            let took = if slow { 0.2 } else { 0.008 } * if now == 1 { 1.5 } else { 1.0 };
+            let took = if slow { 0.2 } else { 0.008 } * if now == 1 { slower } else { 1.0 };
             let (done, answer) = oneshot::channel();
             let workers = Arc::clone(&workers);
             spawn_local(async move {

@@ -7,6 +7,7 @@
 mod ask;
 pub mod attempts;
 pub mod contention;
+pub mod fanout;
 mod random;
 mod report;
 mod retrying;
