@@ -104,6 +104,7 @@ pub use policy::{
     breaker::{self, CircuitBreaker, State as BreakerState},
     bulkhead::{self, Bulkhead},
     limit::{self, AdaptiveLimit},
+    pool::{self, Pool, Share as PoolShare, State as PoolState},
     shed::{self, LoadShed},
     throttle::{self, AdaptiveThrottle, State as ThrottleState},
 };

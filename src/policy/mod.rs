@@ -3,6 +3,7 @@
 pub mod breaker;
 pub mod bulkhead;
 pub mod limit;
+pub mod pool;
 #[cfg(feature = "rate-limit")]
 pub mod rate;
 pub mod shed;

@@ -3,6 +3,7 @@
 //! Callers come at random and do not wait for each other. Each gives up when its time is over. What it was told by then
 //! counts: a good answer in time, and nothing else.
 
+pub mod front;
 mod random;
 mod report;
 pub mod scenarios;
