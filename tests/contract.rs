@@ -12,8 +12,8 @@ use std::{
 };
 
 use cofferdam::{
-    Admit, BoxError, BreakerState, Bulkhead, CircuitBreaker, Failed, Fallback, Guard, Keyed, Policy, Rejected, Retry,
-    Shadow, Timeout, bulkhead::Queue, guard, keyed::ByValue, retry::Repeat,
+    Admit, BoxError, BreakerState, Bulkhead, CircuitBreaker, Failed, Fallback, Guard, Keyed, Policy, Pool, PoolShare,
+    Rejected, Retry, Shadow, Timeout, bulkhead::Queue, guard, keyed::ByValue, retry::Repeat,
 };
 use support::{Ask, Asks, CountingWaker, Kind, Probe, Script, poll, poll_with, settled};
 use tower::{
@@ -80,6 +80,7 @@ impl<B, E> Readable<E> for http::Response<B> {
 enum Slots {
     Plain(Bulkhead),
     Queued(Bulkhead<Queue>),
+    Pool(Pool),
 }
 
 impl Slots {
@@ -87,12 +88,13 @@ impl Slots {
         match self {
             Self::Plain(slots) => slots.in_flight(),
             Self::Queued(slots) => slots.in_flight(),
+            Self::Pool(pool) => pool.in_use(),
         }
     }
 
     fn waiting(&self) -> usize {
         match self {
-            Self::Plain(_) => 0,
+            Self::Plain(_) | Self::Pool(_) => 0,
             Self::Queued(slots) => slots.waiting(),
         }
     }
@@ -252,6 +254,16 @@ fn with_breaker<L>(layer: impl Fn(CircuitBreaker) -> L) -> impl Fn() -> (L, Watc
     }
 }
 
+/// What a pool's share has in use is not a limit: it rejects nobody here.
+fn with_share<L>(layer: impl Fn(CircuitBreaker, PoolShare) -> L) -> impl Fn() -> (L, Watch) {
+    move || {
+        let (breaker, pool) = (breaker(), Pool::builder("contract").slots(LIMIT).build().unwrap());
+        let share = pool.share("contract").unwrap();
+        let watch = Watch { slots: Some(Slots::Pool(pool)), limits: false, ..Watch::breaker(&breaker) };
+        (layer(breaker, share), watch)
+    }
+}
+
 fn with_both<L>(layer: impl Fn(CircuitBreaker, Bulkhead) -> L) -> impl Fn() -> (L, Watch) {
     move || {
         let (breaker, slots) = (breaker(), bulkhead());
@@ -284,6 +296,7 @@ fn plain_layers<P: Property>() {
     run::<P, Asks, _>("breaker", with_breaker(|breaker| breaker.layer()));
     run::<P, Asks, _>("bulkhead", with_slots(|slots| slots.layer()));
     run::<P, Asks, _>("weighted bulkhead", with_slots(|slots| slots.weighted(|_: &Ask| 1).layer()));
+    run::<P, Asks, _>("share of a pool", with_share(|breaker, share| guard((share, breaker))));
     run::<P, Asks, _>("classified", with_breaker(|breaker| breaker.layer().classify(by_result)));
 
     // Policies composed.
@@ -417,6 +430,7 @@ fn web_layers<P: Property>() {
     });
     run::<P, Web, _>("http breaker", with_breaker(|breaker| breaker.layer().http()));
     run::<P, Web, _>("http bulkhead", with_slots(|slots| slots.layer().http()));
+    run::<P, Web, _>("http share of a pool", with_share(|breaker, share| guard((share, breaker)).http()));
     run::<P, Web, _>("http fused", with_both(|breaker, slots| guard((breaker, slots)).http()));
     run::<P, Web, _>(
         "http stacked",

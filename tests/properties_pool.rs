@@ -69,7 +69,7 @@ impl Known {
             Outcome::Success => {
                 self.last_word = now;
                 self.took(took, now, may_rise);
-                if self.delay <= (2.0 * self.usual).max(0.02 / 3.0 * SECOND) {
+                if self.delay <= (1.3 * self.usual).max(0.01 * SECOND) {
                     let weight = (self.use_samples + 1.0).min(128.0);
                     self.mean_use += (f64::from(found) - self.mean_use) / weight;
                     self.use_samples += 1.0;
@@ -170,7 +170,8 @@ fn op() -> impl Strategy<Value = Op> {
     let outcomes = vec![Outcome::Success, Outcome::Failure, Outcome::Overload, Outcome::Ignored, Outcome::Abandoned];
     let outcome = move || select(outcomes.clone());
     let which = || 0..3_usize;
-    let pause = prop_oneof![8 => 0..30 * MS, 2 => 0..2_000 * MS, 1 => select(vec![9_999 * MS, 10_000 * MS, 61_000 * MS])];
+    let pause =
+        prop_oneof![8 => 0..30 * MS, 2 => 0..2_000 * MS, 1 => select(vec![9_999 * MS, 10_000 * MS, 61_000 * MS])];
     prop_oneof![
         4 => which().prop_map(Op::Call),
         3 => (which(), 0..12_usize).prop_map(|(which, calls)| Op::Calls(which, calls)),

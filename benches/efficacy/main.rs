@@ -16,6 +16,7 @@ use std::env;
 use criterion::Criterion;
 use lab::{
     Experiment, Stack,
+    front::{self, Around, Front},
     scenarios::{self, Scenario},
 };
 
@@ -27,10 +28,13 @@ fn main() {
     let smoke = given("--test") || !given("--bench");
     if smoke {
         Stack::ALL.iter().for_each(|stack| drop(Experiment { seconds: 2.0, ..Experiment::s1(2.0, 0) }.run(*stack)));
+        let brief = Front { lasts: 1.0, ..Front::s4(front::Trouble::Slower(25.0), 0) };
+        [Around::Nothing, Around::Breaker, Around::Pool].map(|around| drop(brief.run(around)));
     } else if !given("--list") {
         let words = ["table", "all"];
         let part = arguments.iter().find(|word| !word.starts_with("--") && !words.contains(&word.as_str()));
         table(part.map(String::as_str), given("all"));
+        fronts(part.map(String::as_str), given("all"));
     }
     if !given("table") {
         criterion();
@@ -53,6 +57,34 @@ fn table(part: Option<&str>, all: bool) {
             stacks.iter().for_each(|stack| print(&scenario, *stack));
         }
     }
+}
+
+/// S4: a front end and its two dependencies.
+fn fronts(part: Option<&str>, all: bool) {
+    let cells = front::matrix().into_iter().map(|front| (front.name(), front));
+    let others = front::others().into_iter().map(|(name, front)| (format!("{}, {name}", front.name()), front));
+    let arounds = if all { vec![Around::Nothing, Around::Breaker, Around::Pool] } else { vec![Around::Pool] };
+    for (name, front) in cells.chain(others).filter(|(name, _)| part.is_none_or(|part| name.contains(part))) {
+        arounds.iter().for_each(|around| print_front(&name, front, *around));
+    }
+}
+
+fn print_front(name: &str, front: Front, around: Around) {
+    let figures = front.worst(around, 0..SEEDS);
+    println!(
+        "{name:34} {:8} A lost {:.4}  A late {:.3}  B {:.3} of {:.3}: {:.3}  at once {:.3}  calls {:.2}, known {:.2}  back {:.1}  before {:.4}",
+        format!("{around:?}"),
+        figures.a_lost,
+        figures.a_late,
+        figures.b_good,
+        front.possible(),
+        figures.b_of_possible,
+        figures.b_at_once,
+        figures.calls,
+        figures.calls_once_known,
+        figures.b_back,
+        figures.lost_before,
+    );
 }
 
 fn print(scenario: &Scenario, stack: Stack) {

@@ -7,7 +7,6 @@ use crate::kernel::{
     Admit, Ended, Fresh, Immediate, Instant, Invalid, Name, Policy, Rejected, Timing, Why, clock,
     context::{DeadlineSource, NoDeadline},
     sync::Arc,
-    waiting::Usage,
 };
 
 /// At most as many calls at a time as the dependency gets done: the limit finds itself.
@@ -64,12 +63,6 @@ impl<A: Algorithm, D> AdaptiveLimit<A, D> {
     #[must_use]
     pub fn in_flight(&self) -> u32 {
         self.controller.slots.read().1
-    }
-
-    /// What the limit is and how much of it is taken, for others to read: a [`Pool`](crate::Pool) above all.
-    #[must_use]
-    pub fn usage(&self) -> Usage {
-        Usage::of(&self.controller.slots)
     }
 
     /// Changes the bounds or the patience, at once. Calls in flight go on.

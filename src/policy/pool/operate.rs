@@ -1,7 +1,10 @@
 //! A pool and its shares for operators, by name.
 
 use super::{Pool, Share};
-use crate::kernel::{Control, Invalid, Name, Setting, control::{Field, Fields}};
+use crate::kernel::{
+    Control, Invalid, Name, Setting,
+    control::{Field, Fields},
+};
 
 fn fields() -> Fields<usize> {
     Fields { names: "slots", all: vec![Field::new("slots", |slots| slots)] }

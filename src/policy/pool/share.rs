@@ -173,8 +173,7 @@ impl Share {
         // In front, the request that this is done for holds a slot already.
         let taken = taken.map_or(sum.held + 1.0, f64::from);
         let verdict = judge(own, shared.others(self.held.seat), sum, slots, taken);
-        let harms = verdict.takes_from_others
-            && (seat.is_sick(now) || verdict.is_the_largest && shared.is_late());
+        let harms = verdict.takes_from_others && (seat.is_sick(now) || verdict.is_the_largest && shared.is_late());
         if harms { Err(self.refuse(now)) } else { Ok(()) }
     }
 

@@ -25,8 +25,9 @@ const DOUBLES: f64 = 60e9;
 /// From so many times the baseline on, a dependency is taken to be sick.
 const SICK: f64 = 3.0;
 
-/// From so many times the baseline on, nothing is learned of what it needs.
-const UNWELL: f64 = 2.0;
+/// From so many times the baseline on, nothing is learned of what it needs: half as many slots again are not needed because
+/// answers take half as long again.
+const UNWELL: f64 = 1.3;
 
 /// The clock is read to a tick, and those may be as long as that.
 const TICK: f64 = 10e6;
@@ -59,12 +60,12 @@ impl Pace {
 
     /// Whether it takes so much longer than it did that it is sick, or has been silent for longer than an answer takes.
     pub(super) fn is_sick(self, silent: f64) -> bool {
-        self.is_known() && (self.delay > SICK * self.baseline.max(TICK / SICK) || silent > self.baseline.max(TICK))
+        self.is_known() && (self.delay > TICK.max(SICK * self.baseline) || silent > TICK.max(self.baseline))
     }
 
     /// Whether what it uses is what it needs.
     pub(super) fn is_well(self) -> bool {
-        self.delay <= UNWELL * self.baseline.max(TICK / SICK)
+        self.delay <= TICK.max(UNWELL * self.baseline)
     }
 }
 
@@ -153,9 +154,12 @@ pub(super) struct Verdict {
 pub(super) fn judge(own: Stake, others: impl Iterator<Item = Stake>, sum: Sum, slots: u32, taken: f64) -> Verdict {
     let scale = sum.scale(slots);
     let excess = |stake: Stake| f64::from(stake.held) / stake.guarantee;
-    let (unused, is_the_largest) = others.fold((0.0, true), |(unused, largest), other| {
-        let left = (scale * other.guarantee - f64::from(other.held)).max(0.0);
-        (unused + left, largest && excess(own) >= excess(other))
+    let alone = Verdict { takes_from_others: false, is_the_largest: true };
+    let (verdict, _) = others.fold((alone, 0.0), |(verdict, unused), other| {
+        let unused = unused + (scale * other.guarantee - f64::from(other.held)).max(0.0);
+        let takes_from_others = f64::from(slots) - taken < unused;
+        let is_the_largest = verdict.is_the_largest && excess(own) >= excess(other);
+        (Verdict { takes_from_others, is_the_largest }, unused)
     });
-    Verdict { takes_from_others: f64::from(slots) - taken < unused, is_the_largest }
+    verdict
 }

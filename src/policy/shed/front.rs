@@ -46,10 +46,6 @@ impl<A: Algorithm> Capacity for Front<A> {
         self.controller.slots.waited_for(by_somebody);
     }
 
-    fn came_in(&self, late: bool) {
-        self.controller.slots.came_in(late);
-    }
-
     fn line_length(&self) -> Option<usize> {
         let limit = f64::from(self.controller.limit());
         let (latency, throughput) = self.controller.pace();

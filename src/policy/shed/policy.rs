@@ -7,7 +7,7 @@ use crate::{
         clock,
         context::{CarriedDeadline, CarriedRank, DeadlineSource, Rank, RankSource},
         sync::{Arc, AtomicU32, Ordering},
-        waiting::{Claim, Order, Place, Room, Turned, Usage},
+        waiting::{Claim, Order, Place, Room, Turned},
     },
     policy::limit::{AdaptiveLimit, Algorithm, Begun, Controller, Knee},
 };
@@ -95,13 +95,6 @@ impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
     #[must_use]
     pub fn limit(&self) -> &AdaptiveLimit<A, D> {
         &self.limit
-    }
-
-    /// What the limit is and how much of it is taken, and whether calls wait for long, for others to read: a
-    /// [`Pool`](crate::Pool) above all.
-    #[must_use]
-    pub fn usage(&self) -> Usage {
-        self.limit.usage()
     }
 
     /// How many calls wait.

@@ -3,7 +3,7 @@
 //! Requests come at random, wait for a slot, first come, first served, and hold it for as long as a call to their dependency
 //! takes. Callers give up after a second; nobody tells the front end.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, task::Poll, time::Duration};
+use std::{cell::RefCell, ops::Range, rc::Rc, sync::Arc, task::Poll, time::Duration};
 
 use cofferdam::{
     BoxError, Bulkhead, CircuitBreaker, Criticality, Deadline, Policy, Pool, TaskKey, Timeout, guard, waiting::Order,
@@ -51,8 +51,8 @@ pub struct Front {
     pub trouble: Trouble,
     /// For how long, from the twentieth second on.
     pub lasts: f64,
-    /// How many calls B works on at a time, if not on all.
-    pub workers: Option<usize>,
+    /// How many calls A and B work on at a time, if not on all.
+    pub workers: [Option<usize>; 2],
     /// How many times as many requests for A come from 30 to 40 seconds.
     pub surge: f64,
     /// Callers who give up take their request with them.
@@ -73,7 +73,7 @@ impl Front {
             share: 0.2,
             trouble,
             lasts: 30.0,
-            workers: None,
+            workers: [None; 2],
             surge: 1.0,
             cancels: false,
             seed,
@@ -142,31 +142,27 @@ impl Front {
             let timeout = Timeout::builder(name).attempt(Duration::from_secs(1)).build().unwrap();
             let bounded = ServiceBuilder::new().layer(timeout).service(dependency.clone());
             match around {
-                Around::Nothing => client(bounded),
-                Around::Breaker => client(ServiceBuilder::new().layer(breaker.layer()).service(bounded)),
+                Around::Nothing => boxed(bounded),
+                Around::Breaker => boxed(ServiceBuilder::new().layer(breaker.layer()).service(bounded)),
                 Around::Pool | Around::PoolByNumber => {
-                    client(ServiceBuilder::new().layer(guard((share, breaker))).service(bounded))
+                    boxed(ServiceBuilder::new().layer(guard((share, breaker))).service(bounded))
                 }
             }
         });
         let serves = ServiceBuilder::new().layer(front.layer()).service(service_fn(move |to_b: bool| {
-            let ask = Ask {
-                deadline: Deadline::after(wait),
-                criticality: Criticality::Critical,
-                task: TaskKey::from_bits(0),
-                cost: 1.0,
-            };
-            clients[usize::from(to_b)](ask)
+            let (deadline, task) = (Deadline::after(wait), TaskKey::from_bits(0));
+            clients[usize::from(to_b)](Ask { deadline, criticality: Criticality::Critical, task, cost: 1.0 })
         }));
-        Rc::new(move |to_b| Box::pin(serves.clone().oneshot(to_b)))
+        boxed(serves)
     }
 }
 
-fn client<S>(service: S) -> Rc<dyn Fn(Ask) -> Call>
+fn boxed<R, S>(service: S) -> Rc<dyn Fn(R) -> Call>
 where
-    S: Service<Ask, Response = (), Error = BoxError> + Clone + 'static,
+    R: 'static,
+    S: Service<R, Response = (), Error = BoxError> + Clone + 'static,
 {
-    Rc::new(move |ask| Box::pin(service.clone().oneshot(ask)))
+    Rc::new(move |request| Box::pin(service.clone().oneshot(request)))
 }
 
 /// A or B.
@@ -184,7 +180,7 @@ struct Inner {
 
 impl Dependency {
     fn new(front: &Front, is_b: bool) -> Self {
-        let workers = front.workers.filter(|_| is_b).unwrap_or(Semaphore::MAX_PERMITS);
+        let workers = front.workers[usize::from(is_b)].unwrap_or(Semaphore::MAX_PERMITS);
         Self(Rc::new(Inner {
             front: *front,
             began: Instant::now(),
@@ -249,68 +245,101 @@ pub struct Seen {
     calls: Vec<f64>,
 }
 
+/// What is looked at. Shares are of the requests that came in the time of trouble.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figures {
+    /// Of all requests, before there was any trouble: the share that was lost.
+    pub lost_before: f64,
+    pub a_lost: f64,
+    /// Lost, or answered after more than 100 ms.
+    pub a_late: f64,
+    pub b_good: f64,
+    /// The same, as a share of what is possible where B has all the slots that A does not need.
+    pub b_of_possible: f64,
+    /// Answered within 5 ms, well or not.
+    pub b_at_once: f64,
+    /// Calls to B a second, in all the time of trouble and after its first two seconds.
+    pub calls: f64,
+    pub calls_once_known: f64,
+    /// After how many seconds B's requests go well again, and all that follow: to half a second.
+    pub b_back: f64,
+}
+
+impl Figures {
+    /// The worse of both, one by one.
+    fn worse(self, other: Self) -> Self {
+        Self {
+            lost_before: self.lost_before.max(other.lost_before),
+            a_lost: self.a_lost.max(other.a_lost),
+            a_late: self.a_late.max(other.a_late),
+            b_good: self.b_good.min(other.b_good),
+            b_of_possible: self.b_of_possible.min(other.b_of_possible),
+            b_at_once: self.b_at_once.min(other.b_at_once),
+            calls: self.calls.max(other.calls),
+            calls_once_known: self.calls_once_known.max(other.calls_once_known),
+            b_back: self.b_back.max(other.b_back),
+        }
+    }
+}
+
 impl Seen {
+    pub fn figures(&self) -> Figures {
+        let (from, to) = (BEGINS, self.front.ends());
+        let b_good = self.share(true, from, to, |asked| asked.good);
+        let lost = |to_b| self.share(to_b, 2.0, from, |asked| !asked.good);
+        Figures {
+            lost_before: lost(false).max(lost(true)),
+            a_lost: self.share(false, from, to, |asked| !asked.good),
+            a_late: self.share(false, from, to, |asked| !asked.good || asked.took > 0.1),
+            b_good,
+            b_of_possible: match self.front.possible() {
+                possible if possible > 0.0 => (b_good / possible).min(1.0),
+                _ => 1.0,
+            },
+            b_at_once: self.share(true, from, to, |asked| asked.took < 0.005),
+            calls: self.calls(from, to),
+            calls_once_known: self.calls((from + 2.0).min(to), to),
+            b_back: self.b_back(),
+        }
+    }
+
     fn share(&self, to_b: bool, from: f64, to: f64, of: impl Fn(&Asked) -> bool) -> f64 {
         let asked = || self.asked.iter().filter(|asked| asked.to_b == to_b && asked.began >= from && asked.began < to);
         asked().filter(|asked| of(asked)).count() as f64 / asked().count().max(1) as f64
     }
 
-    /// The share of A's requests that were lost between those moments.
-    pub fn lost(&self, from: f64, to: f64) -> f64 {
-        self.share(false, from, to, |asked| !asked.good)
-    }
-
-    /// The share of A's requests that were lost in the time of trouble.
-    pub fn a_lost(&self) -> f64 {
-        self.lost(BEGINS, self.front.ends())
-    }
-
-    /// The share of A's requests that took longer than 100 ms.
-    pub fn a_late(&self) -> f64 {
-        self.share(false, BEGINS, self.front.ends(), |asked| !asked.good || asked.took > 0.1)
-    }
-
-    /// The share of all requests that were lost before there was any trouble.
-    pub fn lost_before(&self) -> f64 {
-        let lost = |to_b| self.share(to_b, 2.0, BEGINS, |asked| !asked.good);
-        lost(false).max(lost(true))
-    }
-
-    /// The share of B's requests that went well in the time of trouble.
-    pub fn b_good(&self) -> f64 {
-        self.share(true, BEGINS, self.front.ends(), |asked| asked.good)
-    }
-
-    /// The same, of what was possible: as if B had all slots that A does not need.
-    pub fn b_of_possible(&self) -> f64 {
-        (self.b_good() / self.front.possible()).min(1.0)
-    }
-
-    /// The share of B's requests that were answered within 5 ms, well or not.
-    pub fn b_at_once(&self) -> f64 {
-        self.share(true, BEGINS, self.front.ends(), |asked| asked.took < 0.005)
-    }
-
-    /// Calls to B a second, between those moments.
-    pub fn calls(&self, from: f64, to: f64) -> f64 {
+    fn calls(&self, from: f64, to: f64) -> f64 {
         self.calls.iter().filter(|at| (from..to).contains(*at)).count() as f64 / (to - from)
     }
 
-    /// How long after the trouble B's requests go well again: the first half second of which 95 % of 100 do, and all that follow.
-    pub fn b_back(&self) -> f64 {
-        let ends = self.front.ends();
-        let mut back = 0.0;
-        for bucket in 0..20 {
-            let from = ends + 0.5 * f64::from(bucket);
-            if self.share(true, from, from + 0.5, |asked| asked.good) < 0.95 {
-                back = 0.5 * f64::from(bucket + 1);
-            }
-        }
-        back
+    fn b_back(&self) -> f64 {
+        let buckets = (0..20).map(f64::from);
+        let bad = buckets.filter(|bucket| {
+            let from = self.front.ends() + bucket / 2.0;
+            self.share(true, from, from + 0.5, |asked| !asked.good) > 0.05
+        });
+        bad.last().map_or(0.0, |bucket| (bucket + 1.0) / 2.0)
     }
 }
 
 impl Front {
+    /// Its figures, each the worst of these seeds.
+    pub fn worst(self, around: Around, seeds: Range<u64>) -> Figures {
+        let figures = seeds.map(|seed| Self { seed, ..self }.run(around).figures());
+        figures.reduce(Figures::worse).expect("there is a seed")
+    }
+
+    /// What it is called in tables.
+    pub fn name(&self) -> String {
+        let trouble = match self.trouble {
+            Trouble::Nothing => "well".to_owned(),
+            Trouble::Hang => "hang".to_owned(),
+            Trouble::Slower(times) => format!("{times}x"),
+            Trouble::Fail(share) => format!("{} % fail", share * 100.0),
+        };
+        format!("S4 {}/s {} % {trouble}", self.rate, self.share * 100.0)
+    }
+
     /// Which share of B's requests can go well in the time of trouble.
     pub fn possible(&self) -> f64 {
         let times = match self.trouble {
@@ -328,19 +357,40 @@ impl Front {
     }
 }
 
-/// The troubles of the matrix.
-pub const TROUBLES: [Trouble; 6] = [
-    Trouble::Hang,
-    Trouble::Slower(4.0),
-    Trouble::Slower(10.0),
-    Trouble::Slower(25.0),
-    Trouble::Slower(50.0),
-    Trouble::Fail(0.5),
-];
-
 /// All the matrix: requests a second, the part of B, and what becomes of it.
 pub fn matrix() -> Vec<Front> {
+    let troubles = [4.0, 10.0, 25.0, 50.0].map(Trouble::Slower);
+    let troubles = [Trouble::Hang].into_iter().chain(troubles).chain([Trouble::Fail(0.5)]);
     let loads = [25.0, 100.0, 500.0, 1000.0, 1500.0].into_iter().flat_map(|rate| [0.2, 0.5].map(|share| (rate, share)));
-    let cells = loads.flat_map(|(rate, share)| TROUBLES.map(|trouble| (rate, share, trouble)));
-    cells.map(|(rate, share, trouble)| Front { rate, share, ..Front::s4(trouble, 0) }).collect()
+    let cells = loads.flat_map(|load| troubles.clone().map(move |trouble| (load, trouble)));
+    cells.map(|((rate, share), trouble)| Front { rate, share, ..Front::s4(trouble, 0) }).collect()
+}
+
+/// Besides these: busy pools, small slowdowns, surges, other sizes, and what stays slow for ever.
+pub fn others() -> Vec<(&'static str, Front)> {
+    let at = |rate, trouble| Front { rate, share: 0.5, ..Front::s4(trouble, 0) };
+    let well = |rate| at(rate, Trouble::Nothing);
+    let mut all = vec![
+        ("pool at 93 %", well(2976.0)),
+        ("pool at 98 %", well(3136.0)),
+        ("B at 93 %", Front { workers: [None, Some(10)], ..well(930.0) }),
+        ("A, B at 93 %", Front { workers: [Some(10); 2], ..well(930.0) }),
+        ("B at 98 %", Front { workers: [None, Some(10)], ..well(980.0) }),
+        ("A at 93 %", Front { workers: [Some(10), None], ..at(930.0, Trouble::Slower(25.0)) }),
+        ("small", at(2250.0, Trouble::Slower(2.0))),
+        ("small", at(2500.0, Trouble::Slower(1.8))),
+        ("A x4 at 30 s", Front { surge: 4.0, ..at(600.0, Trouble::Hang) }),
+        ("A x4 at 30 s", Front { surge: 4.0, ..at(600.0, Trouble::Slower(25.0)) }),
+        ("A x4 at 30 s", Front { surge: 4.0, ..at(1000.0, Trouble::Slower(10.0)) }),
+        ("for ever", Front { lasts: 400.0, ..at(1000.0, Trouble::Slower(25.0)) }),
+        ("for ever", Front { lasts: 400.0, ..at(1500.0, Trouble::Slower(4.0)) }),
+        ("callers cancel", Front { cancels: true, ..at(1000.0, Trouble::Hang) }),
+        ("callers cancel", Front { cancels: true, ..at(1000.0, Trouble::Slower(25.0)) }),
+    ];
+    for (name, slots, rate) in [("16 slots", 16, 250.0), ("256 slots", 256, 4000.0), ("512 slots", 512, 1000.0)] {
+        for trouble in [Trouble::Hang, Trouble::Slower(10.0), Trouble::Slower(25.0)] {
+            all.push((name, Front { slots, ..at(rate, trouble) }));
+        }
+    }
+    all
 }
