@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use cofferdam::{
-    Admit, BreakerState, Bulkhead, CircuitBreaker, Control, Instant, Invalid, Keyed, keyed::WhenFull, waiting::Order,
+    Admit, BreakerState, Bulkhead, CircuitBreaker, Control, Instant, Invalid, Keyed, Pool, keyed::WhenFull, waiting::Order,
 };
 use proptest::prelude::*;
 
@@ -18,6 +18,7 @@ fn all() -> Vec<Arc<dyn Control>> {
         Arc::new(breaker()),
         Arc::new(CircuitBreaker::builder("last calls").window_calls(50).no_slow_calls().ramp(None).build().unwrap()),
         Arc::new(Bulkhead::builder("checkout").build().unwrap()),
+        Arc::new(Pool::builder("front").build().unwrap()),
         Arc::new(queued().build().unwrap()),
         Arc::new(queued().order(Order::Fifo).max_wait(Duration::from_micros(1500)).build().unwrap()),
         Arc::new(queued().build().unwrap().weighted(|weight: &u32| *weight)),

@@ -86,7 +86,7 @@ fn s4_a_pool_that_is_told_a_number_contains_as_well() {
 /// Seven tenths of the pool are in use, and all of it when B is twice as slow: too little slower to be sick.
 #[test]
 fn s4_a_small_slowdown_of_a_busy_pool_costs_little() {
-    let front = Front { lasts: 15.0, ..at(2_250.0, 0.5, Trouble::Slower(2.0)) };
+    let front = Front { lasts: 25.0, ..at(2_250.0, 0.5, Trouble::Slower(2.0)) };
     assert!(worst(front, Around::Breaker).a_lost > 0.2);
     let figures = worst(front, Around::Pool);
     assert!(figures.a_lost <= 0.01 && figures.b_good > 0.85, "{figures:?}");

@@ -153,7 +153,7 @@ fn one_whose_answers_take_three_times_as_long_is_sick() {
 }
 
 #[test]
-fn slow_does_not_become_normal_while_it_harms_others_and_does_when_it_does_not() {
+fn defect_85_slow_does_not_become_normal_while_it_harms_others_and_does_when_it_does_not() {
     for harms in [true, false] {
         let (_pool, _a, mut b, mut now) = two_that_are_known();
         let mut contained = 0;
@@ -175,7 +175,7 @@ fn slow_does_not_become_normal_while_it_harms_others_and_does_when_it_does_not()
 }
 
 #[test]
-fn fast_failures_are_no_sickness() {
+fn defect_80_fast_failures_are_no_sickness() {
     let (_pool, _a, mut b, mut now) = two_that_are_known();
     for _ in 0..200 {
         b.call(now).unwrap();

@@ -91,6 +91,7 @@ fn patterns_name_no_other_pattern() {
     for (folder, others) in [
         ("src/policy/breaker", ["bulkhead::", "Bulkhead", "RateLimit<"]),
         ("src/policy/bulkhead", ["breaker::", "CircuitBreaker", "RateLimit"]),
+        ("src/policy/pool", ["breaker::", "CircuitBreaker", "Bulkhead"]),
         ("src/policy/rate", ["breaker::", "CircuitBreaker", "Bulkhead"]),
         ("src/flow/retry", ["fallback::", "timeout::", "RateLimit"]),
         ("src/flow/timeout", ["fallback::", "Fallback", "RateLimit"]),

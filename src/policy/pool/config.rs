@@ -58,8 +58,7 @@ impl Builder {
     }
 
     /// The slots are those of the service's own limit, as it is at any time: what
-    /// [`Bulkhead::usage`](crate::Bulkhead::usage), [`AdaptiveLimit::usage`](crate::AdaptiveLimit::usage) or
-    /// [`LoadShed::usage`](crate::LoadShed::usage) returns.
+    /// [`Bulkhead::usage`](crate::Bulkhead::usage) returns.
     pub fn slots_of(self, usage: Usage) -> Self {
         Self { size: Size::Of(usage), ..self }
     }

@@ -71,6 +71,7 @@
 //! - If all dependencies are sick, nothing is kept for any. That is what the limit in front is for.
 //! - A dependency that becomes less than three times as slow is not sick. If that fills the pool, it is found by how long requests
 //!   wait, once they wait for half of their time; some are lost meanwhile. Without a limit with a line in front, it is not found.
+//! - The limit in front is best a fixed one. An [`AdaptiveLimit`](crate::AdaptiveLimit) takes the time at a slow dependency for its own overload.
 //! - A request that waits for two dependencies at a time counts for both.
 //! - Threads that take slots in the same moment do not see each other: together they may take a few too many.
 

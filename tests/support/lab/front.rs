@@ -309,7 +309,7 @@ impl Seen {
     }
 
     fn calls(&self, from: f64, to: f64) -> f64 {
-        self.calls.iter().filter(|at| (from..to).contains(*at)).count() as f64 / (to - from)
+        self.calls.iter().filter(|at| (from..to).contains(*at)).count() as f64 / (to - from).max(0.1)
     }
 
     fn b_back(&self) -> f64 {
