@@ -27,6 +27,7 @@
 //!
 //! | you want | it is | module |
 //! |---|---|---|
+//! | a whole stack in a line | `http::server`, `http::client`, and under `grpc` | `presets` |
 //! | to stop calling what does not work | [`CircuitBreaker`] | [`breaker`] |
 //! | at most so many calls at a time | [`Bulkhead`] | [`bulkhead`] |
 //! | at most so many calls per time | `RateLimit`, feature `rate-limit` | `rate` |
@@ -36,10 +37,16 @@
 //! | no call to last longer than it is worth | [`Timeout`], [`Deadline`] | [`timeout`] |
 //! | to send a server no more than it takes | [`AdaptiveThrottle`] | [`throttle`] |
 //! | another attempt where that helps | [`Retry`], [`Backoff`] | [`retry`] |
+//! | a streaming body to be sent again | [`Replay`], chosen by `.http()` on a retry | [`replay`] |
+//! | the slowest calls not to be waited for | [`Hedge`] | [`hedge`] |
 //! | an answer all the same | [`Fallback`] | [`fallback`] |
+//! | a server to go without losing a call | [`Drain`] | [`drain`] |
 //! | calls to wait for a slot for a while | [`Bulkhead`] with a [queue](bulkhead::Builder::queue) | [`bulkhead`], [`waiting`] |
+//! | calls to take as much as they weigh | [`Weighted`] | [`weighted`] |
 //! | a policy per tenant, shard or route | [`Keyed`] | [`keyed`] |
 //! | extra attempts to be at most a share of what succeeds | [`Budget`] | [`budget`] |
+//! | breaker, limit, retry and hedge to share what they know | [`Dependency`] | [`dependency`] |
+//! | how requests are kept and answers are read for several attempts | [`attempts::Repeat`], [`attempts::AttemptProtocol`] | [`attempts`] |
 //! | to try a policy without rejecting anything | [`Shadow`] | |
 //! | several policies as one | a tuple, or [`Policy::and`] | |
 //! | a policy of your own | [`Policy`], [`Admit`] | |
@@ -53,10 +60,10 @@
 //!
 //! # The order of layers
 //!
-//! From the outside in: **fallback, share of a pool, retry, guard (breaker, throttle, bulkhead), timeout, service**. The fallback answers
-//! for everything further in. A [share](pool) lasts from the first attempt to the last, as the request's own slot does. The retry makes each attempt pass the guards by itself. The breaker stands before the bulkhead, so that an open one costs no slot, and both stand outside the
-//! timeout: a timeout is a failure that the breaker counts, and a call holds its slot until the timeout ends it. What reads a
-//! request's context from headers is outermost in a server, and what writes it is innermost in a client: see [`hops`].
+//! From the outside in: **fallback, share of a pool, retry, hedge, guard (breaker, throttle, bulkhead), timeout, service**. The fallback answers
+//! for everything further in. A [share](pool) lasts from the first attempt to the last, as the request's own slot does. Retry and hedge make each attempt pass the guards by itself. The breaker stands before the bulkhead, so that an open one costs no slot, and both stand outside the
+//! timeout: a timeout is a failure that the breaker counts, and a call holds its slot until the timeout ends it. A drain
+//! is the outermost layer of a server. What reads a request's context from headers is outermost in a server, and what writes it is innermost in a client: see [`hops`].
 //!
 //! # Features
 //!
@@ -65,6 +72,7 @@
 //! | `http` | yes | the HTTP protocol: `.http()` on layers; a request's context in headers |
 //! | `grpc` | no | the gRPC protocol: `.grpc()` on layers; with it comes `http` |
 //! | `rate-limit` | no | `RateLimit`, on the crate `governor` |
+//! | `serde` | no | settings of whole stacks, read from files: `presets::Config` |
 //! | `tracing` | no | [`Tracing`], an observer that writes events to `tracing` |
 //! | `test-util` | no | the crate's clock is tokio's, so tests on a paused clock work; not for production |
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -77,10 +85,13 @@ pub mod grpc;
 pub mod http;
 mod kernel;
 mod policy;
+#[cfg(feature = "http")]
+pub mod presets;
 mod watch;
 
 pub use flow::{
     fallback::{self, Cause, Failed, Fallback, FallbackLayer},
+    hedge::{self, Hedge, HedgeLayer},
     retry::{self, Backoff, Retry, RetryLayer},
     timeout::{self, Timeout, TimeoutLayer},
 };
@@ -91,19 +102,22 @@ pub use http::{
     Http,
     hops::{self, ContextHeaders},
     rejection,
+    replay::{self, Replay},
 };
 pub use kernel::{
-    Admit, Attempt, Bell, Budget, ByResult, Call, Carries, Classify, ClassifyWith, Context, Control, Criticality,
-    Deadline, Degraded, Ended, Event, Fresh, GivenUp, Guard, Guarded, GuardedFuture, Immediate, Instant, Invalid,
-    Keyed, Kind, Listening, Name, Next, Observer, Oneshot, Outcome, Plain, Policy, Protocol, Ratio, Reading, Refused,
-    Rejected, Run, RunFuture, Setting, Shadow, Subscription, TaskKey, Ticket, Timing, Waiting, WaitingCall,
-    WaitingFuture, What, Why, budget, context, guard, keyed, observe, observer_panics, waiting,
+    Admit, Attempt, Bell, Breaks, Budget, ByResult, Call, Carries, Classify, ClassifyWith, Context, Control,
+    Criticality, Cutting, Deadline, Degraded, Dependency, Ended, Ends, Event, Fresh, GivenUp, Guard, Guarded,
+    GuardedFuture, Immediate, Instant, Invalid, Keyed, Kind, Lasting, Listening, Made, Name, Next, Observer, Oneshot,
+    Outcome, Plain, Policy, Protocol, Ratio, Reading, Refused, Rejected, Run, RunFuture, Setting, Shadow, Subscription,
+    TaskKey, Ticket, Timing, Waiting, WaitingCall, WaitingFuture, Weighted, What, Why, attempts, budget, context,
+    dependency, guard, keyed, observe, observer_panics, waiting, weighted,
 };
 #[cfg(feature = "rate-limit")]
 pub use policy::rate::{self, Rate, RateLimit};
 pub use policy::{
     breaker::{self, CircuitBreaker, State as BreakerState},
     bulkhead::{self, Bulkhead},
+    drain::{self, Drain, State as DrainState},
     limit::{self, AdaptiveLimit},
     pool::{self, Pool, Share as PoolShare, State as PoolState},
     shed::{self, LoadShed},

@@ -11,9 +11,9 @@ use std::{
 };
 
 use cofferdam::{
-    AdaptiveLimit, AdaptiveThrottle, Admit, BreakerState, Bulkhead, Carries, CircuitBreaker, Criticality, Ended,
-    Guarded, Immediate, Instant, Keyed, LoadShed, Name, Outcome, Policy, Ratio, Refused, Rejected, Shadow, Timeout,
-    Why, context::Rank, guard,
+    AdaptiveLimit, AdaptiveThrottle, Admit, BreakerState, Bulkhead, Carries, CircuitBreaker, Criticality, Drain, Ended,
+    Ends, Guarded, Immediate, Instant, Keyed, LoadShed, Name, Outcome, Policy, Ratio, Refused, Rejected, Shadow,
+    Timeout, Why, context::Rank, drain::Nobody, guard,
 };
 use tower::{Layer, Service, service_fn};
 
@@ -22,6 +22,15 @@ struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    /// Bytes that this thread has allocated and not given back, and the most there ever were.
+    static HELD: Cell<(i64, i64)> = const { Cell::new((0, 0)) };
+}
+
+fn hold(bytes: i64) {
+    let _ = HELD.try_with(|held| {
+        let (now, most) = held.get();
+        held.set((now + bytes, most.max(now + bytes)));
+    });
 }
 
 fn count() {
@@ -33,20 +42,24 @@ fn count() {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
+        hold(layout.size() as i64);
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count();
+        hold(layout.size() as i64);
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count();
+        hold(size as i64 - layout.size() as i64);
         unsafe { System.realloc(old, layout, size) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        hold(-(layout.size() as i64));
         unsafe { System.dealloc(memory, layout) }
     }
 }
@@ -161,6 +174,16 @@ fn slots() -> Bulkhead {
     Bulkhead::builder("payments").limit(16).build().unwrap()
 }
 
+fn drain() -> Drain<Nobody> {
+    Drain::builder("payments").grace(Duration::ZERO).exempt_nobody().build().unwrap()
+}
+
+fn drained() -> Drain<Nobody> {
+    let drain = drain();
+    drop(drain.begin());
+    drain
+}
+
 fn full() -> Bulkhead {
     let slots = Bulkhead::builder("payments").limit(1).build().unwrap();
     Admit::admit(&slots, &(), Instant::now()).unwrap();
@@ -228,7 +251,7 @@ fn a_rate_limit_allocates_nothing() {
 }
 
 /// Successes and failures under a policy, as a service and as a plain call.
-fn succeeds_for_nothing<P: Policy<Kind = Immediate> + Admit<u32>>(what: &str, policy: P) {
+fn succeeds_for_nothing<E: Ends, P: Policy<Kind = Immediate<E>> + Admit<u32>>(what: &str, policy: P) {
     let guard = guard(policy);
     let mut service = guard.layer(echo());
     allocates_nothing(&format!("{what}, success"), || assert_eq!(call(&mut service, 2), Ok(2)));
@@ -244,7 +267,7 @@ fn succeeds_for_nothing<P: Policy<Kind = Immediate> + Admit<u32>>(what: &str, po
 }
 
 /// Rejections by a policy, as a service and as a plain call.
-fn rejects_for_nothing<P: Policy<Kind = Immediate> + Admit<u32>>(what: &str, why: Why, policy: P) {
+fn rejects_for_nothing<E: Ends, P: Policy<Kind = Immediate<E>> + Admit<u32>>(what: &str, why: Why, policy: P) {
     let guard = guard(policy);
     let mut service = guard.layer(echo());
     allocates_nothing(&format!("{what}, rejection"), || match call(&mut service, 2) {
@@ -257,6 +280,20 @@ fn rejects_for_nothing<P: Policy<Kind = Immediate> + Admit<u32>>(what: &str, why
             other => panic!("{other:?}"),
         }
     });
+}
+
+/// What is left of a call that waits, so that it can be cut, goes where that of an earlier one was.
+#[test]
+fn a_call_that_waits_under_a_drain_allocates_nothing() {
+    let (drain, mut context) = (drain(), std::task::Context::from_waker(std::task::Waker::noop()));
+    let guard = drain.clone().layer();
+    allocates_nothing("drain, a call that waits", || {
+        let mut call = std::pin::pin!(guard.call(&2, std::future::pending::<Result<u32, Error>>));
+        assert!(call.as_mut().poll(&mut context).is_pending());
+        assert!(call.as_mut().poll(&mut context).is_pending());
+        assert_eq!(drain.in_flight(), 1);
+    });
+    assert_eq!(drain.in_flight(), 0);
 }
 
 /// A line costs nothing while nobody stands in it.
@@ -293,6 +330,7 @@ fn a_success_allocates_nothing() {
     });
     succeeds_for_nothing("bulkhead", slots());
     succeeds_for_nothing("bulkhead with weights", slots().weighted(|weight: &u32| *weight));
+    succeeds_for_nothing("drain", drain());
     succeeds_for_nothing("some", Some(slots()));
     succeeds_for_nothing("none", None::<Bulkhead>);
     succeeds_for_nothing("dry run", Shadow::new(patient()));
@@ -308,6 +346,7 @@ fn a_rejection_allocates_nothing() {
     rejects_for_nothing("breaker that probes", Why::Probing, probing());
     rejects_for_nothing("bulkhead", Why::Full, full());
     rejects_for_nothing("bulkhead with weights", Why::Full, full().weighted(|weight: &u32| *weight));
+    rejects_for_nothing("drain", Why::Draining, drained());
     rejects_for_nothing("some", Why::Full, Some(full()));
     rejects_for_nothing("two, by the first", Why::Open, open().and(slots()));
     rejects_for_nothing("two, by the second", Why::Full, patient().and(full()));
@@ -493,7 +532,7 @@ fn what_is_carried_along_is_small() {
     assert_eq!(size_of::<Option<Rejected>>(), 12);
 
     /// What a guard adds to the future of the service.
-    fn added<P: Policy<Kind = Immediate> + Admit<u32>>(_: &P) -> usize {
+    fn added<E: Ends, P: Policy<Kind = Immediate<E>> + Admit<u32>>(_: &P) -> usize {
         size_of::<<Guarded<Echo, P, cofferdam::Plain> as Service<u32>>::Future>() - size_of::<Answer>()
     }
     let (breaker, slots) = (patient(), slots());
@@ -514,10 +553,16 @@ fn a_limit_that_finds_itself_allocates_nothing_and_neither_does_shedding() {
     let mut limited = guard(limit()).layer(echo());
     allocates_nothing("a limited call", || assert_eq!(call(&mut limited, 2), Ok(2)));
     allocates_nothing("one that fails", || assert_eq!(call(&mut limited, 1), Err(Error::Odd)));
+    let weigh = |weight: &u32| std::num::NonZeroU32::new(*weight).expect("something");
+    let mut weighted = guard(limit().weighted(weigh)).layer(echo());
+    allocates_nothing("a limited call with a weight", || assert_eq!(call(&mut weighted, 2), Ok(2)));
 
     let shed = LoadShed::builder(limit()).rank(sheddable as fn(&u32) -> Rank).build().unwrap();
     let mut shedding = guard(shed).layer(echo());
     allocates_nothing("a call that finds a slot", || assert_eq!(call(&mut shedding, 2), Ok(2)));
+    let shed = LoadShed::builder(limit()).rank(sheddable as fn(&u32) -> Rank).build().unwrap();
+    let mut weighted = guard(shed.weighted(weigh)).layer(echo());
+    allocates_nothing("one that finds a few", || assert_eq!(call(&mut weighted, 2), Ok(2)));
 
     let throttle = AdaptiveThrottle::builder("throttle").rank(sheddable as fn(&u32) -> Rank).build().unwrap();
     let mut throttled = guard(throttle).layer(echo());
@@ -564,4 +609,108 @@ fn a_call_that_a_retry_need_not_mend_allocates_nothing() {
     let layer = cofferdam::Retry::builder("payments").build().unwrap();
     let mut service = layer.layer(echo());
     allocates_nothing("retry", || assert_eq!(call(&mut service, 2), Ok(2)));
+}
+
+#[test]
+fn a_call_that_is_not_hedged_allocates_nothing() {
+    let layer = cofferdam::Hedge::builder("payments").build().unwrap();
+    let mut service = layer.layer(echo());
+    allocates_nothing("hedge, answered at once", || assert_eq!(call(&mut service, 2), Ok(2)));
+
+    // Its timer is set, and it is answered before that fires.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let _entered = runtime.enter();
+    let mut service = layer.layer(service_fn(|number: u32| Later { number, polled: false }));
+    let mut context = Context::from_waker(Waker::noop());
+    allocates_nothing("hedge, armed", || {
+        assert!(Service::<u32>::poll_ready(&mut service, &mut context).is_ready());
+        let mut call = pin!(service.call(2));
+        assert!(call.as_mut().poll(&mut context).is_pending());
+        assert_eq!(layer.in_flight(), 1);
+        assert_eq!(now_or_never(call), Ok(2));
+    });
+    assert_eq!((layer.counts().sent, layer.in_flight()), (0, 0));
+}
+
+/// Has its answer when it is polled for the second time.
+struct Later {
+    number: u32,
+    polled: bool,
+}
+
+impl Future for Later {
+    type Output = Result<u32, Error>;
+
+    fn poll(mut self: std::pin::Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        if std::mem::replace(&mut self.polled, true) { Poll::Ready(Ok(self.number)) } else { Poll::Pending }
+    }
+}
+
+/// What a request costs that may be sent again, besides the clone of its head: the tape, if there is a body.
+#[cfg(feature = "http")]
+#[test]
+fn a_body_costs_its_tape_and_nothing_if_it_is_sent_once() {
+    use bytes::Bytes;
+    use cofferdam::{http::Replayed, retry::Repeat};
+    use http::Request;
+    use http_body_util::{BodyExt, Full};
+
+    // The source, its box, those who read, the two lists, and the copy of the one frame.
+    for (method, text, allocated) in [("PUT", "", 0), ("POST", "hello", 0), ("PUT", "hello", 6)] {
+        let replayed = Replayed::<cofferdam::http::ByMethod>::default();
+        let send = || {
+            let request =
+                Request::builder().method(method).body(Full::new(Bytes::from_static(text.as_bytes()))).unwrap();
+            let before = ALLOCATIONS.get();
+            let (mut request, _kept) = replayed.keep(request);
+            while now_or_never(request.body_mut().frame()).is_some() {}
+            ALLOCATIONS.get() - before
+        };
+        send();
+        assert_eq!(send(), allocated, "{method} with {text:?}");
+    }
+}
+
+/// In frames of any size, with and without others who read it as well: what is held is the limit, and a little more.
+#[cfg(feature = "http")]
+#[test]
+fn defect_103_a_gigabyte_is_uploaded_in_little_memory() {
+    use std::convert::Infallible;
+
+    use bytes::{Buf, Bytes};
+    use cofferdam::Replay;
+    use futures_util::stream;
+    use http_body::Frame;
+    use http_body_util::{BodyExt, StreamBody};
+
+    const LIMIT: usize = 64 * 1024;
+
+    // A frame of so many bytes holds on to a buffer of so many; that many come.
+    for (len, buffer, frames) in [(64 * 1024, 64 * 1024, 16 * 1024), (1, 8 * 1024, 100_000), (1024, 8 * 1024, 100_000)]
+    {
+        for (tape_stays, others) in [(true, 0), (false, 0), (true, 1), (false, 1)] {
+            let (before, _) = HELD.get();
+            HELD.set((before, before));
+            let mut left = frames;
+            let body = StreamBody::new(stream::poll_fn(move |_| {
+                left -= 1;
+                let frame = || Ok::<_, Infallible>(Frame::data(Bytes::from(vec![7; buffer]).split_to(len)));
+                Poll::Ready((left >= 0).then(frame))
+            }));
+            let (mut first, tape) = Replay::new(body, LIMIT);
+            let tape = tape.unwrap();
+            let stalled: Vec<_> = (0..others).map(|_| tape.again().unwrap()).collect();
+            let tape = tape_stays.then_some(tape);
+            let mut sent = 0;
+            while let Some(frame) = now_or_never(first.frame()) {
+                sent += frame.unwrap().into_data().unwrap().remaining();
+            }
+            assert_eq!(sent, len * frames as usize, "all of it arrives");
+            let held = HELD.get().1 - before;
+            // Lists that double, and the frame in hand.
+            let most = (2 * LIMIT + 2 * LIMIT + 2 * buffer) as i64;
+            assert!(held <= most, "{held} bytes are held of frames of {len}, tape {tape_stays}, others {others}");
+            drop((tape, stalled));
+        }
+    }
 }

@@ -137,3 +137,26 @@ fn what_never_reached_the_dependency_is_no_stall() {
         assert_eq!(breaker.state(), BreakerState::Closed);
     }
 }
+
+/// What a probe was waited for is open time too: else a stall that ends meanwhile is seen an open time later.
+#[test]
+fn the_open_time_counts_from_when_the_failed_probe_was_sent() {
+    let breaker = CircuitBreaker::builder("reports")
+        .open_time(Duration::from_millis(1_100))
+        .open_time_growth(1.0)
+        .open_time_jitter(0.0)
+        .build()
+        .expect("the settings make sense");
+    let now = steady(&breaker, 20, 100);
+    let opened = now + opens_after(&breaker, now).expect("it opens");
+
+    let probe = admit(&breaker, opened + 1_100);
+    end(&breaker, probe, Outcome::Failure, opened + 1_100, opened + 2_100);
+    assert!(breaker.admit(&(), at(opened + 2_199)).is_err());
+    let probe = admit(&breaker, opened + 2_200);
+
+    // It took longer than the open time: the next may go, and no other beside it.
+    end(&breaker, probe, Outcome::Failure, opened + 2_200, opened + 5_000);
+    let _probe = admit(&breaker, opened + 5_000);
+    assert!(breaker.admit(&(), at(opened + 5_000)).is_err());
+}

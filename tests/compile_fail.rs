@@ -10,6 +10,8 @@ use std::fs;
 fn what_must_not_compile_says_what_to_do() {
     let cases = trybuild::TestCases::new();
     cases.compile_fail("tests/compile_fail/*.rs");
+    #[cfg(not(feature = "grpc"))]
+    cases.compile_fail("tests/compile_fail_features/without_grpc.rs");
 }
 
 /// The message for that program.
@@ -38,6 +40,40 @@ fn a_line_needs_a_service_that_is_clone_and_says_so() {
     let message = message("queue_without_clone");
     assert!(message.contains("`Connection: Clone` is not satisfied") && message.contains("`Waiting`"));
     assert_eq!(message.matches("error[").count(), 1, "without a line it need not be");
+}
+
+#[test]
+fn a_response_of_another_kind_is_to_be_converted_and_an_error_further_in() {
+    assert!(message("http_without_responses").contains("convert it further in, with `.map_response(..)`"));
+    assert!(message("error_converted_too_late").contains("by `.map_err(BoxError::from)` after this layer"));
+}
+
+#[test]
+fn what_belongs_to_http_is_said_after_it() {
+    assert!(
+        message("settings_before_http").contains("the method was found for\n          - `Guard<P, Http<W, C, X>>`")
+    );
+}
+
+#[test]
+fn a_fallback_of_another_body_says_which_it_would_have_to_be() {
+    let message = message("fallback_of_another_body");
+    assert!(message.contains("expected closure signature `fn(Failed<Response<Body>, Infallible>) -> _`"));
+    assert!(
+        message.contains("found closure signature `fn(Failed<Response<http_body_util::Full<bytes::Bytes>>, _>) -> _`")
+    );
+}
+
+#[test]
+fn what_words_rejections_is_cloned_and_says_so() {
+    let message = message("wording_without_clone");
+    assert!(message.contains("`TextsOfEveryLanguage: Clone` is not satisfied") && message.contains("#[derive(Clone)]"));
+}
+
+#[test]
+fn what_a_feature_brings_names_the_feature() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/compile_fail_features/without_grpc.stderr");
+    assert!(fs::read_to_string(path).unwrap().contains("gated behind the `grpc` feature"));
 }
 
 #[test]

@@ -12,8 +12,8 @@ use std::{
 };
 
 use cofferdam::{
-    Admit, BoxError, BreakerState, Bulkhead, CircuitBreaker, Failed, Fallback, Guard, Keyed, Policy, Pool, PoolShare,
-    Rejected, Retry, Shadow, Timeout, bulkhead::Queue, guard, keyed::ByValue, retry::Repeat,
+    Admit, BoxError, BreakerState, Bulkhead, CircuitBreaker, Drain, Failed, Fallback, Guard, Hedge, Keyed, Policy,
+    Pool, PoolShare, Rejected, Retry, Shadow, Timeout, bulkhead::Queue, guard, keyed::ByValue, retry::Repeat,
 };
 use support::{Ask, Asks, CountingWaker, Kind, Probe, Script, poll, poll_with, settled};
 use tower::{
@@ -81,6 +81,8 @@ enum Slots {
     Plain(Bulkhead),
     Queued(Bulkhead<Queue>),
     Pool(Pool),
+    /// Not slots, but calls that are counted.
+    Counted(Arc<dyn Fn() -> u64 + Send + Sync>),
 }
 
 impl Slots {
@@ -89,12 +91,13 @@ impl Slots {
             Self::Plain(slots) => slots.in_flight(),
             Self::Queued(slots) => slots.in_flight(),
             Self::Pool(pool) => pool.in_use(),
+            Self::Counted(calls) => calls() as u32,
         }
     }
 
     fn waiting(&self) -> usize {
         match self {
-            Self::Plain(_) | Self::Pool(_) => 0,
+            Self::Plain(_) | Self::Pool(_) | Self::Counted(_) => 0,
             Self::Queued(slots) => slots.waiting(),
         }
     }
@@ -136,6 +139,11 @@ impl Watch {
 
     fn slots(slots: impl Into<Slots>) -> Self {
         Self { slots: Some(slots.into()), limits: true, ..Self::default() }
+    }
+
+    fn drain<X: Clone + Send + Sync + 'static>(drain: &Drain<X>) -> Self {
+        let drain = drain.clone();
+        Self { slots: Some(Slots::Counted(Arc::new(move || drain.in_flight()))), ..Self::default() }
     }
 
     fn breaker(breaker: &CircuitBreaker) -> Self {
@@ -297,6 +305,10 @@ fn plain_layers<P: Property>() {
     run::<P, Asks, _>("bulkhead", with_slots(|slots| slots.layer()));
     run::<P, Asks, _>("weighted bulkhead", with_slots(|slots| slots.weighted(|_: &Ask| 1).layer()));
     run::<P, Asks, _>("share of a pool", with_share(|breaker, share| guard((share, breaker))));
+    run::<P, Asks, _>("drain", || {
+        let drain = Drain::builder("contract").exempt_nobody().build().unwrap();
+        (drain.clone().layer(), Watch::drain(&drain))
+    });
     run::<P, Asks, _>("classified", with_breaker(|breaker| breaker.layer().classify(by_result)));
 
     // Policies composed.
@@ -346,6 +358,13 @@ fn plain_layers<P: Property>() {
     run::<P, Asks, _>(
         "retry around guards",
         with_both(|breaker, slots| ServiceBuilder::new().layer(retry()).layer(guard((breaker, slots)))),
+    );
+
+    let hedge = || Hedge::builder("contract").repeat(Sent).build().unwrap();
+    run::<P, Asks, _>("hedge", || (hedge(), Watch::nothing()));
+    run::<P, Asks, _>(
+        "retry and hedge around guards",
+        with_both(|breaker, slots| ServiceBuilder::new().layer(retry()).layer(hedge()).layer(guard((breaker, slots)))),
     );
 
     // All of them, in the recommended order.
@@ -431,6 +450,10 @@ fn web_layers<P: Property>() {
     run::<P, Web, _>("http breaker", with_breaker(|breaker| breaker.layer().http()));
     run::<P, Web, _>("http bulkhead", with_slots(|slots| slots.layer().http()));
     run::<P, Web, _>("http share of a pool", with_share(|breaker, share| guard((share, breaker)).http()));
+    run::<P, Web, _>("http drain", || {
+        let drain = Drain::builder("contract").build().unwrap();
+        (drain.clone().layer().http(), Watch::drain(&drain))
+    });
     run::<P, Web, _>("http fused", with_both(|breaker, slots| guard((breaker, slots)).http()));
     run::<P, Web, _>(
         "http stacked",

@@ -1,10 +1,11 @@
 //! Policies in the hands of operators: by name, in text, and while they run.
 #![allow(missing_docs)]
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use cofferdam::{
-    Admit, BreakerState, Bulkhead, CircuitBreaker, Control, Instant, Invalid, Keyed, Pool, keyed::WhenFull, waiting::Order,
+    AdaptiveLimit, Admit, BreakerState, Bulkhead, CircuitBreaker, Control, Drain, Instant, Invalid, Keyed, Pool,
+    keyed::WhenFull, waiting::Order,
 };
 use proptest::prelude::*;
 
@@ -19,9 +20,11 @@ fn all() -> Vec<Arc<dyn Control>> {
         Arc::new(CircuitBreaker::builder("last calls").window_calls(50).no_slow_calls().ramp(None).build().unwrap()),
         Arc::new(Bulkhead::builder("checkout").build().unwrap()),
         Arc::new(Pool::builder("front").build().unwrap()),
+        Arc::new(Drain::builder("server").build().unwrap()),
         Arc::new(queued().build().unwrap()),
         Arc::new(queued().order(Order::Fifo).max_wait(Duration::from_micros(1500)).build().unwrap()),
         Arc::new(queued().build().unwrap().weighted(|weight: &u32| *weight)),
+        Arc::new(AdaptiveLimit::builder("search").build().unwrap().weighted(|_: &u32| NonZeroU32::MIN)),
         Arc::new(Keyed::builder(breaker()).by(|tenant: &u32| *tenant).build().unwrap()),
         Arc::new(Keyed::builder(breaker()).by(|tenant: &u32| *tenant).when_full(WhenFull::Reject).build().unwrap()),
     ]

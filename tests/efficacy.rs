@@ -135,6 +135,18 @@ fn many_clients_of_one_server() {
     reaches(Stack::Throttled, "S1b, 16 at 0.1", &[0.8, 0.6, 0.95]);
 }
 
+#[test]
+fn clients_of_a_server_that_was_gone_send_again_in_the_second_second() {
+    for cost in ["0", "0.1"] {
+        reaches(Stack::Throttled, &format!("hang, 4 at {cost}"), &[0.9, 0.97]);
+        reaches(Stack::Throttled, &format!("hang, 16 at {cost}"), &[0.9, 0.97]);
+        reaches(Stack::Throttled, &format!("stall, 4 at {cost}"), &[0.9, 0.97]);
+    }
+    // Here the server's own limit is what has to come back first.
+    reaches(Stack::Throttled, "stall, 16 at 0", &[0.8, 0.97]);
+    reaches(Stack::Throttled, "stall, 16 at 0.1", &[0.75, 0.97]);
+}
+
 /// The server's own part holds whatever its clients do: here they do nothing.
 #[test]
 fn the_server_alone_protects_itself() {

@@ -229,10 +229,10 @@ fn defect_217_a_body_that_is_dropped() {
     let log = Log::default();
     let body = || HandMade::new(&[Data, Pending, Data]);
     for frames in 0..=1 {
+        // A caller who has begun to read has left; one who has not wants no more than the status
+        let good = ["Success", "Abandoned"][frames];
         // (status, what the end is if nobody reads the rest)
-        for (status, end) in
-            [(200, "Abandoned"), (404, "Abandoned"), (503, "Overload"), (429, "Overload"), (500, "Failure")]
-        {
+        for (status, end) in [(200, good), (404, good), (503, "Overload"), (429, "Overload"), (500, "Failure")] {
             let mut dropped = Box::pin(through(Http::new(), &log, status, body()).into_body());
             take(dropped.as_mut(), frames);
             assert_eq!(log.take(), "call");
@@ -253,6 +253,32 @@ fn defect_217_a_body_that_is_dropped() {
         take(left.as_mut(), 1);
     }
     assert_eq!((breaker.state(), breaker.counts().calls), (BreakerState::Closed, 0));
+}
+
+#[test]
+fn whoever_looks_at_the_status_only_closes_a_breaker_again() {
+    // Given a breaker that is open, and callers who never read a body
+    let breaker = CircuitBreaker::builder("status")
+        .consecutive_failures(1)
+        .open_time(std::time::Duration::from_nanos(1))
+        .probes(1)
+        .ramp(None)
+        .build()
+        .unwrap();
+    let status = std::cell::Cell::new(500);
+    let body = || HandMade::new(&[Step::Data, Step::Data]);
+    let service = breaker.clone().layer().http().layer(service_fn(|(): ()| {
+        let response = Response::builder().status(status.get()).body(body()).unwrap();
+        async move { Ok::<_, Broken>(response) }
+    }));
+    drop(settled(service.clone().oneshot(())).unwrap());
+    assert_ne!(breaker.state(), BreakerState::Closed);
+
+    // When the service is well again, then they notice
+    status.set(200);
+    while breaker.state() != BreakerState::Closed {
+        drop(settled(service.clone().oneshot(())).unwrap());
+    }
 }
 
 #[test]
@@ -364,16 +390,16 @@ async fn a_slow_body_is_not_a_slow_call_but_a_slow_head_is() {
     assert!(body.collect().await.is_ok());
     assert_eq!((breaker.counts().calls, breaker.counts().slow), (1, 0));
 
-    // And when somebody leaves it after that minute
+    // And when somebody lets go of it after that minute, who wanted no more than the status
     let body = service(Duration::ZERO).oneshot(()).await.unwrap().into_body();
     advance(Duration::from_secs(60)).await;
     drop(body);
-    assert_eq!((breaker.counts().calls, breaker.counts().slow), (1, 0));
+    assert_eq!((breaker.counts().calls, breaker.counts().slow), (2, 0));
 
     // And when the head takes that second
     let body = service(Duration::from_secs(1)).oneshot(()).await.unwrap().into_body();
     assert!(body.collect().await.is_ok());
-    assert_eq!((breaker.counts().calls, breaker.counts().slow), (2, 1));
+    assert_eq!((breaker.counts().calls, breaker.counts().slow), (3, 1));
 }
 
 /// An answer of a service that is not reached.

@@ -2,17 +2,23 @@
 #![cfg(feature = "test-util")]
 #![allow(missing_docs)]
 
-use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
+use std::{cmp::Reverse, collections::BinaryHeap, num::NonZeroU32, time::Duration};
 
 use cofferdam::{
-    AdaptiveLimit, Admit, Control, Ended, Fresh, Instant, Outcome, Policy, Why,
+    AdaptiveLimit, Admit, Control, Ended, Fresh, Instant, Outcome, Policy, Weighted, Why,
     limit::{Aimd, Algorithm, Builder, Gradient, Gradient2, Plan, Sample, Vegas},
 };
+use proptest::{prelude::*, sample::select};
 use tokio::time::advance;
 
 /// Takes calls that come evenly, each millisecond some.
-struct Plant<A: Algorithm> {
+struct Plant<A: Algorithm, P: Policy = AdaptiveLimit<A>> {
     limit: AdaptiveLimit<A>,
+    policy: P,
+    /// What each call weighs, by its number: it needs as many workers at a time.
+    weight: fn(u64) -> u32,
+    /// Calls that weigh more than one take so many times as long.
+    stretch: u64,
     workers: Vec<u64>,
     /// In milliseconds.
     latency: u64,
@@ -27,16 +33,38 @@ struct Plant<A: Algorithm> {
     due: f64,
     calls: u64,
     running: BinaryHeap<Reverse<(u64, u64)>>,
-    tokens: std::collections::HashMap<u64, (<AdaptiveLimit<A> as Policy>::Token, Instant, Outcome)>,
+    tokens: std::collections::HashMap<u64, (P::Token, Instant, Outcome)>,
     /// The limit after each millisecond.
     limits: Vec<u32>,
     rejected: u64,
 }
 
+type Weigh = fn(&u32) -> NonZeroU32;
+
+/// Each request says what it weighs.
+fn by_weight<A: Algorithm>(limit: &AdaptiveLimit<A>) -> Weighted<AdaptiveLimit<A>, Weigh> {
+    limit.clone().weighted(|weight: &u32| NonZeroU32::new(*weight).expect("something"))
+}
+
 impl<A: Algorithm> Plant<A> {
     fn new(workers: usize, latency: u64, limit: AdaptiveLimit<A>) -> Self {
+        Self::with(workers, latency, limit.clone(), limit, |_| 1)
+    }
+}
+
+impl<A: Algorithm> Plant<A, Weighted<AdaptiveLimit<A>, Weigh>> {
+    fn weighted(workers: usize, latency: u64, limit: AdaptiveLimit<A>, weight: fn(u64) -> u32) -> Self {
+        Self::with(workers, latency, by_weight(&limit), limit, weight)
+    }
+}
+
+impl<A: Algorithm, P: Admit<u32>> Plant<A, P> {
+    fn with(workers: usize, latency: u64, policy: P, limit: AdaptiveLimit<A>, weight: fn(u64) -> u32) -> Self {
         Self {
             limit,
+            policy,
+            weight,
+            stretch: 1,
             workers: vec![0; workers],
             latency,
             turns_away_above: usize::MAX,
@@ -63,7 +91,7 @@ impl<A: Algorithm> Plant<A> {
             {
                 let Reverse((_, call)) = self.running.pop().unwrap();
                 let (token, started, outcome) = self.tokens.remove(&call).unwrap();
-                self.limit.settle(token, &Ended::new(outcome, started, Instant::now()));
+                self.policy.settle(token, &Ended::new(outcome, started, Instant::now()));
             }
             self.due += calls;
             while self.due >= 1.0 {
@@ -76,18 +104,19 @@ impl<A: Algorithm> Plant<A> {
 
     fn call(&mut self) {
         let now = Instant::now();
-        let Ok(token) = self.limit.admit(&(), now) else {
+        let weight = (self.weight)(self.calls + self.rejected);
+        let Ok(token) = self.policy.admit(&weight, now) else {
             self.rejected += 1;
             return;
         };
         self.calls += 1;
-        let (took, outcome) = self.answer();
+        let (took, outcome) = self.answer(weight);
         let (took, outcome) = if took > self.patience { (self.patience, Outcome::Abandoned) } else { (took, outcome) };
         self.running.push(Reverse((self.now + took, self.calls)));
         self.tokens.insert(self.calls, (token, now, outcome));
     }
 
-    fn answer(&mut self) -> (u64, Outcome) {
+    fn answer(&mut self, weight: u32) -> (u64, Outcome) {
         if self.hangs {
             return (u64::MAX, Outcome::Success);
         }
@@ -97,11 +126,15 @@ impl<A: Algorithm> Plant<A> {
         if self.fails > 0 && self.calls.is_multiple_of(self.fails) {
             return (1, Outcome::Failure);
         }
-        let worker = self.workers.iter_mut().min().unwrap();
         // Ten percent more or less, as nothing is quite the same twice.
-        let work = (self.latency * (90 + self.calls * 7 % 21)).div_ceil(100);
-        *worker = (*worker).max(self.now) + work;
-        (*worker - self.now, Outcome::Success)
+        let stretch = if weight > 1 { self.stretch } else { 1 };
+        let work = (stretch * self.latency * (90 + self.calls * 7 % 21)).div_ceil(100);
+        // Those who are free first.
+        let needed = weight as usize;
+        let (_, last, _) = self.workers.select_nth_unstable(needed - 1);
+        let done = (*last).max(self.now) + work;
+        self.workers[..needed].fill(done);
+        (done - self.now, Outcome::Success)
     }
 
     fn mean(&self, last: usize) -> f64 {
@@ -351,4 +384,222 @@ fn defect_95_under_threads_every_slot_comes_back() {
         }
     });
     assert_eq!(limit.in_flight(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn defect_96_a_call_heavier_than_the_limit_runs_alone() {
+    let limit = builder().initial_limit(5).min_limit(5).max_limit(5).build().unwrap();
+    let weighted = by_weight(&limit);
+    let now = Instant::now();
+    let ended = Ended::new(Outcome::Success, now, now);
+    let heavy = weighted.admit(&50, now).expect("nothing is in flight");
+    assert_eq!(limit.in_flight(), 50);
+    for weight in [1, 5, 50, u32::MAX] {
+        assert_eq!(weighted.admit(&weight, now).unwrap_err().why(), Why::Full);
+    }
+    assert!(limit.admit(&(), now).is_err());
+    // Where there is room beside it later, there is.
+    limit.configure(|settings| settings.min_limit(52).max_limit(52)).unwrap();
+    let light = weighted.admit(&2, now).expect("50 and 2 are 52");
+    assert!(weighted.admit(&1, now).is_err());
+    limit.configure(|settings| settings.min_limit(5).max_limit(5)).unwrap();
+    weighted.settle(heavy, &ended);
+    assert_eq!(limit.in_flight(), 2);
+    // Nor is it let in beside others, however few.
+    assert!(weighted.admit(&50, now).is_err());
+    weighted.settle(light, &ended);
+    let heaviest = weighted.admit(&u32::MAX, now).expect("nothing is in flight");
+    weighted.undo(heaviest, now);
+    assert_eq!((limit.in_flight(), limit.limit()), (0, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_weights_the_knee_is_found_in_slots() {
+    // What the test without weights finds, by as much larger: from far below a single call, too.
+    for (weight, initial) in [(5, 10), (5, 500), (30, 2), (30, 600)] {
+        let weights: fn(u64) -> u32 = if weight == 5 { |_| 5 } else { |_| 30 };
+        let mut plant = Plant::weighted(16 * weight, 20, builder().initial_limit(initial).build().unwrap(), weights);
+        plant.run(20_000, 4.0).await;
+        let calls = plant.mean(3000) / weight as f64;
+        assert!((16.0..=40.0).contains(&calls), "of weight {weight} from {initial}: {calls}");
+    }
+    // One of ten is heavy: 64 workers are kept busy by fewer calls, and are not flooded.
+    let mut plant = Plant::weighted(64, 20, builder().build().unwrap(), |call| if call % 10 == 0 { 20 } else { 1 });
+    plant.run(20_000, 4.0).await;
+    assert!((64.0..=160.0).contains(&plant.mean(3000)), "{}", plant.mean(3000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_algorithms_find_room_for_heavy_calls() {
+    async fn check<A: Algorithm>(name: &str, algorithm: A) {
+        let limit = builder().algorithm(algorithm).max_limit(1000).build().unwrap();
+        let mut plant = Plant::weighted(160, 20, limit, |_| 10);
+        plant.run(60_000, 4.0).await;
+        assert!(plant.mean(10_000) >= 140.0, "{name}: {}", plant.mean(10_000));
+    }
+    check("AIMD", Aimd::default()).await;
+    check("Vegas", Vegas::default()).await;
+    check("Gradient", Gradient::default()).await;
+    check("Gradient2", Gradient2::default()).await;
+}
+
+/// For half of the calls, and without any order.
+fn odd(call: u64) -> bool {
+    call.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40 & 1 == 1
+}
+
+/// Is told what calls of one and of nine slots add up to, in so many windows.
+#[derive(Clone)]
+struct Adding(u32);
+
+impl Algorithm for Adding {
+    fn begin(&mut self, limit: u32) -> Plan {
+        Plan::limit(limit)
+    }
+    fn window(&mut self, sample: &Sample) -> Plan {
+        // Half of the calls take 10 ms of one slot, and half 30 ms of nine: by the slot 28 ms, by the call 20.
+        self.0 += 1;
+        if self.0 > 3 {
+            assert!((4.4..=5.6).contains(&sample.weight()), "{}", sample.weight());
+            let millis = sample.latency.as_secs_f64() * 1e3;
+            assert!((26.0..=30.0).contains(&millis), "{millis}");
+            assert!(sample.fastest < Duration::from_millis(11), "{:?}", sample.fastest);
+        }
+        Plan::limit(sample.limit)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_learned_of_heavy_calls_is_what_they_hold() {
+    // Few, all of which are timed, and many, of which some are.
+    for calls in [0.5, 12.0] {
+        let limit = builder().algorithm(Adding(0)).initial_limit(100_000).build().unwrap();
+        let mut plant = Plant::weighted(3000, 10, limit.clone(), |call| if odd(call) { 9 } else { 1 });
+        plant.stretch = 3;
+        let (mut taken, mut looked) = (0.0, 0.0);
+        for _ in 0..2000 {
+            plant.run(1, calls).await;
+            taken += f64::from(limit.in_flight());
+            looked += 1.0;
+        }
+        // By Little's law: per millisecond so many calls, of five slots, for 28 ms.
+        let (mean, expected) = (taken / looked, calls * 5.0 * 28.0);
+        assert!((mean / expected - 1.0).abs() < 0.1, "{mean} and not {expected}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_heavy_call_that_is_late_is_one_call() {
+    let limit = builder().initial_limit(100).build().unwrap();
+    let weighted = by_weight(&limit);
+    for round in 0..20 {
+        let began = Instant::now();
+        let heavy = weighted.admit(&64, began).unwrap();
+        let light: Vec<_> = (0..30).map(|_| weighted.admit(&1, began).unwrap()).collect();
+        advance(Duration::from_millis(50)).await;
+        for token in light {
+            weighted.settle(token, &Ended::new(Outcome::Success, began, Instant::now()));
+        }
+        advance(Duration::from_secs(2)).await;
+        let outcome = if round == 10 { Outcome::Abandoned } else { Outcome::Ignored };
+        weighted.settle(heavy, &Ended::new(outcome, began, Instant::now()));
+        assert!(limit.limit() >= 100, "in round {round}: {}", limit.limit());
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Admit(u32),
+    Settle(usize, Outcome),
+    Undo(usize),
+    Limit(usize),
+    Pause(u64),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let weight = prop_oneof![8 => 1..9_u32, 1 => select(vec![100, u32::MAX - 1, u32::MAX])];
+    let outcomes = vec![Outcome::Success, Outcome::Failure, Outcome::Overload, Outcome::Ignored, Outcome::Abandoned];
+    prop_oneof![
+        5 => weight.prop_map(Op::Admit),
+        4 => (any::<usize>(), select(outcomes)).prop_map(|(which, outcome)| Op::Settle(which, outcome)),
+        1 => any::<usize>().prop_map(Op::Undo),
+        1 => prop_oneof![6 => 1..20_usize, 1 => Just((u32::MAX >> 1) as usize)].prop_map(Op::Limit),
+        2 => (0..2000_u64).prop_map(Op::Pause),
+    ]
+}
+
+/// Wants what it has, so that the bounds alone say what the limit is.
+#[derive(Clone)]
+struct Fixed;
+
+impl Algorithm for Fixed {
+    fn begin(&mut self, limit: u32) -> Plan {
+        Plan::limit(limit)
+    }
+    fn window(&mut self, sample: &Sample) -> Plan {
+        // Nothing that was measured is impossible, whatever came.
+        assert!(sample.slots >= sample.worked && sample.weight() >= 1.0);
+        assert!(sample.worked == 0 || sample.latency <= sample.patience);
+        Plan::limit(sample.limit)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A call comes in exactly when there is room for it or it would be alone; and what it took it gives back, whatever the
+    /// limit has become. With and without weights, on the same limit.
+    #[test]
+    fn a_weighted_call_takes_and_gives_back_what_it_weighs(ops in prop::collection::vec(op(), 0..200)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let handle = builder().algorithm(Fixed).initial_limit(8).min_limit(8).max_limit(8).build().unwrap();
+            let weighted = by_weight(&handle);
+            let (mut limit, mut plain, mut held) = (8_u64, Vec::new(), Vec::new());
+            for op in ops {
+                let taken: u64 = held.iter().map(|(_, _, weight)| u64::from(*weight)).sum::<u64>() + plain.len() as u64;
+                let now = Instant::now();
+                let room = |weight: u32| taken == 0 || taken + u64::from(weight) <= limit;
+                match op {
+                    Op::Admit(1) => match handle.admit(&(), now) {
+                        Ok(token) => {
+                            prop_assert!(room(1));
+                            plain.push((token, now));
+                        }
+                        Err(_) => prop_assert!(!room(1)),
+                    },
+                    Op::Admit(weight) => match weighted.admit(&weight, now) {
+                        Ok(token) => {
+                            prop_assert!(room(weight));
+                            held.push((token, now, weight));
+                        }
+                        Err(rejected) => {
+                            prop_assert!(!room(weight));
+                            prop_assert_eq!(rejected.why(), Why::Full);
+                        }
+                    },
+                    Op::Settle(which, outcome) if which % 2 == 0 && !plain.is_empty() => {
+                        let (token, began) = plain.swap_remove(which / 2 % plain.len());
+                        handle.settle(token, &Ended::new(outcome, began, now));
+                    }
+                    Op::Settle(which, outcome) if !held.is_empty() => {
+                        let (token, began, _) = held.swap_remove(which / 2 % held.len());
+                        weighted.settle(token, &Ended::new(outcome, began, now));
+                    }
+                    Op::Undo(which) if !held.is_empty() => {
+                        weighted.undo(held.swap_remove(which % held.len()).0, now);
+                    }
+                    Op::Settle(..) | Op::Undo(_) => {}
+                    Op::Limit(new) => {
+                        handle.configure(|settings| settings.min_limit(new).max_limit(new)).unwrap();
+                        limit = new as u64;
+                    }
+                    Op::Pause(millis) => advance(Duration::from_millis(millis)).await,
+                }
+                let taken: u64 = held.iter().map(|(_, _, weight)| u64::from(*weight)).sum::<u64>() + plain.len() as u64;
+                prop_assert_eq!((u64::from(handle.limit()), u64::from(handle.in_flight())), (limit, taken));
+            }
+            Ok(())
+        })?;
+    }
 }

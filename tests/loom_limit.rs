@@ -5,6 +5,8 @@
 #![cfg(cofferdam_loom)]
 #![allow(missing_docs)]
 
+use std::num::NonZeroU32;
+
 use cofferdam::{AdaptiveLimit, Admit, Ended, Instant, Outcome, Policy};
 use loom::thread;
 
@@ -48,5 +50,27 @@ fn the_last_slot_goes_to_one_of_two() {
         let own = limit.admit(&(), Instant::now()).is_ok();
         assert!(own ^ thread.join().unwrap());
         assert_eq!(limit.in_flight(), 1);
+    });
+}
+
+#[test]
+fn what_is_heavier_than_the_limit_is_alone() {
+    explore(|| {
+        let limit = AdaptiveLimit::builder("loom").initial_limit(2).max_limit(2).build().unwrap();
+        let weighted = limit.clone().weighted(|weight: &NonZeroU32| *weight);
+        let other = weighted.clone();
+        let heavy = NonZeroU32::new(3).unwrap();
+        let thread = thread::spawn(move || other.admit(&heavy, Instant::now()).ok());
+        let light = limit.admit(&(), Instant::now()).ok();
+        let heavy = thread.join().unwrap();
+        assert!(light.is_some() ^ heavy.is_some());
+        assert_eq!(limit.in_flight(), if heavy.is_some() { 3 } else { 1 });
+        if let Some(taken) = heavy {
+            weighted.undo(taken, Instant::now());
+        }
+        if let Some(taken) = light {
+            limit.undo(taken, Instant::now());
+        }
+        assert_eq!(limit.in_flight(), 0);
     });
 }

@@ -12,15 +12,11 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use cofferdam::{
-    Bulkhead, Guard, Policy, Refused,
-    bulkhead::{Queue, Weighted},
-    waiting::Order,
-};
+use cofferdam::{Bulkhead, Guard, Policy, Refused, Weighted, bulkhead::Queue, waiting::Order};
 use loom::{sync::Notify, thread};
 
 type Weigh = fn(&u32) -> u32;
-type Slots = Weighted<Weigh, Queue>;
+type Slots = Weighted<Bulkhead<Queue>, Weigh>;
 
 /// Explores all orders in which threads are interrupted at most so often.
 fn explore(interruptions: usize, model: impl Fn() + Sync + Send + 'static) {

@@ -96,6 +96,7 @@ struct Sample {
 #[derive(Clone, Debug)]
 struct Probe {
     id: u64,
+    sent: u64,
     lease_ends: u64,
 }
 
@@ -218,7 +219,7 @@ impl Model {
                     return Says::Reject(Why::Probing);
                 }
                 self.probes_ever += 1;
-                out.push(Probe { id: self.probes_ever, lease_ends: now + rules.lease });
+                out.push(Probe { id: self.probes_ever, sent: now, lease_ends: now + rules.lease });
                 Says::Admit(ModelToken { probe: Some(self.probes_ever), ..token })
             }
         }
@@ -325,13 +326,14 @@ impl Model {
         if now >= since + 10 * SECOND {
             self.openings = 0;
         }
-        self.open(now);
+        self.open(now, now);
     }
 
-    fn open(&mut self, now: u64) {
+    /// The open time begins with the probe that failed.
+    fn open(&mut self, since: u64, now: u64) {
         let longest = now + self.rules.open_time_max;
         let grown = self.rules.open_time as f64 * self.rules.growth.powi(self.openings);
-        let own = now + (grown.min(self.rules.open_time_max as f64) as u64);
+        let own = since + (grown.min(self.rules.open_time_max as f64) as u64);
         self.openings += 1;
         self.enter(Phase::Open { until: own.max(self.asked_until.min(longest)) });
     }
@@ -339,7 +341,7 @@ impl Model {
     fn probed(&mut self, id: u64, sample: Option<(bool, bool)>, now: u64) {
         let Phase::HalfOpen { rules, good, bad, out } = &mut self.phase else { return };
         let Some(place) = out.iter().position(|probe| probe.id == id) else { return };
-        out.remove(place);
+        let sent = out.remove(place).sent.min(now);
         match sample {
             Some((false, false)) => *good += 1,
             Some(_) => *bad += 1,
@@ -347,7 +349,7 @@ impl Model {
         }
         let share = |part: u32| f64::from(part) / f64::from(rules.probes);
         if *bad > 0 && *good == 0 || share(*bad) >= rules.probe_ratio {
-            self.open(now);
+            self.open(sent, now);
         } else if share(rules.probes - *good) < rules.probe_ratio {
             let ramp = self.rules.ramp.map(|_| Ramp::default());
             self.forget();

@@ -12,8 +12,8 @@ use std::{
 };
 
 use cofferdam::{
-    Attempt, Backoff, BoxError, Budget, Carries, CircuitBreaker, Context as _, Criticality, Deadline, Event, GivenUp,
-    Instant, Name, Next, Outcome, Policy, Rejected, Retry, RetryLayer, Timeout, What, Why, observe,
+    Attempt, Backoff, BoxError, Budget, Bulkhead, Carries, CircuitBreaker, Context as _, Criticality, Deadline, Event,
+    GivenUp, Instant, Name, Next, Outcome, Policy, Rejected, Retry, RetryLayer, Timeout, What, Why, observe,
 };
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -364,4 +364,92 @@ async fn what_counts_as_a_failure_can_be_said() {
     let layer = Retry::builder("when").when(|reading| reading.outcome == Outcome::Overload).build().unwrap();
     assert!(layer.layer(service.clone()).oneshot(1).await.is_err());
     assert_eq!(service.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn defect_64_a_budget_breaks_retries_and_never_first_tries() {
+    // Given ten shards behind one budget, of which one is down
+    let tried = Arc::new(Mutex::new(Vec::new()));
+    let seen = tried.clone();
+    let shards = service_fn(move |request: u32| {
+        seen.lock().unwrap().push(request);
+        let dead = request % 10 == 3 || request >= 1_000;
+        async move { if dead { Err(BoxError::from("down")) } else { Ok(request) } }
+    });
+    let layer = attempts(4);
+    let mut served = 0;
+    for request in 0..1_000 {
+        served += u32::from(layer.layer(shards.clone()).oneshot(request).await.is_ok());
+    }
+    // Then the others are served as ever, and retries are a share of what is
+    assert_eq!(served, 900);
+    let calls = std::mem::take(&mut *tried.lock().unwrap());
+    assert!((0..1_000).all(|request| calls.contains(&request)));
+    assert!(calls.len() > 1_050 && calls.len() <= 1_000 + 3 + 90, "{}", calls.len());
+    // And when all are down, first tries still flow, and nothing else does
+    for request in 1_000..1_100 {
+        assert!(layer.layer(shards.clone()).oneshot(request).await.is_err());
+    }
+    let calls = tried.lock().unwrap().clone();
+    assert!((1_000..1_100).all(|request| calls.contains(&request)));
+    assert!(calls.len() <= 102, "{}", calls.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn defect_83_each_attempt_needs_a_slot_and_none_is_held_while_waiting() {
+    // Given five slots inside of the retry, and calls that take a while and fail at first
+    let slots = Bulkhead::builder("slots").limit(5).build().unwrap();
+    let calls = Arc::new(AtomicU32::new(0));
+    let (counts, watched) = (calls.clone(), slots.clone());
+    let service = slots.clone().layer().layer(service_fn(move |request: u32| {
+        let (call, slots) = (counts.fetch_add(1, Ordering::SeqCst), watched.clone());
+        async move {
+            tokio::time::sleep(ms(100)).await;
+            assert!((1..=5).contains(&slots.in_flight()));
+            if call < 5 { Err(BoxError::from("down")) } else { Ok(request) }
+        }
+    }));
+    let layer = Retry::builder("retry").backoff(every(ms(1000))).budget(rich("retry")).build().unwrap();
+    let six = (0..6).map(|request| tokio::spawn(layer.layer(service.clone()).oneshot(request)));
+    let answers = futures_util::future::join_all(six.collect::<Vec<_>>());
+    let looks = async {
+        tokio::time::sleep(ms(50)).await;
+        assert_eq!((slots.in_flight(), calls.load(Ordering::SeqCst)), (5, 5), "the sixth is turned away");
+        tokio::time::sleep(ms(100)).await;
+        // Then those who wait for their next attempt hold nothing
+        assert_eq!(slots.in_flight(), 0);
+        assert_eq!(layer.layer(service.clone()).oneshot(9).await.unwrap(), 9);
+        tokio::time::sleep(ms(900)).await;
+        // And each attempt has a slot of its own
+        assert_eq!((slots.in_flight(), calls.load(Ordering::SeqCst)), (5, 11));
+    };
+    let (answers, ()) = futures_util::future::join(answers, looks).await;
+    let good = answers.into_iter().filter(|answer| answer.as_ref().unwrap().is_ok()).count();
+    assert_eq!((good, slots.in_flight()), (5, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn defect_109_so_many_tokens_are_so_many_retries_however_they_wait() {
+    // Whether they come back together, one by one, or much later
+    for waits in [|_| ms(10), |nth| ms(10 * (nth + 1)), |nth| ms(20_000 + nth)] as [fn(u64) -> Duration; 3] {
+        // Given six calls that fail at once, and a budget of three tokens that hardly earns any
+        let service = Flaky::new(6);
+        let nth = Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let backoff = Backoff::custom(ms(60_000), move |_| waits(nth.fetch_add(1, Ordering::SeqCst)));
+        let budget = Budget::builder("three").ratio(0.000_001).build().unwrap();
+        let layer = Retry::builder("retry").attempts(2).backoff(backoff).budget(budget.clone()).build().unwrap();
+        let six: Vec<_> = (0..6).map(|request| tokio::spawn(layer.layer(service.clone()).oneshot(request))).collect();
+        tokio::task::yield_now().await;
+        tokio::time::sleep(ms(1)).await;
+        assert_eq!((service.calls(), budget.is_failing()), (6, true));
+        // And somebody else's success, before they look again
+        assert!(layer.layer(service.clone()).oneshot(9).await.is_ok());
+        let mut good = 0;
+        for call in six {
+            good += u32::from(call.await.unwrap().is_ok());
+        }
+        // Then three of them are sent again
+        assert_eq!((service.calls(), good), (6 + 1 + 3, 3));
+        assert!(budget.extra().is_err());
+    }
 }

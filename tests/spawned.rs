@@ -4,11 +4,11 @@
 
 mod support;
 
-use std::{error::Error, fmt, io, time::Duration};
+use std::{error::Error, fmt, io, num::NonZeroU32, time::Duration};
 
 use cofferdam::{
-    BoxError, Bulkhead, Carries, CircuitBreaker, Failed, Fallback, Keyed, Outcome, Policy, Refused, Rejected, Shadow,
-    Timeout, TimeoutLayer, Why, bulkhead::Queue, guard,
+    AdaptiveLimit, BoxError, Bulkhead, Carries, CircuitBreaker, Criticality, Drain, Failed, Fallback, Keyed, LoadShed,
+    Outcome, Policy, Refused, Rejected, Shadow, Timeout, TimeoutLayer, Why, bulkhead::Queue, context::Rank, guard,
 };
 use support::{Ask, Asks, Kind, Probe, Script, within};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
@@ -22,6 +22,10 @@ fn breaker() -> CircuitBreaker {
 
 fn slots() -> Bulkhead {
     Bulkhead::builder("spawned").limit(4).build().unwrap()
+}
+
+fn limit() -> AdaptiveLimit {
+    AdaptiveLimit::builder("spawned").build().unwrap()
 }
 
 fn timeout() -> TimeoutLayer {
@@ -55,6 +59,10 @@ async fn defect_20_every_policy_is_spawned_over_box_error() {
     spawned!(breaker().layer());
     spawned!(slots().layer());
     spawned!(slots().weighted(|n: &u32| *n).layer());
+    spawned!(limit().weighted(|_: &u32| NonZeroU32::MIN).layer());
+    let shed = LoadShed::builder(limit()).rank(|_: &u32| Rank::of(Criticality::Critical, None)).build().unwrap();
+    spawned!(shed.weighted(|_: &u32| NonZeroU32::MIN).layer());
+    spawned!(Drain::builder("spawned").exempt_nobody().build().unwrap().layer());
     spawned!(queued().layer());
     spawned!(Keyed::builder(breaker().and(slots())).by(|n: &u32| *n).build().unwrap().layer());
     spawned!(Keyed::builder(queued()).by(|n: &u32| *n).build().unwrap().layer());

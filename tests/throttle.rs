@@ -110,6 +110,50 @@ fn after_an_outage_everything_flows_again_within_a_few_time_constants() {
     assert_eq!(throttle.state(), ThrottleState::Calm);
 }
 
+/// Nothing is good for three seconds, which is six time constants. The first good answer opens it at once, and what is rejected within a
+/// time constant from then on is not held against the server; after that it is.
+#[test]
+fn the_first_good_answer_after_a_total_outage_lets_everything_through() {
+    let throttle = throttle();
+    let (low, top) = (rank(Criticality::Sheddable, 1), rank(Criticality::CriticalPlus, 1));
+    for second in 5..8 {
+        second_of(&throttle, Outcome::Overload, second * 1_000);
+    }
+    assert!(!call(&throttle, low, Outcome::Overload, 8_000));
+    let first = (8_000..8_500).find(|millis| call(&throttle, top, Outcome::Success, *millis)).unwrap();
+    assert!((first..first + 490).all(|millis| call(&throttle, low, Outcome::Overload, millis)));
+    second_of(&throttle, Outcome::Overload, first + 510);
+    second_of(&throttle, Outcome::Overload, first + 1_510);
+    let sent = second_of(&throttle, Outcome::Overload, first + 2_510);
+    assert!(sent.iter().sum::<u32>() < 400, "{sent:?}");
+}
+
+/// A second and a half of rejections may be chance: then it opens step by step.
+#[test]
+fn a_good_answer_after_a_short_time_of_rejections_opens_nothing_at_once() {
+    let throttle = throttle();
+    second_of(&throttle, Outcome::Overload, 5_000);
+    let millis =
+        (6_500..7_000).find(|millis| call(&throttle, rank(Criticality::CriticalPlus, 1), Outcome::Success, *millis));
+    let sent = (0..100).filter(|_| call(&throttle, rank(Criticality::Sheddable, 1), Outcome::Success, millis.unwrap()));
+    assert!(sent.count() < 50);
+}
+
+/// What was sent during an outage and is rejected after it takes nothing back of what was counted since.
+#[test]
+fn a_rejection_of_a_call_from_before_the_restart_is_not_counted() {
+    let throttle = throttle();
+    let top = rank(Criticality::CriticalPlus, 1);
+    call(&throttle, top, Outcome::Overload, 5_000);
+    let old = throttle.admit(&top, at(7_500)).unwrap();
+    assert!(call(&throttle, top, Outcome::Success, 7_500));
+    // The calls from before are forgotten with the outage.
+    assert_eq!(throttle.load_at(at(7_500)).demand, 0.0);
+    assert!(call(&throttle, top, Outcome::Success, 7_500));
+    settle(&throttle, old, Outcome::Overload, 7_500);
+    assert_eq!(throttle.load_at(at(7_500)).accepted, 1.0);
+}
+
 #[test]
 fn a_long_idle_time_forgets_the_pressure() {
     let throttle = throttle();

@@ -91,9 +91,11 @@ fn patterns_name_no_other_pattern() {
     for (folder, others) in [
         ("src/policy/breaker", ["bulkhead::", "Bulkhead", "RateLimit<"]),
         ("src/policy/bulkhead", ["breaker::", "CircuitBreaker", "RateLimit"]),
+        ("src/policy/drain", ["breaker::", "CircuitBreaker", "Bulkhead"]),
         ("src/policy/pool", ["breaker::", "CircuitBreaker", "Bulkhead"]),
         ("src/policy/rate", ["breaker::", "CircuitBreaker", "Bulkhead"]),
-        ("src/flow/retry", ["fallback::", "timeout::", "RateLimit"]),
+        ("src/flow/retry", ["fallback::", "timeout::", "hedge::"]),
+        ("src/flow/hedge", ["fallback::", "timeout::", "retry::"]),
         ("src/flow/timeout", ["fallback::", "Fallback", "RateLimit"]),
         ("src/flow/fallback", ["timeout::", "Timeout", "RateLimit"]),
     ] {

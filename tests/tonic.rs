@@ -8,69 +8,34 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::Bytes;
 use cofferdam::{
-    BreakerState, Bulkhead, CircuitBreaker, Context as _, ContextHeaders, Criticality, Deadline, Outcome, Policy,
-    TaskKey, Timeout,
+    Backoff, BreakerState, Bulkhead, CircuitBreaker, Context as _, ContextHeaders, Criticality, Deadline, Drain,
+    Outcome, Policy, Retry, TaskKey, Timeout,
     context::{Carried, Trust},
     guard,
 };
 use futures_util::stream;
 use http::uri::PathAndQuery;
-use support::{Noticing, within};
+use support::{Noticing, Raw, within};
 use tokio::{net::TcpListener, sync::mpsc};
 use tonic::{
     Code, Request, Response, Status, Streaming,
     body::Body,
     client::{Grpc, GrpcService},
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     server::NamedService,
     service::{LayerExt, Routes},
     transport::{Channel, Endpoint, Server, server::TcpIncoming},
 };
 use tower::{Layer, Service, ServiceBuilder, service_fn, util::MapRequestLayer};
-
-/// Messages are bytes.
-#[derive(Clone, Copy)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        to.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(from.copy_to_bytes(from.remaining())))
-    }
-}
 
 type Message = Result<Bytes, Status>;
 
@@ -563,4 +528,104 @@ fn a_call_over_a_channel_can_be_spawned(channel: Channel) {
     fn sendable<S: Service<http::Request<Body>, Future: Send> + Send + Sync + Clone + 'static>(_: S) {}
     let timeout = Timeout::builder("dependency").attempt(Duration::from_secs(1)).grpc().build().unwrap();
     sendable(ServiceBuilder::new().layer(breaker().layer().grpc()).layer(timeout).service(channel));
+}
+
+#[tokio::test]
+async fn s8_a_drain_waits_for_streams_and_tells_new_calls_that_the_server_is_unavailable() {
+    // Given a stream that goes on
+    let (echo, mut feeds) = Echo::new();
+    let drain = Drain::builder("server").grace(Duration::ZERO).deadline(Duration::from_secs(3600)).build().unwrap();
+    let address = serve!(drain.clone().layer().grpc(), echo);
+    let channel = connect(address).await;
+    let mut messages = follow(channel.clone()).await.unwrap();
+    let feed = feeds.recv().await.unwrap();
+    feed.send(Ok("one".into())).unwrap();
+    assert_eq!(next(&mut messages).await.unwrap().unwrap(), "one");
+
+    // When the server drains
+    let report = tokio::spawn(drain.begin());
+
+    // Then a new call is told so, on the same connection
+    let status = ask(channel, "hello").await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::Unavailable, "the server is shutting down"));
+    assert_eq!(status.metadata().get("grpc-retry-pushback-ms").unwrap(), "0");
+
+    // And the stream loses nothing
+    feed.send(Ok("two".into())).unwrap();
+    drop(feed);
+    assert_eq!(next(&mut messages).await.unwrap().unwrap(), "two");
+    assert_eq!(next(&mut messages).await.unwrap(), None);
+    let report = within("the end of the drain", report).await.unwrap();
+    assert_eq!((report.ended, report.cut), (1, 0));
+}
+
+#[tokio::test]
+async fn a_stream_that_a_drain_cuts_ends_in_a_status() {
+    let (echo, mut feeds) = Echo::new();
+    let drain = Drain::builder("server").grace(Duration::ZERO).deadline(Duration::from_millis(20)).build().unwrap();
+    let address = serve!(drain.clone().layer().grpc(), echo);
+    let mut messages = follow(connect(address).await).await.unwrap();
+    let feed = feeds.recv().await.unwrap();
+    feed.send(Ok("one".into())).unwrap();
+    assert_eq!(next(&mut messages).await.unwrap().unwrap(), "one");
+    assert_eq!(within("the end of the drain", drain.begin()).await.cut, 1);
+    let status = next(&mut messages).await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::Unavailable, "the server shut down before the call was done"));
+    within("the end of the stream", feed.closed()).await;
+}
+
+/// A client as a generator would write it, over a retry: the messages are sent again, and the channel is given its own bodies.
+#[tokio::test]
+async fn defect_102_a_call_is_made_again_with_the_same_message() {
+    // Given a server that is unavailable once, after it has read the message
+    let calls = Arc::new(AtomicU32::new(0));
+    let answers = {
+        let calls = calls.clone();
+        move |request: Request<Bytes>| {
+            let first = calls.fetch_add(1, Ordering::SeqCst) == 0;
+            assert_eq!(request.get_ref(), "hello");
+            async move { if first { Err(Status::unavailable("once")) } else { Ok(Response::new(request.into_inner())) } }
+        }
+    };
+    let unary = service_fn(move |request: http::Request<Body>| {
+        let answers = answers.clone();
+        async move { Ok::<_, Infallible>(tonic::server::Grpc::new(Raw).unary(service_fn(answers), request).await) }
+    });
+    let address = serve!(tower::layer::util::Identity::new(), Named(unary));
+
+    // When it is called through a retry that may call this method twice
+    let layer = Retry::builder("echo")
+        .backoff(Backoff::constant(Duration::ZERO))
+        .grpc()
+        .map_body(Body::new)
+        .idempotent(|request: &http::Request<Body>| request.uri().path() == "/test.Echo/unary")
+        .build()
+        .unwrap();
+    let service = layer.layer(connect(address).await);
+
+    // Then the second attempt has the same message, and an answer
+    assert_eq!(ask(service, "hello").await.unwrap(), "hello");
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
+}
+
+/// Any service under the name of the other one.
+#[derive(Clone)]
+struct Named<S>(S);
+
+impl<S> NamedService for Named<S> {
+    const NAME: &'static str = Echo::NAME;
+}
+
+impl<S: Service<http::Request<Body>>> Service<http::Request<Body>> for Named<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> S::Future {
+        self.0.call(request)
+    }
 }

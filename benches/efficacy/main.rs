@@ -15,9 +15,10 @@ use std::env;
 
 use criterion::Criterion;
 use lab::{
-    Experiment, Stack,
+    Experiment, Stack, Way, attempts, contention,
     front::{self, Around, Front},
     scenarios::{self, Scenario},
+    stampede,
 };
 
 const SEEDS: u64 = 3;
@@ -29,7 +30,8 @@ fn main() {
     if smoke {
         Stack::ALL.iter().for_each(|stack| drop(Experiment { seconds: 2.0, ..Experiment::s1(2.0, 0) }.run(*stack)));
         let brief = Front { lasts: 1.0, ..Front::s4(front::Trouble::Slower(25.0), 0) };
-        [Around::Nothing, Around::Breaker, Around::Pool].map(|around| drop(brief.run(around)));
+        let arounds = [Around::Nothing, Around::Breaker, Around::Pool];
+        arounds.iter().for_each(|around| drop(brief.run(*around)));
     } else if !given("--list") {
         let words = ["table", "all"];
         let part = arguments.iter().find(|word| !word.starts_with("--") && !words.contains(&word.as_str()));
@@ -55,6 +57,45 @@ fn table(part: Option<&str>, all: bool) {
             let own = if scenario.make_one(0).clients > 1 { Stack::Throttled } else { Stack::Shed };
             let stacks = if all { Stack::ALL.to_vec() } else { vec![own] };
             stacks.iter().for_each(|stack| print(&scenario, *stack));
+        }
+    }
+    attempts(part, all);
+}
+
+/// Those in which calls are sent again: beside other ways to do that with `all`.
+fn attempts(part: Option<&str>, all: bool) {
+    let stalls = [Way::Breaker, Way::Limit, Way::Throttle, Way::Always, Way::Tower, Way::Budget];
+    let failures = [Way::Budget, Way::Breaker, Way::Always, Way::Tower];
+    let stampedes = [Way::Limit, Way::Throttle, Way::Breaker, Way::Always, Way::Tower, Way::Budget];
+    let layers = [Way::Layers, Way::LayersPlain, Way::LayersUnmarked, Way::LayersAlways];
+    let groups: [(&[Way], _); 6] = [
+        (&stalls, attempts::stalls()),
+        (&stampedes, stampede::stampedes()),
+        (&failures, attempts::chances()),
+        (&failures, attempts::steps()),
+        (&failures, attempts::blips()),
+        (&layers, attempts::layers()),
+    ];
+    for (ways, trials) in groups {
+        for trial in trials.iter().filter(|trial| part.is_none_or(|part| trial.name.contains(part))) {
+            for way in &ways[..if all { ways.len() } else { 1 }] {
+                print_row(&trial.name, format!("{way:?}"), trial.worst(*way, 0..SEEDS));
+            }
+        }
+    }
+    if part.is_none_or(|part| "S5".contains(part)) {
+        contention(all);
+    }
+}
+
+/// Clients that all change one row.
+fn contention(all: bool) {
+    let backoffs = contention::backoffs();
+    for clients in [20, 50, 100, 200] {
+        for (name, backoff) in &backoffs[..if all { backoffs.len() } else { 1 }] {
+            let mean = contention::mean(clients, backoff.as_ref());
+            let figures = vec![("seconds", mean.seconds), ("calls", mean.calls as f64)];
+            print_row(&format!("S5, {clients} clients"), (*name).into(), figures);
         }
     }
 }
@@ -88,8 +129,12 @@ fn print_front(name: &str, front: Front, around: Around) {
 }
 
 fn print(scenario: &Scenario, stack: Stack) {
-    print!("{:24} {:12}", scenario.name, format!("{stack:?}"));
-    for (name, figure) in scenario.worst(stack, 0..SEEDS) {
+    print_row(&scenario.name, format!("{stack:?}"), scenario.worst(stack, 0..SEEDS));
+}
+
+fn print_row(name: &str, stack: String, figures: Vec<(&str, f64)>) {
+    print!("{name:24} {stack:14}");
+    for (name, figure) in figures {
         print!("  {name} {figure:.3}");
     }
     println!();

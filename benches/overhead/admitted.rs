@@ -1,12 +1,20 @@
 //! One call that is admitted, on one thread and on two.
 
-use std::{future::ready, time::Duration};
+use std::{
+    future::{poll_fn, ready},
+    mem,
+    num::NonZeroU32,
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 
-use cofferdam::{Admit, Fallback, Immediate, Keyed, Policy, Rejected, Retry, Shadow, Timeout, guard};
+use cofferdam::{Admit, Ends, Fallback, Hedge, Immediate, Keyed, Policy, Rejected, Retry, Shadow, Timeout, guard};
 use tower::{Layer, Service, ServiceBuilder};
 
 use super::policies::{
-    SLOTS, adaptive_limit, breaker, breaker_with, bulkhead, four, load_shed, queued, record, share, throttle,
+    SLOTS, adaptive_limit, breaker, breaker_with, bulkhead, context, drain, four, load_shed, queued, record, share,
+    throttle,
 };
 use crate::support::{
     drive::{Work, poll_once},
@@ -60,6 +68,7 @@ fn single() -> Vec<Subject> {
         }),
         guarded("breaker, window_calls(100)", breaker_with(|builder| builder.window_calls(100))),
         guarded("bulkhead", bulkhead()).bar(1.1),
+        guarded("drain", drain()).bar(1.1),
         Subject::service("bulkhead with a queue", guard(queued()).layer(Work)).bar(1.2),
         Subject::service("breaker + bulkhead with a queue", guard((breaker(), queued())).layer(Work)),
         guarded("adaptive limit", adaptive_limit()).bar(1.3),
@@ -68,8 +77,11 @@ fn single() -> Vec<Subject> {
         guarded("share of a pool", share()).bar(1.2),
         guarded("share of a pool + breaker, fused", (share(), breaker())),
         guarded("bulkhead, weighted", bulkhead().weighted(|_: &u64| 1)),
+        guarded("adaptive limit, weighted", adaptive_limit().weighted(|_: &u64| NonZeroU32::MIN)),
         guarded("Shadow of breaker", Shadow::new(breaker())),
         guarded("Option of breaker", Some(breaker())),
+        waiting_once("bulkhead, a call that waits", bulkhead()),
+        waiting_once("drain, a call that waits", drain()),
         Subject::calls("breaker, by guard.call", move |n| poll_once(called.call(&n, || ready(Ok::<_, Rejected>(n))))),
     ]
 }
@@ -117,8 +129,10 @@ fn keyed() -> Vec<Subject> {
 fn flows() -> Vec<Subject> {
     let timeout = Timeout::builder("bench").attempt(Duration::from_secs(1)).build().expect("the limit is valid");
     let retry = Retry::builder("bench").build().expect("the settings are valid");
+    let hedge = Hedge::builder("bench").build().expect("the settings are valid");
     vec![
         Subject::service("retry", retry.layer(Work)).bar(0.9),
+        Subject::service("hedge", hedge.layer(Work)),
         Subject::service("timeout", timeout.layer(Work)).bar(0.4),
         Subject::service("fallback", Fallback::value(0_u64).layer(Work)),
     ]
@@ -150,11 +164,27 @@ pub(crate) fn pairs() -> Vec<Pair> {
     ]
 }
 
-fn guarded<P: Policy<Kind = Immediate> + Admit<u64> + 'static>(name: &'static str, policy: P) -> Subject
+fn guarded<E: Ends, P: Policy<Kind = Immediate<E>> + Admit<u64> + 'static>(name: &'static str, policy: P) -> Subject
 where
     P::Token: 'static,
 {
     Subject::service(name, guard(policy).layer(Work))
+}
+
+/// A call that is polled before it has its answer: one that a drain may have to cut.
+fn waiting_once<E: Ends, P: Policy<Kind = Immediate<E>> + Admit<()> + 'static>(name: &'static str, policy: P) -> Subject
+where
+    P::Token: 'static,
+{
+    let guard = guard(policy);
+    Subject::calls(name, move |_| {
+        let mut is_new = true;
+        let answer =
+            poll_fn(move |_| if mem::take(&mut is_new) { Poll::Pending } else { Poll::Ready(Ok::<_, Rejected>(())) });
+        let mut call = pin!(guard.call(&(), || answer));
+        assert!(call.as_mut().poll(&mut context()).is_pending());
+        assert!(call.as_mut().poll(&mut context()).is_ready());
+    })
 }
 
 /// Four guards, one around the other.

@@ -8,11 +8,12 @@ use std::{
 };
 
 use cofferdam::{
-    AdaptiveLimit, AdaptiveThrottle, Admit, BreakerState, Bulkhead, CircuitBreaker, Criticality, Ended, Instant,
+    AdaptiveLimit, AdaptiveThrottle, Admit, BreakerState, Bulkhead, CircuitBreaker, Criticality, Drain, Ended, Instant,
     LoadShed, Outcome, Policy, Pool, PoolShare,
     breaker::Builder,
     bulkhead::Queue,
     context::{NoDeadline, Rank},
+    drain::Nobody,
     limit::Knee,
 };
 
@@ -34,6 +35,18 @@ pub(crate) fn breaker_with(settings: impl FnOnce(Builder) -> Builder) -> Circuit
 
 pub(crate) fn bulkhead() -> Bulkhead {
     Bulkhead::builder("bench").limit(SLOTS).build().expect("the limit is valid")
+}
+
+/// For requests of any type.
+pub(crate) fn drain() -> Drain<Nobody> {
+    Drain::builder("bench").grace(Duration::ZERO).exempt_nobody().build().expect("the settings are valid")
+}
+
+/// Nothing is let in any more.
+pub(crate) fn drained() -> Drain<Nobody> {
+    let drain = drain();
+    drop(drain.begin());
+    drain
 }
 
 /// With a line in which nobody stands.

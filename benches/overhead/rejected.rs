@@ -2,13 +2,14 @@
 
 use std::mem;
 
-use cofferdam::{Admit, BoxError, Immediate, Policy, guard};
+use cofferdam::{Admit, BoxError, Ends, Immediate, Policy, guard};
 use tower::{Layer, Service, ServiceBuilder};
 
 use super::{
     admitted::limit,
     policies::{
-        breaker, bulkhead, contained_share, context, full_bulkhead, full_load_shed, open_breaker, pressed_throttle,
+        breaker, bulkhead, contained_share, context, drained, full_bulkhead, full_load_shed, open_breaker,
+        pressed_throttle,
     },
 };
 use crate::support::{
@@ -26,6 +27,7 @@ pub(crate) fn subjects() -> Vec<Subject> {
         rejecting("breaker, open", open_breaker()).bar(0.6),
         rejecting("breaker, forced open", forced).bar(0.6),
         rejecting("bulkhead, full", full_bulkhead()),
+        rejecting("drain, drained", drained()),
         rejecting("breaker + full bulkhead", (breaker(), full_bulkhead())),
         rejecting("fourth of four, full", (breaker(), bulkhead(), breaker(), full_bulkhead())),
         rejecting("fourth of four, open", (breaker(), bulkhead(), bulkhead(), open_breaker())),
@@ -38,7 +40,7 @@ pub(crate) fn subjects() -> Vec<Subject> {
     ]
 }
 
-fn rejecting<P: Policy<Kind = Immediate> + Admit<u64> + 'static>(name: &'static str, policy: P) -> Subject
+fn rejecting<E: Ends, P: Policy<Kind = Immediate<E>> + Admit<u64> + 'static>(name: &'static str, policy: P) -> Subject
 where
     P::Token: 'static,
 {

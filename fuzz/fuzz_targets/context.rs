@@ -1,4 +1,5 @@
-//! Any text about a request, under any bounds: no panic, nothing beyond the bounds, and what is written is read again.
+//! Any text about a request, under any bounds: it is read as a reader that was written for this alone reads it, nothing is
+//! beyond the bounds, and what is written is read again.
 #![no_main]
 
 use std::time::Duration;
@@ -20,9 +21,47 @@ struct Input<'a> {
     most: u32,
     tasks: bool,
     text: &'a str,
+    /// In front of the text, or nothing.
+    number: Option<u64>,
+    unit: u8,
     left: Duration,
     bits: u64,
     epochs: [u64; 2],
+}
+
+/// The digits and nothing else, one to so many of them.
+fn digits(text: &str, most: usize) -> Option<u64> {
+    let right = (1..=most).contains(&text.len()) && text.chars().all(|char| matches!(char, '0'..='9'));
+    right.then(|| text.parse().expect("so many digits are a number"))
+}
+
+/// A `grpc-timeout`, by its grammar: `TimeoutValue TimeoutUnit`.
+fn grpc_timeout(text: &str) -> Option<Duration> {
+    let unit = text.chars().last()?;
+    let number = digits(&text[..text.len() - unit.len_utf8()], 8)?;
+    match unit {
+        'H' => Some(Duration::from_secs(number * 3600)),
+        'M' => Some(Duration::from_secs(number * 60)),
+        'S' => Some(Duration::from_secs(number)),
+        'm' => Some(Duration::from_millis(number)),
+        'u' => Some(Duration::from_micros(number)),
+        'n' => Some(Duration::from_nanos(number)),
+        _ => None,
+    }
+}
+
+/// What was read is what was said, from some moment in between.
+fn said(read: impl Fn() -> Option<Deadline>, expected: Option<Duration>, longest: Duration) {
+    let before = Instant::now();
+    let read = read().map(Deadline::moment);
+    let after = Instant::now();
+    match expected.map(|expected| expected.min(longest)) {
+        None => assert_eq!(read, None),
+        Some(expected) => {
+            let read = read.expect("it says so");
+            assert!(before.after(expected) <= read && read <= after.after(expected));
+        }
+    }
 }
 
 fuzz_target!(|input: Input<'_>| {
@@ -38,14 +77,19 @@ fuzz_target!(|input: Input<'_>| {
         }
     };
 
-    let text = input.text;
-    for deadline in [trust.deadline(text), trust.deadline_in_millis(text)].into_iter().flatten() {
-        assert!(deadline <= Deadline::after(longest));
-    }
+    // Of all texts few are numbers with a unit, so those are made as well.
+    let unit = ["", "H", "M", "S", "m", "u", "n", "s"][usize::from(input.unit % 8)];
+    let made = input.number.map(|number| format!("{number}{unit}{}", input.text));
+    let text = made.as_deref().unwrap_or(input.text);
+    said(|| trust.deadline(text), grpc_timeout(text), longest);
+    said(|| trust.deadline_in_millis(text), digits(text, 19).map(Duration::from_millis), longest);
     assert!(trust.criticality(text).is_none_or(|class| class <= highest));
-    for attempt in [trust.attempt(text), trust.attempt_after(text)].into_iter().flatten() {
-        assert!(attempt.number() <= most);
-    }
+    let number = |most: u32, first: u64| {
+        let said = digits(text, 19).map(|number| u32::try_from(number.saturating_add(first)).unwrap_or(u32::MAX));
+        said.filter(|number| *number > 0).map(|number| number.min(most))
+    };
+    assert_eq!(trust.attempt(text).map(|attempt| attempt.number()), number(most, 0));
+    assert_eq!(trust.attempt_after(text).map(|attempt| attempt.number()), number(most, 1));
     assert!(trust.task(text).is_none_or(|key| key == TaskKey::of(text) && !text.is_empty() && text.len() <= 256));
     assert_eq!(text.parse::<Criticality>().ok().map(|class| class.min(highest)), trust.criticality(text));
 

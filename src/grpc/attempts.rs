@@ -2,10 +2,9 @@ use http::Request;
 
 use super::Grpc;
 use crate::{
-    flow::retry::Builder,
-    http::HttpAttempts,
+    http::{HttpAttempts, Replayed},
     kernel::{
-        attempts::{Cloned, Every, Idempotent},
+        attempts::{Builder, Cloned, Every, Idempotent},
         context::CarriedDeadline,
     },
 };
@@ -20,9 +19,12 @@ impl<B> Idempotent<Request<B>> for Unsaid {
     }
 }
 
-impl<D, M> Builder<Cloned<Every>, D, M> {
+impl<K, D, M> Builder<K, Cloned<Every>, D, M> {
     /// For gRPC clients. Nothing is sent again unless [`idempotent`](Self::idempotent), said after it, allows it: which
     /// methods may be called twice is known only to those who wrote them.
+    ///
+    /// Messages are kept up to a [`body_limit`](Self::body_limit), and sent on as a [`Replay`](crate::Replay): before a Tonic
+    /// `Channel`, which takes bodies of one type, say `.map_body(tonic::body::Body::new)`.
     ///
     /// A status is looked for in the head; one that comes in trailers is not. A `grpc-retry-pushback-ms` that is negative, or
     /// no time at all, stops it.
@@ -37,7 +39,7 @@ impl<D, M> Builder<Cloned<Every>, D, M> {
     ///     .build()?;
     /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
     /// ```
-    pub fn grpc(self) -> Builder<Cloned<Unsaid>, CarriedDeadline, HttpAttempts<Grpc>> {
-        self.http_with(Grpc::new()).idempotent(Unsaid)
+    pub fn grpc(self) -> Builder<K, Replayed<Unsaid>, CarriedDeadline, HttpAttempts<Grpc>> {
+        self.http_with(Grpc::new()).repeat(Replayed::default())
     }
 }

@@ -70,3 +70,6 @@ pub use attempts::Unsaid;
 pub use code::Code;
 pub use protocol::{ByCode, ByTrailers, ClassifyStatus, Grpc};
 pub use wording::{TrailersOnly, trailers_only};
+
+/// The front door: whole stacks stand above this module, and are found in it.
+pub use crate::presets::{grpc_client as client, grpc_server as server};

@@ -1,7 +1,7 @@
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
 
-use super::{Code, TrailersOnly, status};
+use super::{Code, TrailersOnly, status, wording};
 use crate::{
     http::{Errors, ReadEnd, ReadHead, Rest, Tracked, WordWith, Wording, read_answer, word},
     kernel::{ClassifyWith, Guard, Outcome, Plain, Policy, Protocol, Reading, Rejected, Ticket},
@@ -173,6 +173,10 @@ impl<C: ClassifyStatus> ReadEnd for ByTrailers<C> {
         let trailers = trailers.unwrap_or(&none);
         read(&self.classify, status::code(trailers).unwrap_or(Code::Unknown), trailers)
     }
+
+    fn cut(rejected: &Rejected) -> Option<HeaderMap> {
+        Some(wording::trailers(rejected))
+    }
 }
 
 impl<W: Clone, C: ClassifyStatus + Clone> ReadHead for Grpc<W, C> {
@@ -197,7 +201,7 @@ where
     type Guarded<P: Policy> = Response<Tracked<B, P, ByTrailers<C>>>;
 
     fn read(&self, answer: Result<&Response<B>, &E>) -> Reading {
-        read_answer(self, &self.wording, answer)
+        read_answer(self, &self.wording, |_| Outcome::Failure, answer)
     }
 
     fn finish<P: Policy>(&self, answer: Result<Response<B>, E>, ticket: Ticket<P>) -> Result<Self::Guarded<P>, E> {
@@ -215,9 +219,10 @@ impl<W, C: Clone> Grpc<W, C> {
     fn rest<B: Body>(&self, reading: Reading, response: &Response<B>) -> Rest<ByTrailers<C>> {
         let decided = reading.outcome != Outcome::Success || code_in_head(response).is_some();
         if decided {
-            Rest { reading, promised: Some(0), end: None }
+            Rest { reading, promised: Some(0), end: None, asked: false }
         } else {
-            Rest { reading, promised: None, end: Some(ByTrailers { classify: self.classify.clone() }) }
+            let end = Some(ByTrailers { classify: self.classify.clone() });
+            Rest { reading, promised: None, end, asked: false }
         }
     }
 }

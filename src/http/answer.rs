@@ -31,6 +31,7 @@ pub fn rejection<B>(response: &Response<B>) -> Option<&Rejected> {
 pub(crate) fn read_answer<B: Body, E>(
     protocol: &impl ReadHead,
     wording: &impl Wording<E>,
+    of_error: impl FnOnce(&E) -> Outcome,
     answer: Result<&Response<B>, &E>,
 ) -> Reading {
     match answer {
@@ -47,7 +48,7 @@ pub(crate) fn read_answer<B: Body, E>(
         }
         Err(error) => match wording.find(error) {
             Some(rejected) => Reading::of_rejection(*rejected),
-            None => Reading::of(Outcome::Failure),
+            None => Reading::of(of_error(error)),
         },
     }
 }

@@ -1,14 +1,11 @@
 use http::{Method, Request, Response};
 use http_body::Body;
 
-use super::{Http, ReadHead};
-use crate::{
-    flow::retry::Builder,
-    kernel::{
-        Protocol, Reading,
-        attempts::{AttemptProtocol, Cloned, Every, Exhausted, Idempotent},
-        context::CarriedDeadline,
-    },
+use super::{Http, ReadHead, Replayed};
+use crate::kernel::{
+    Protocol, Reading,
+    attempts::{AttemptProtocol, Builder, Cloned, Every, Exhausted, Idempotent},
+    context::CarriedDeadline,
 };
 
 /// What those who make several attempts, as a [`Retry`](crate::Retry) does, read HTTP responses by and mark them with.
@@ -37,25 +34,29 @@ impl<B> Idempotent<Request<B>> for ByMethod {
     }
 }
 
-impl<D, M> Builder<Cloned<Every>, D, M> {
+impl<K, D, M> Builder<K, Cloned<Every>, D, M> {
     /// For HTTP clients: answers are read as responses, requests keep to their deadline and carry the number of their
     /// attempt, and only those are sent again that [`ByMethod`] holds for. What else may be is said after it, with
     /// [`idempotent`](Self::idempotent).
     ///
-    /// The body of a request is cloned with it, so it must be one that can be. A response is good or bad by its head: one
-    /// that breaks off later is not made again. A response of which no further attempt was made carries [`Exhausted`] in
+    /// The body of a request is sent as it comes in, and what was sent is kept for another attempt, up to
+    /// [`body_limit`](Self::body_limit): the service behind is sent a [`Replay`](crate::Replay) of it, or what
+    /// [`map_body`](Self::map_body) makes of one. Whose bodies are `Clone` and small may have them cloned, and the service
+    /// sent what it was sent: `.http().repeat(Cloned::default()).idempotent(ByMethod)`.
+    ///
+    /// A response is good or bad by its head: one that breaks off later is not made again. A response of which no further attempt was made carries [`Exhausted`] in
     /// its extensions, and retries further out leave it as it is.
     ///
     /// ```
     /// use std::convert::Infallible;
-    /// use cofferdam::{Retry, retry::Exhausted};
+    /// use cofferdam::{Replay, Retry, retry::Exhausted};
     /// use http::{Request, Response, StatusCode};
     /// use tower::{ServiceBuilder, ServiceExt, service_fn};
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let service = ServiceBuilder::new()
     ///     .layer(Retry::builder("payments").attempts(2).http().build()?)
-    ///     .service(service_fn(|_: Request<String>| async {
+    ///     .service(service_fn(|_: Request<Replay<String>>| async {
     ///         let mut response = Response::new(String::new());
     ///         *response.status_mut() = StatusCode::BAD_GATEWAY;
     ///         Ok::<_, Infallible>(response)
@@ -65,14 +66,14 @@ impl<D, M> Builder<Cloned<Every>, D, M> {
     /// assert_eq!(response.extensions().get::<Exhausted>().unwrap().attempts, 2);
     /// # Ok(()) }
     /// ```
-    pub fn http(self) -> Builder<Cloned<ByMethod>, CarriedDeadline, HttpAttempts> {
-        self.http_with(Http::new()).idempotent(ByMethod)
+    pub fn http(self) -> Builder<K, Replayed, CarriedDeadline, HttpAttempts> {
+        self.http_with(Http::new()).repeat(Replayed::default())
     }
 }
 
-impl<R, D, M> Builder<R, D, M> {
+impl<K, R, D, M> Builder<K, R, D, M> {
     /// For services whose responses are read like this. Which requests may be sent again stays as it was said.
-    pub fn http_with<H>(self, protocol: H) -> Builder<R, CarriedDeadline, HttpAttempts<H>> {
+    pub fn http_with<H>(self, protocol: H) -> Builder<K, R, CarriedDeadline, HttpAttempts<H>> {
         self.context().protocol(HttpAttempts(protocol))
     }
 }

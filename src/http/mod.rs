@@ -7,7 +7,7 @@
 //!   head 2xx-4xx --> body frames --> end of the body: success
 //!   head 5xx ------------------------------ at once: failure      (429, 503: overload)
 //!   body breaks off ------------------------------- : failure
-//!   body dropped before its end ------------------- : abandoned
+//!   body dropped before its end ------------------- : abandoned   (by a caller who has begun to read it)
 //! ```
 //!
 //! ```
@@ -34,8 +34,42 @@
 //!
 //! **A rejection** is by default a 503, a 504 if time was up, or a 429 for a rate limit, with `Retry-After` where that is known and a small
 //! problem body (RFC 9457) that names no dependency. [`Rejected`](crate::Rejected) is in its extensions. The wording is
-//! a value that you can change: see [`Http::wording`]; whoever prefers errors and has one that carries a rejection says
-//! [`Http::errors`].
+//! a value that you can change: with a problem of your own, by `.http().problem(..)`, see [`ProblemDetails`]; with any
+//! response, see [`Http::wording`]; whoever prefers errors and has one that carries a rejection says [`Http::errors`].
+//!
+//! **Where it goes in Axum**: into `Router::layer`, `Router::route_layer` and `MethodRouter::layer` alike, inside or outside
+//! of the layers of others. The policy is in the layer, so its scope is what the layer is put around: everything, one route,
+//! or, with [`Keyed`](crate::Keyed), whoever asks.
+//!
+//! ```
+//! use axum::{Router, extract::Request, routing::get};
+//! use cofferdam::{AdaptiveLimit, Bulkhead, Keyed, Policy};
+//!
+//! fn tenant(request: &Request) -> &str {
+//!     request.headers().get("x-tenant").and_then(|name| name.to_str().ok()).unwrap_or_default()
+//! }
+//!
+//! let all = AdaptiveLimit::builder("shop").build()?;
+//! let own = Bulkhead::builder("reports").limit(4).build()?;
+//! let each = Keyed::builder(Bulkhead::builder("tenant").limit(8).build()?).by_text(tenant).build()?;
+//!
+//! let app: Router = Router::new()
+//!     .route("/reports", get(|| async {}).layer(own.layer().http())) // This route's slots.
+//!     .route("/orders", get(|| async {}))
+//!     .layer(each.layer().http()) // Slots of each tenant.
+//!     .layer(all.layer().http()); // What all routes share: the last layer of a router is the outermost.
+//! # let _ = app; Ok::<(), cofferdam::Invalid>(())
+//! ```
+//!
+//! **Where a call ends** that is not a head and then a body: an upgrade (101) and a tunnel (`CONNECT`) end it with their head.
+//! What is said on the connection from then on is no answer; it can be run under a guard of its own, by
+//! [`Guard::call`](crate::Guard::call) around whatever speaks there. Informational answers (100, 103) end nothing. A body
+//! that is dropped before anybody has asked for any of it, as a server's is under `HEAD` and that of a caller who looks at the
+//! status only, was not broken off: there the head decides.
+//!
+//! **Errors of a client** are failures, whatever they are, unless [`Http::classify_errors`] tells them apart: nobody there,
+//! an answer that broke off, a request that made no sense. A policy around the *connector*, of Hyper's client or of Reqwest's,
+//! judges connections and nothing else.
 //!
 //! **A request's context** is in its extensions: a [`Deadline`](crate::Deadline), a [`Criticality`](crate::Criticality),
 //! an [`Attempt`](crate::Attempt) and a [`TaskKey`](crate::TaskKey): see [`context`](crate::context). Between services it
@@ -43,11 +77,14 @@
 
 mod answer;
 mod attempts;
+mod chain;
 mod context;
 mod fallback;
 pub mod hops;
 mod paced;
+mod problem;
 mod protocol;
+pub mod replay;
 pub(crate) mod retry_after;
 mod tracked;
 mod worded;
@@ -60,8 +97,13 @@ pub use attempts::{ByMethod, HttpAttempts};
 pub use fallback::HttpFallback;
 pub use hops::ContextHeaders;
 pub use paced::Paced;
-pub use protocol::{ByStatus, ClassifyHead, Http};
+pub use problem::ProblemDetails;
+pub use protocol::{AllFailures, ByStatus, ClassifyError, ClassifyHead, Http};
+pub use replay::Replayed;
 pub(crate) use tracked::Rest;
 pub use tracked::{ByHead, ReadEnd, Tracked};
 use worded::Worded;
-pub use wording::{Errors, Problem, WordWith, Wording};
+pub use wording::{Errors, Problem, ProblemWith, WordWith, Wording};
+
+/// The front door: whole stacks stand above this module, and are found in it.
+pub use crate::presets::{http_client as client, http_server as server};

@@ -82,10 +82,11 @@ impl<B> From<&'static str> for Paced<B> {
     }
 }
 
-impl<B, E, W, C> TimeoutProtocol<Response<B>, E> for Http<W, C>
+impl<B, E, W, C, X> TimeoutProtocol<Response<B>, E> for Http<W, C, X>
 where
     W: Wording<E> + Clone,
     C: ClassifyHead + Clone,
+    X: Clone,
 {
     type Response = Response<Paced<B>>;
 

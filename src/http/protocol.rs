@@ -1,8 +1,11 @@
-use http::{HeaderMap, Response, StatusCode, header::CONTENT_LENGTH};
+use http::{
+    HeaderMap, HeaderValue, Response, StatusCode,
+    header::{CONNECTION, CONTENT_LENGTH},
+};
 use http_body::Body;
 
 use super::{
-    Errors, Problem, ReadHead, Rest, Tracked, WordWith, Wording,
+    Errors, Problem, ProblemDetails, ProblemWith, ReadHead, Rest, Tracked, WordWith, Wording,
     answer::{read_answer, word},
     retry_after,
 };
@@ -14,6 +17,7 @@ use crate::kernel::{ClassifyWith, Guard, Outcome, Plain, Policy, Protocol, Readi
 /// |---|---|
 /// | [`wording`](Self::wording) of a rejection | [`Problem`]: 503 or 504, `Retry-After`, a problem body |
 /// | [`classify`](Self::classify) | [`ByStatus`]: 429 and 503 are overload, other 5xx failures, the rest success |
+/// | [`classify_errors`](Self::classify_errors) | [`AllFailures`] |
 /// | end of a call | of the body, or [`until_head`](Self::until_head) |
 ///
 /// ```
@@ -30,9 +34,10 @@ use crate::kernel::{ClassifyWith, Guard, Outcome, Plain, Policy, Protocol, Readi
 /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Http<W = Problem, C = ByStatus> {
+pub struct Http<W = Problem, C = ByStatus, X = AllFailures> {
     pub(super) wording: W,
     classify: C,
+    errors: X,
     until_head: bool,
 }
 
@@ -44,21 +49,31 @@ impl Http {
     }
 }
 
-impl<W, C> Http<W, C> {
+impl<W, C, X> Http<W, C, X> {
     /// Words rejections by a function. [`Rejected`] is put into the extensions of what it returns.
-    pub fn wording<F>(self, word: F) -> Http<WordWith<F>, C>
+    pub fn wording<F>(self, word: F) -> Http<WordWith<F>, C, X>
     where
         F: Fn(&Rejected) -> Response<bytes::Bytes>,
     {
-        Http { wording: WordWith(word), classify: self.classify, until_head: self.until_head }
+        self.worded(WordWith(word))
+    }
+
+    /// Words rejections as problems of your own: see [`ProblemDetails`]. [`Rejected`] is put into the extensions of what it
+    /// returns.
+    pub fn problem<F>(self, problem: F) -> Http<ProblemWith<F>, C, X>
+    where
+        F: Fn(&Rejected) -> ProblemDetails,
+    {
+        self.worded(ProblemWith(problem))
     }
 
     /// Rejections are errors, for services whose error [carries](crate::Carries) one.
-    pub fn errors(self) -> Http<Errors, C> {
-        Http { wording: Errors, classify: self.classify, until_head: self.until_head }
+    pub fn errors(self) -> Http<Errors, C, X> {
+        self.worded(Errors)
     }
 
-    /// Tells what became of a call from status and headers. An error of the service is a failure in any case.
+    /// Tells what became of a call from status and headers. What an error of the service says is told by
+    /// [`classify_errors`](Self::classify_errors).
     ///
     /// ```
     /// use cofferdam::{Http, Outcome};
@@ -72,11 +87,35 @@ impl<W, C> Http<W, C> {
     /// });
     /// # let _ = protocol;
     /// ```
-    pub fn classify<F>(self, classify: F) -> Http<W, ClassifyWith<F>>
+    pub fn classify<F>(self, classify: F) -> Http<W, ClassifyWith<F>, X>
     where
         F: Fn(StatusCode, &HeaderMap) -> Outcome,
     {
-        Http { wording: self.wording, classify: ClassifyWith(classify), until_head: self.until_head }
+        let Self { wording, classify: _, errors, until_head } = self;
+        Http { wording, classify: ClassifyWith(classify), errors, until_head }
+    }
+
+    /// Tells what became of a call from the service's own error, such as that of a client: whether there was nobody to connect
+    /// to, whether an answer broke off, or whether the request made no sense. It is not asked about rejections of our own.
+    ///
+    /// Default: [`AllFailures`]: each is a failure.
+    ///
+    /// ```
+    /// use std::io;
+    /// use cofferdam::{Http, Outcome};
+    ///
+    /// let protocol = Http::new().classify_errors(|error: &io::Error| match error.kind() {
+    ///     io::ErrorKind::InvalidInput => Outcome::Ignored, // That is how we asked, and not how it works.
+    ///     _ => Outcome::Failure,
+    /// });
+    /// # let _ = protocol;
+    /// ```
+    pub fn classify_errors<E, F>(self, classify: F) -> Http<W, C, ClassifyWith<F>>
+    where
+        F: Fn(&E) -> Outcome,
+    {
+        let Self { wording, classify: heads, errors: _, until_head } = self;
+        Http { wording, classify: heads, errors: ClassifyWith(classify), until_head }
     }
 
     /// A call ends with the head of its response: a body that is still on its way holds no slot, and what becomes of it
@@ -84,6 +123,11 @@ impl<W, C> Http<W, C> {
     #[must_use]
     pub fn until_head(self) -> Self {
         Self { until_head: true, ..self }
+    }
+
+    fn worded<V>(self, wording: V) -> Http<V, C, X> {
+        let Self { wording: _, classify, errors, until_head } = self;
+        Http { wording, classify, errors, until_head }
     }
 }
 
@@ -125,7 +169,31 @@ impl<F: Fn(StatusCode, &HeaderMap) -> Outcome> ClassifyHead for ClassifyWith<F> 
     }
 }
 
-impl<W: Clone, C: ClassifyHead + Clone> ReadHead for Http<W, C> {
+/// Tells what became of a call from the service's own error.
+pub trait ClassifyError<E> {
+    /// What became of the call.
+    fn classify(&self, error: &E) -> Outcome;
+}
+
+/// Every error is a failure: nobody was there, or what came was no answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AllFailures;
+
+impl<E> ClassifyError<E> for AllFailures {
+    #[inline]
+    fn classify(&self, _: &E) -> Outcome {
+        Outcome::Failure
+    }
+}
+
+impl<E, F: Fn(&E) -> Outcome> ClassifyError<E> for ClassifyWith<F> {
+    #[inline]
+    fn classify(&self, error: &E) -> Outcome {
+        (self.0)(error)
+    }
+}
+
+impl<W: Clone, C: ClassifyHead + Clone, X: Clone> ReadHead for Http<W, C, X> {
     fn read_head<B: Body>(&self, response: &Response<B>) -> Reading {
         let outcome = self.classify.classify(response.status(), response.headers());
         let asked = if outcome.is_bad() { retry_after::read(response.headers()) } else { None };
@@ -138,22 +206,35 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-impl<B: Body, E, W, C> Protocol<Response<B>, E> for Http<W, C>
+/// Asks a client to close the connection, and so to look for another server. Whoever speaks HTTP/2 takes the header out of
+/// answers, and closes connections by itself. One that is there, as with an upgrade, is needed as it is.
+#[cold]
+pub(super) fn send_elsewhere(headers: &mut HeaderMap) {
+    headers.entry(CONNECTION).or_insert(HeaderValue::from_static("close"));
+}
+
+impl<B: Body, E, W, C, X> Protocol<Response<B>, E> for Http<W, C, X>
 where
     W: Wording<E> + Clone,
     C: ClassifyHead + Clone,
+    X: ClassifyError<E> + Clone,
 {
     type Guarded<P: Policy> = Response<Tracked<B, P>>;
 
     fn read(&self, answer: Result<&Response<B>, &E>) -> Reading {
-        read_answer(self, &self.wording, answer)
+        read_answer(self, &self.wording, |error| self.errors.classify(error), answer)
     }
 
-    fn finish<P: Policy>(&self, answer: Result<Response<B>, E>, ticket: Ticket<P>) -> Result<Self::Guarded<P>, E> {
+    fn finish<P: Policy>(&self, mut answer: Result<Response<B>, E>, ticket: Ticket<P>) -> Result<Self::Guarded<P>, E> {
         let reading = self.read(answer.as_ref());
+        if let Ok(response) = &mut answer
+            && ticket.is_departing()
+        {
+            send_elsewhere(response.headers_mut());
+        }
         Tracked::finish(answer, reading, ticket, |response| {
             let promised = || content_length(response.headers()).or_else(|| response.body().size_hint().exact());
-            (!self.until_head).then(|| Rest { reading, promised: promised(), end: None })
+            (!self.until_head).then(|| Rest { reading, promised: promised(), end: None, asked: false })
         })
     }
 

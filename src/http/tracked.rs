@@ -11,12 +11,18 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::Worded;
-use crate::kernel::{Outcome, Policy, Reading, Ticket, watch};
+use crate::kernel::{Breaks, Kind, Outcome, Policy, Reading, Rejected, Ticket, poll_cut, watch};
 
 /// Reads what the end of a body says about its call, where the head has not said it all.
 pub trait ReadEnd {
     /// What became of a call whose body has come to its end, with these trailers or without any.
     fn read_end(&self, trailers: Option<&HeaderMap>) -> Reading;
+
+    /// The trailers of a body that is ended early, under a protocol that ends a body with them; else it ends in an error.
+    fn cut(rejected: &Rejected) -> Option<HeaderMap> {
+        let _ = rejected;
+        None
+    }
 }
 
 /// The head has said it all: there is nothing to read at the end.
@@ -31,7 +37,9 @@ impl ReadEnd for ByHead {
 
 pin_project! {
     /// The body of a guarded response. The call lasts as long as it does: to its end, trailers included, to an error in
-    /// it, or until it is dropped.
+    /// it, or until it is dropped. If a policy ends the call early, so does the body: in trailers that say so, or in an error
+    /// that [carries](crate::Rejected::find) the rejection. Under policies that end none its errors are those of the service:
+    /// see [`Cutting`](crate::Cutting).
     pub struct Tracked<B, P: Policy, T = ByHead> {
         #[pin]
         body: Worded<B>,
@@ -53,6 +61,8 @@ pub(crate) struct Rest<T> {
     pub(crate) promised: Option<u64>,
     /// Reads the end, if that is what decides.
     pub(crate) end: Option<T>,
+    /// Whether anybody has asked the body for a frame.
+    pub(crate) asked: bool,
 }
 
 impl<T: ReadEnd> Rest<T> {
@@ -67,14 +77,38 @@ impl<P: Policy, T> Open<P, T> {
             ticket.settle(reading);
         }
     }
+
+    #[cold]
+    fn cut(&mut self, rejected: Rejected) {
+        if let Some(ticket) = self.ticket.take() {
+            ticket.cut(rejected);
+        }
+    }
+}
+
+/// How calls under a policy may end.
+type EndsOf<P> = <<P as Policy>::Kind as Kind>::Ends;
+
+/// What a body ends in under a policy, where its own errors are `E`.
+type ErrorOf<P, E> = <EndsOf<P> as Breaks<E>>::Error;
+
+/// A frame of the body behind.
+#[inline]
+fn pass_on<P: Policy, D, E>(frame: Option<Result<Frame<D>, E>>) -> Option<Result<Frame<D>, ErrorOf<P, E>>>
+where
+    EndsOf<P>: Breaks<E>,
+{
+    frame.map(|frame| frame.map_err(EndsOf::<P>::own))
 }
 
 impl<P: Policy, T> Drop for Open<P, T> {
     /// Nobody reads the body of a 503 to its end: there the head says what became of the call. Nor does a server ask a body
-    /// for its end when it has had as many bytes as the head promised. But a success that was broken off is none, so its
-    /// ticket is just dropped.
+    /// for its end when it has had as many bytes as the head promised; nor for anything when it answers a `HEAD`, nor does a
+    /// caller who wants to know the status only. But a success that was broken off is none, so its ticket is just dropped.
     fn drop(&mut self) {
-        if self.rest.reading.outcome != Outcome::Success || self.rest.promised == Some(0) {
+        let rest = &self.rest;
+        let unread = !rest.asked && rest.end.is_none();
+        if rest.reading.outcome != Outcome::Success || rest.promised == Some(0) || unread {
             self.settle(self.rest.reading);
         }
     }
@@ -103,7 +137,7 @@ impl<B, P: Policy, T> Tracked<B, P, T> {
     }
 
     fn untracked(body: Worded<B>) -> Self {
-        let rest = Rest { reading: Reading::of(Outcome::Ignored), promised: None, end: None };
+        let rest = Rest { reading: Reading::of(Outcome::Ignored), promised: None, end: None, asked: false };
         Self { body, open: Open { ticket: None, rest } }
     }
 }
@@ -125,13 +159,24 @@ impl<B, P: Policy, T> From<&'static str> for Tracked<B, P, T> {
 impl<B: Body, P: Policy, T: ReadEnd> Body for Tracked<B, P, T>
 where
     B::Data: From<Bytes>,
+    EndsOf<P>: Breaks<B::Error>,
 {
     type Data = B::Data;
-    type Error = B::Error;
+    type Error = ErrorOf<P, B::Error>;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, Self::Error>>> {
         let mut this = self.project();
-        let frame = ready!(watch(&mut this.open.ticket, || this.body.as_mut().poll_frame(cx)));
+        this.open.rest.asked = true;
+        let Poll::Ready(frame) = watch(&mut this.open.ticket, || this.body.as_mut().poll_frame(cx)) else {
+            let rejected = ready!(poll_cut(&mut this.open.ticket, cx));
+            let trailers = T::cut(&rejected).map(Frame::trailers).map(Ok);
+            // Without either there is no way to say that it is not all: then it goes on.
+            let Some(last) = trailers.or_else(|| EndsOf::<P>::early(rejected).map(Err)) else { return Poll::Pending };
+            // What follows is the end: the body behind is not wanted any more.
+            this.body.set(Worded::Ours { rest: None });
+            this.open.cut(rejected);
+            return Poll::Ready(Some(last));
+        };
         let rest = &mut this.open.rest;
         if let (Some(promised), Some(Ok(frame))) = (&mut rest.promised, &frame) {
             let brought = frame.data_ref().map_or(0, Buf::remaining);
@@ -143,11 +188,11 @@ where
             Some(Err(_)) => Reading::of(Outcome::Failure),
             Some(Ok(frame)) if frame.is_trailers() => rest.read_end(frame.trailers_ref()),
             // After the last frame nobody may poll again, so the end is looked for with every frame.
-            Some(Ok(_)) if !this.body.is_end_stream() => return Poll::Ready(frame),
+            Some(Ok(_)) if !this.body.is_end_stream() => return Poll::Ready(pass_on::<P, _, _>(frame)),
             Some(Ok(_)) | None => rest.read_end(None),
         };
         this.open.settle(end);
-        Poll::Ready(frame)
+        Poll::Ready(pass_on::<P, _, _>(frame))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,10 +1,10 @@
 //! How a rejection is worded.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::Response;
 
-use super::retry_after;
-use crate::kernel::{Carries, Rejected, Why};
+use super::{ProblemDetails, protocol::send_elsewhere};
+use crate::kernel::{Carries, Rejected};
 
 /// Words a rejection for a service with this error.
 pub trait Wording<E> {
@@ -22,8 +22,9 @@ pub trait Wording<E> {
     }
 }
 
-/// A 503, a 504 if time was up, or a 429 for a rate limit, with `Retry-After` where that is known, and a problem body that says what happened and
-/// not to whom: the names of dependencies stay inside.
+/// A 503, a 504 if time was up, or a 429 for a rate limit, with `Retry-After` where that is known, and a problem body that
+/// says what happened and not to whom: what [`ProblemDetails`] says of a rejection unless told otherwise.
+/// If the [server goes](crate::Why::is_departure), `Connection: close` sends the client elsewhere.
 ///
 /// ```
 /// use cofferdam::{Name, Rejected, Why, http::{Problem, Wording}};
@@ -61,31 +62,17 @@ pub struct Problem;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Errors;
 
+/// Words by a function that makes a problem: see [`Http::problem`](super::Http::problem).
+#[derive(Clone, Copy, Debug)]
+pub struct ProblemWith<F>(pub(crate) F);
+
 /// Words by a function: see [`Http::wording`](super::Http::wording).
 #[derive(Clone, Copy, Debug)]
 pub struct WordWith<F>(pub(crate) F);
 
 impl<E> Wording<E> for Problem {
     fn word(&self, rejected: &Rejected) -> Result<Response<Bytes>, E> {
-        let why = rejected.why();
-        let status = match why {
-            Why::RateLimited | Why::TooMuch => StatusCode::TOO_MANY_REQUESTS,
-            why if why.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
-            _ => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        let body = format!(
-            r#"{{"type":"about:blank","title":"{}","status":{},"detail":"{why}"}}"#,
-            status.canonical_reason().unwrap_or_default(),
-            status.as_u16(),
-        );
-        let mut response = Response::new(Bytes::from(body));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(after) = rejected.retry_after() {
-            headers.insert(header::RETRY_AFTER, retry_after::write(after));
-        }
-        Ok(response)
+        Ok(worded(ProblemDetails::of(rejected), rejected))
     }
 }
 
@@ -103,4 +90,19 @@ impl<E, F: Fn(&Rejected) -> Response<Bytes>> Wording<E> for WordWith<F> {
     fn word(&self, rejected: &Rejected) -> Result<Response<Bytes>, E> {
         Ok((self.0)(rejected))
     }
+}
+
+impl<E, F: Fn(&Rejected) -> ProblemDetails> Wording<E> for ProblemWith<F> {
+    fn word(&self, rejected: &Rejected) -> Result<Response<Bytes>, E> {
+        Ok(worded((self.0)(rejected), rejected))
+    }
+}
+
+/// The problem as a response; where the server itself goes, one that sends the client elsewhere.
+fn worded(problem: ProblemDetails, rejected: &Rejected) -> Response<Bytes> {
+    let mut response = problem.into_response();
+    if rejected.why().is_departure() {
+        send_elsewhere(response.headers_mut());
+    }
+    response
 }

@@ -1,6 +1,9 @@
 //! A policy that may be absent, and one that is shared.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use super::{
     Admit, Bell, Ended, Instant, Name, Policy, Rejected, Timing,
@@ -28,6 +31,19 @@ impl<P: Policy> Policy for Option<P> {
     fn head(&self, token: &Self::Token, started: Instant, now: Instant) {
         if let (Some(policy), Some(token)) = (self, token) {
             policy.head(token, started, now);
+        }
+    }
+
+    #[inline]
+    fn is_departing(&self) -> bool {
+        self.as_ref().is_some_and(P::is_departing)
+    }
+
+    #[inline]
+    fn poll_cut(&self, token: &mut Self::Token, cx: &mut Context<'_>) -> Poll<Rejected> {
+        match (self, token) {
+            (Some(policy), Some(token)) => policy.poll_cut(token, cx),
+            _ => Poll::Pending,
         }
     }
 
@@ -80,6 +96,16 @@ impl<P: Policy> Policy for Arc<P> {
     #[inline]
     fn head(&self, token: &Self::Token, started: Instant, now: Instant) {
         P::head(self, token, started, now);
+    }
+
+    #[inline]
+    fn is_departing(&self) -> bool {
+        P::is_departing(self)
+    }
+
+    #[inline]
+    fn poll_cut(&self, token: &mut Self::Token, cx: &mut Context<'_>) -> Poll<Rejected> {
+        P::poll_cut(self, token, cx)
     }
 
     #[inline]

@@ -1,6 +1,9 @@
 //! Tuples of policies are policies: one service, one future, one reference count, one clock read at each end.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use super::{
     Admit, Bell, Ended, Fresh, Immediate, Instant, Kind, Name, Policy, Rejected, Timing,
@@ -93,6 +96,19 @@ macro_rules! fuse {
             #[inline]
             fn head(&self, ($($token,)*): &Self::Token, started: Instant, now: Instant) {
                 $(self.$index.head($token, started, now);)*
+            }
+
+            #[inline]
+            fn is_departing(&self) -> bool {
+                false $(|| self.$index.is_departing())*
+            }
+
+            #[inline]
+            fn poll_cut(&self, ($($token,)*): &mut Self::Token, cx: &mut Context<'_>) -> Poll<Rejected> {
+                $(if let Poll::Ready(rejected) = self.$index.poll_cut($token, cx) {
+                    return Poll::Ready(rejected);
+                })*
+                Poll::Pending
             }
 
             #[inline(always)]

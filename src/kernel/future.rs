@@ -17,6 +17,15 @@ pin_project! {
     }
 }
 
+impl<F, P: Policy> State<F, P> {
+    /// Ends a call early: what it was doing is over before anybody is told.
+    #[cold]
+    fn cut(mut state: Pin<&mut Self>, rejected: Rejected, ticket: Ticket<P>) {
+        state.set(Self::Rejected { rejected });
+        ticket.cut(rejected);
+    }
+}
+
 pin_project! {
     /// The future of a [`Guarded`](crate::Guarded) service.
     ///
@@ -33,6 +42,12 @@ impl<F, P: Policy, M> GuardedFuture<F, P, M> {
     #[inline]
     pub(crate) fn admitted(inner: F, ticket: Option<Ticket<P>>, protocol: M) -> Self {
         Self { state: State::Admitted { inner, ticket }, protocol }
+    }
+
+    /// A call that was admitted, and ended early before its service was called.
+    #[cold]
+    pub(crate) fn cut(rejected: Rejected, protocol: M) -> Self {
+        Self { state: State::Rejected { rejected }, protocol }
     }
 
     #[inline]
@@ -52,12 +67,15 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        match this.state.project() {
-            StateProjection::Admitted { inner, ticket } => {
-                let (answer, ticket) = ready!(poll_watched(inner, ticket, cx));
-                Poll::Ready(this.protocol.finish(answer, ticket))
-            }
+        let mut this = self.project();
+        match this.state.as_mut().project() {
+            StateProjection::Admitted { inner, ticket } => match ready!(poll_watched(inner, ticket, cx)) {
+                (Ok(answer), ticket) => Poll::Ready(this.protocol.finish(answer, ticket)),
+                (Err(rejected), ticket) => {
+                    State::cut(this.state, rejected, ticket);
+                    Poll::Ready(this.protocol.reject(rejected))
+                }
+            },
             StateProjection::Rejected { rejected } => Poll::Ready(this.protocol.reject(*rejected)),
         }
     }
@@ -95,15 +113,20 @@ where
     type Output = Result<T, Refused<E>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        match this.state.project() {
-            StateProjection::Admitted { inner, ticket } => {
-                let (answer, ticket) = ready!(poll_watched(inner, ticket, cx));
-                if let Some(classify) = this.classify {
-                    ticket.settle(Reading::of(classify.classify(answer.as_ref())));
+        let mut this = self.project();
+        match this.state.as_mut().project() {
+            StateProjection::Admitted { inner, ticket } => match ready!(poll_watched(inner, ticket, cx)) {
+                (Ok(answer), ticket) => {
+                    if let Some(classify) = this.classify {
+                        ticket.settle(Reading::of(classify.classify(answer.as_ref())));
+                    }
+                    Poll::Ready(answer.map_err(Refused::Inner))
                 }
-                Poll::Ready(answer.map_err(Refused::Inner))
-            }
+                (Err(rejected), ticket) => {
+                    State::cut(this.state, rejected, ticket);
+                    Poll::Ready(Err(Refused::Rejected(rejected)))
+                }
+            },
             StateProjection::Rejected { rejected } => Poll::Ready(Err(Refused::Rejected(*rejected))),
         }
     }

@@ -50,6 +50,12 @@ impl<P, M> Guard<P, M> {
     pub fn protocol<N>(self, protocol: N) -> Guard<P, N> {
         Guard { policy: self.policy, protocol }
     }
+
+    /// The same policy, and its protocol changed.
+    #[cfg(feature = "http")]
+    pub(crate) fn map_protocol<N>(self, change: impl FnOnce(M) -> N) -> Guard<P, N> {
+        Guard { policy: self.policy, protocol: change(self.protocol) }
+    }
 }
 
 impl<P: Policy> Guard<P, Plain<ByResult>> {

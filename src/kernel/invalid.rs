@@ -16,6 +16,8 @@ const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
+    /// Where the field is, with a point at its end.
+    place: String,
     field: &'static str,
     value: String,
     allowed: &'static str,
@@ -24,7 +26,7 @@ pub struct Invalid {
 impl Invalid {
     /// For builders of your own: `field` cannot be `value`, it must be `allowed`.
     pub fn new(field: &'static str, value: impl fmt::Display, allowed: &'static str) -> Self {
-        Self { field, value: value.to_string(), allowed }
+        Self { place: String::new(), field, value: value.to_string(), allowed }
     }
 
     /// Checks a duration, for builders of your own too: above zero, and at most 100 years.
@@ -45,6 +47,18 @@ impl Invalid {
         self.field
     }
 
+    /// The setting with the part that it belongs to, such as `breaker.open_time`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("{}{}", self.place, self.field)
+    }
+
+    /// The same, as a setting of a part of something larger.
+    #[must_use]
+    pub fn within(self, part: &str) -> Self {
+        Self { place: format!("{part}.{}", self.place), ..self }
+    }
+
     /// The value that it was given.
     #[must_use]
     pub fn value(&self) -> &str {
@@ -60,7 +74,7 @@ impl Invalid {
 
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` cannot be {}: it must be {}", self.field, self.value, self.allowed)
+        write!(f, "`{}{}` cannot be {}: it must be {}", self.place, self.field, self.value, self.allowed)
     }
 }
 

@@ -3,12 +3,13 @@
 //! A [`Policy`] admits calls and is told how they ended. A [`Ticket`] makes sure that it is told exactly once.
 //! A [`Guard`] puts a policy around a service, and a [`Protocol`] says how that service's answers are read.
 
-pub(crate) mod attempts;
+pub mod attempts;
 pub mod budget;
 pub(crate) mod clock;
 pub mod context;
 pub(crate) mod control;
 mod decorate;
+pub mod dependency;
 pub(crate) mod event;
 mod fuse;
 mod future;
@@ -33,19 +34,21 @@ mod shared;
 pub(crate) mod sync;
 mod ticket;
 pub mod waiting;
+pub mod weighted;
 pub(crate) mod window;
 
 pub use budget::Budget;
 pub use clock::Instant;
 pub use context::{Attempt, Context, Criticality, Deadline, TaskKey};
 pub use control::{Control, Setting};
-pub use event::{Bell, Event, GivenUp, Listening, Next, Observer, Subscription, What, observe, observer_panics};
+pub use dependency::Dependency;
+pub use event::{Bell, Event, GivenUp, Listening, Made, Next, Observer, Subscription, What, observe, observer_panics};
 pub use future::{Call, GuardedFuture};
 pub use guard::{Guard, guard};
 pub use guarded::Guarded;
 pub use invalid::Invalid;
 pub use keyed::{Fresh, Keyed};
-pub use kind::{Immediate, Kind, Waiting};
+pub use kind::{Breaks, Cutting, Ends, Immediate, Kind, Lasting, Waiting};
 pub use name::Name;
 pub use oneshot::Oneshot;
 pub use outcome::{Degraded, Ended, Outcome, Reading};
@@ -58,4 +61,5 @@ pub use run::{Run, RunFuture, WaitingCall, WaitingFuture};
 pub use shadow::Shadow;
 pub use ticket::Ticket;
 #[cfg(feature = "http")]
-pub(crate) use ticket::watch;
+pub(crate) use ticket::{poll_cut, watch};
+pub use weighted::Weighted;

@@ -1,6 +1,9 @@
 //! What a policy is.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use super::{
     Bell, Ended, Guard, Instant, Kind, Name, Rejected, guard,
@@ -59,6 +62,17 @@ pub trait Policy {
         let _ = (token, started, now);
     }
 
+    /// The call goes on, and has nothing new at the moment: neither an answer, nor more of its body. A policy that ends calls
+    /// early says so here; the call is then answered with that rejection, and settled. One that may do so later wakes the
+    /// task when it does. Called each time that an admitted call is pending. Most policies leave calls alone.
+    ///
+    /// An HTTP body that has begun can be ended early by those only whose kind says so: see [`Cutting`](super::Cutting).
+    #[inline]
+    fn poll_cut(&self, token: &mut Self::Token, cx: &mut Context<'_>) -> Poll<Rejected> {
+        let _ = (token, cx);
+        Poll::Pending
+    }
+
     /// The call that this token stands for was made, and ended. Called exactly once per token that is not undone.
     fn settle(&self, token: Self::Token, ended: &Ended);
 
@@ -74,6 +88,13 @@ pub trait Policy {
     /// ready are woken by them.
     fn bells(&self, visit: &mut dyn FnMut(&Arc<Bell>)) {
         let _ = visit;
+    }
+
+    /// Whether the server goes, so that clients had better turn to another one: answers say so where the protocol has words
+    /// for it. Most policies never do.
+    #[inline]
+    fn is_departing(&self) -> bool {
+        false
     }
 
     /// This policy first, then `other`, as one: see the [tuples](Policy).

@@ -10,10 +10,11 @@ use super::{Policy, Reading, Rejected, Ticket};
 /// [`Http`](crate::Http) for those that answer with HTTP responses, servers and clients alike, and `Grpc` for those that
 /// speak gRPC.
 #[diagnostic::on_unimplemented(
-    message = "`{Error}` has no room for a rejection under this protocol",
+    message = "`{Self}` has no way to answer a rejected call with `{Response}` or with `{Error}`",
     label = "a rejected call has no way to be answered here",
-    note = "if the service answers with HTTP responses, add `.http()` to the layer, or `.grpc()` if it speaks gRPC: rejections are then responses, and any error type will do",
-    note = "otherwise use `BoxError`, or implement `cofferdam::Carries` for the error: two functions"
+    note = "if the service answers with an `http::Response`, add `.http()` to the layer, or `.grpc()` if it speaks gRPC: rejections are then responses, and any error type will do",
+    note = "if that is said and the response is of another type, convert it further in, with `.map_response(..)` after this layer",
+    note = "otherwise use `BoxError`, by `.map_err(BoxError::from)` after this layer, or implement `cofferdam::Carries` for the error: two functions"
 )]
 pub trait Protocol<Response, Error>: Clone {
     /// The response, as callers of a guarded service get it.
@@ -65,8 +66,8 @@ pub trait Protocol<Response, Error>: Clone {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no room for a rejection",
     label = "a rejected call has no way to be answered here",
-    note = "if the service answers with HTTP responses, add `.http()` to the layer, or `.grpc()` if it speaks gRPC: rejections are then responses, and any error type will do",
-    note = "otherwise use `BoxError`, or implement `cofferdam::Carries` for the error: two functions"
+    note = "if the service answers with an `http::Response`, add `.http()` to the layer, or `.grpc()` if it speaks gRPC: rejections are then responses, and any error type will do",
+    note = "otherwise use `BoxError`, by `.map_err(BoxError::from)` after this layer, or implement `cofferdam::Carries` for the error: two functions"
 )]
 pub trait Carries: Sized {
     /// An error that carries this rejection, so that [`carried`](Self::carried) finds it. (For `BoxError`, a mere

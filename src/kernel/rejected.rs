@@ -45,6 +45,10 @@ pub enum Why {
     Expired,
     /// There is no room for its key, as all keys are in use.
     Crowded,
+    /// The server is on its way out and takes nothing new.
+    Draining,
+    /// The call was made, and ended before it was done, as the server goes.
+    Cut,
     /// For policies of your own.
     Refused,
 }
@@ -69,6 +73,8 @@ impl Why {
             Self::DeadlineExceeded => "the deadline passed",
             Self::Expired => "the deadline had passed before the call",
             Self::Crowded => "there is no room for its key",
+            Self::Draining => "the server is shutting down",
+            Self::Cut => "the server shut down before the call was done",
             Self::Refused => "the call was refused",
         }
     }
@@ -77,6 +83,12 @@ impl Why {
     #[must_use]
     pub fn is_timeout(self) -> bool {
         matches!(self, Self::TimedOut | Self::DeadlineExceeded | Self::Expired)
+    }
+
+    /// Whether the server goes, so that its clients had better turn to another one.
+    #[must_use]
+    pub fn is_departure(self) -> bool {
+        matches!(self, Self::Draining | Self::Cut)
     }
 }
 
@@ -196,14 +208,14 @@ impl Error for Rejected {}
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused<E> {
-    /// The call was not made.
+    /// The call was not made, or ended early: then it says [`Why::Cut`].
     Rejected(Rejected),
     /// The call was made, and this is its own error.
     Inner(E),
 }
 
 impl<E> Refused<E> {
-    /// The rejection, if the call was not made.
+    /// The rejection, if the call was not made or ended early.
     #[must_use]
     pub fn rejected(&self) -> Option<&Rejected> {
         match self {

@@ -9,11 +9,11 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{
-    Admit, Call, Classify, GuardedFuture, Immediate, Kind, Plain, Policy, Protocol, Refused, Ticket, Waiting,
+    Admit, Call, Classify, Ends, GuardedFuture, Immediate, Kind, Plain, Policy, Protocol, Refused, Ticket, Waiting,
     guard::Guard,
     guarded::Guarded,
     shared::Shared,
-    ticket::{now_for, watch},
+    ticket::{now_for, poll_cut, watch},
     waiting::{InLine, Turned},
 };
 
@@ -34,8 +34,9 @@ pub trait Run<S: Service<Request>, Request, P: Policy, M: Protocol<S::Response, 
     fn run(service: &mut Guarded<S, P, M>, request: Request) -> Self::Future;
 }
 
-impl<S, Request, P, M> Run<S, Request, P, M> for Immediate
+impl<S, Request, P, M, E> Run<S, Request, P, M> for Immediate<E>
 where
+    E: Ends,
     S: Service<Request>,
     P: Admit<Request>,
     M: Protocol<S::Response, S::Error>,
@@ -55,8 +56,9 @@ where
     }
 }
 
-impl<S, Request, P, M> Run<S, Request, P, M> for Waiting
+impl<S, Request, P, M, E> Run<S, Request, P, M> for Waiting<E>
 where
+    E: Ends,
     S: Service<Request> + Clone,
     P: Admit<Request>,
     M: Protocol<S::Response, S::Error>,
@@ -133,7 +135,16 @@ where
                     }
                 }
                 WaitStateProjection::Readying { service, request, ticket, protocol } => {
-                    let ready = ready!(watch(ticket, || service.poll_ready(cx)));
+                    let ready = match watch(ticket, || service.poll_ready(cx)) {
+                        Poll::Ready(ready) => ready,
+                        Poll::Pending => {
+                            let rejected = ready!(poll_cut(ticket, cx));
+                            if let Some(ticket) = ticket.take() {
+                                ticket.cut(rejected);
+                            }
+                            return Poll::Ready(Ok(GuardedFuture::cut(rejected, protocol.clone())));
+                        }
+                    };
                     if let Err(error) = ready {
                         if let Some(ticket) = ticket.take() {
                             ticket.settle(protocol.read(Err(&error)));
@@ -203,8 +214,9 @@ pub trait RunFuture<'r, Request, Make, F, P: Policy, C>: Kind {
     fn run(guard: &Guard<P, Plain<C>>, request: &'r Request, make: Make) -> Self::Future;
 }
 
-impl<Request, Make, F, P, C> RunFuture<'_, Request, Make, F, P, C> for Immediate
+impl<Request, Make, F, P, C, E> RunFuture<'_, Request, Make, F, P, C> for Immediate<E>
 where
+    E: Ends,
     Make: FnOnce() -> F,
     P: Admit<Request>,
     C: Clone,
@@ -220,8 +232,9 @@ where
     }
 }
 
-impl<'r, Request: 'r, Make, F, P, C> RunFuture<'r, Request, Make, F, P, C> for Waiting
+impl<'r, Request: 'r, Make, F, P, C, E> RunFuture<'r, Request, Make, F, P, C> for Waiting<E>
 where
+    E: Ends,
     Make: FnOnce() -> F,
     P: Admit<Request>,
     C: Clone,

@@ -1,8 +1,12 @@
 //! The one guard: nothing else gives back what a policy gave out.
 
-use std::{mem, pin::Pin, task::Poll};
+use std::{
+    mem,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
-use super::{Ended, Instant, Outcome, Policy, Reading, Timing, clock, event, shared::Held};
+use super::{Ended, Instant, Outcome, Policy, Reading, Rejected, Timing, clock, event, shared::Held};
 
 /// One admitted call.
 ///
@@ -33,6 +37,29 @@ impl<P: Policy> Ticket<P> {
         if let Some(token) = &self.token {
             self.policy.head(token, self.started, self.head);
         }
+    }
+
+    /// Ready when a policy ends the call early: it is then to be [`cut`](Self::cut). To be asked each time that the call is
+    /// pending.
+    #[inline]
+    pub fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Rejected> {
+        match &mut self.token {
+            Some(token) => self.policy.poll_cut(token, cx),
+            None => Poll::Pending,
+        }
+    }
+
+    /// The call was ended early.
+    #[cold]
+    pub fn cut(self, rejected: Rejected) {
+        event::rejected(rejected);
+        self.settle(Reading::of_rejection(rejected));
+    }
+
+    /// Whether the answer is to send the client elsewhere: see [`Policy::is_departing`].
+    #[inline]
+    pub fn is_departing(&self) -> bool {
+        self.policy.is_departing()
     }
 
     /// The call has ended like this.
@@ -107,13 +134,25 @@ pub(crate) fn watch<P: Policy, T>(ticket: &mut Option<Ticket<P>>, run: impl FnOn
     result
 }
 
-/// Polls an admitted call, and hands out its ticket with its answer.
+/// The answer of a call, or the reason for which it was ended early.
+type Done<F> = Result<<F as Future>::Output, Rejected>;
+
+/// Polls an admitted call, and hands out its ticket with its answer, or with the reason for which it is ended early.
 #[inline]
 pub(crate) fn poll_watched<P: Policy, F: Future>(
     future: Pin<&mut F>,
     ticket: &mut Option<Ticket<P>>,
-    cx: &mut std::task::Context<'_>,
-) -> Poll<(F::Output, Ticket<P>)> {
-    let polled = watch(ticket, || future.poll(cx));
+    cx: &mut Context<'_>,
+) -> Poll<(Done<F>, Ticket<P>)> {
+    let polled = match watch(ticket, || future.poll(cx)) {
+        Poll::Ready(answer) => Poll::Ready(Ok(answer)),
+        Poll::Pending => poll_cut(ticket, cx).map(Err),
+    };
     polled.map(|answer| (answer, ticket.take().expect("a future is not polled after its end")))
+}
+
+/// Whether a call that is pending is ended early.
+#[inline]
+pub(crate) fn poll_cut<P: Policy>(ticket: &mut Option<Ticket<P>>, cx: &mut Context<'_>) -> Poll<Rejected> {
+    ticket.as_mut().map_or(Poll::Pending, |ticket| ticket.poll_cut(cx))
 }

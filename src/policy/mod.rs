@@ -2,6 +2,7 @@
 
 pub mod breaker;
 pub mod bulkhead;
+pub mod drain;
 pub mod limit;
 pub mod pool;
 #[cfg(feature = "rate-limit")]

@@ -37,8 +37,8 @@ impl Observer for Tracing {
             What::Ended { outcome, latency } => {
                 trace!(target: "cofferdam", by, ?outcome, ?latency, "a call has ended");
             }
-            What::Attempt { number, outcome, latency, next } => {
-                trace!(target: "cofferdam", by, number, ?outcome, ?latency, ?next, "an attempt has ended");
+            What::Attempt { number, made, outcome, latency, next } => {
+                trace!(target: "cofferdam", by, number, ?made, ?outcome, ?latency, ?next, "an attempt has ended");
             }
             What::GivenUp { number, why } => {
                 trace!(target: "cofferdam", by, number, why = why.as_str(), "no further attempt was made");

@@ -115,14 +115,13 @@ impl Model {
     }
 
     fn fits(&self, weight: u32, promised: u32) -> bool {
-        self.taken + promised + weight.min(self.limit) <= self.limit
+        self.taken + promised == 0 || self.taken + promised + weight <= self.limit
     }
 
     fn take(&mut self, weight: u32) -> Stage {
-        let taken = weight.min(self.limit);
-        self.taken += taken;
-        assert!(taken == 0 || self.taken <= self.limit, "the model is over the limit");
-        Stage::Running(taken)
+        assert!(weight == 0 || self.fits(weight, 0), "the model is over the limit");
+        self.taken += weight;
+        Stage::Running(weight)
     }
 
     fn newest_first(&self) -> bool {
@@ -155,7 +154,7 @@ impl Model {
                 break;
             }
             let guest = &mut self.line[next];
-            guest.standing = Standing::Called(guest.weight.min(self.limit), self.now, self.calls_made);
+            guest.standing = Standing::Called(guest.weight, self.now, self.calls_made);
             self.calls_made += 1;
             self.woken.push(guest.call);
         }

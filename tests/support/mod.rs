@@ -6,6 +6,8 @@ mod instruments;
 #[cfg(feature = "test-util")]
 mod line;
 mod probe;
+#[cfg(feature = "grpc")]
+mod raw;
 mod recording;
 #[cfg(feature = "http")]
 mod server;
@@ -17,6 +19,8 @@ pub(crate) use line::{Harness, Op};
 #[cfg(feature = "http")]
 pub(crate) use probe::Web;
 pub(crate) use probe::{Ask, Asks, Broken, Kind, Probe, Script};
+#[cfg(feature = "grpc")]
+pub(crate) use raw::Raw;
 pub(crate) use recording::{Does, Log, Recording};
 #[cfg(feature = "http")]
 pub(crate) use server::{Connection, Fed, Noticing, Version, fed, serve};

@@ -4,7 +4,10 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -134,17 +137,23 @@ impl Body for Fed {
 #[derive(Clone)]
 pub(crate) struct Noticing {
     ends: Arc<watch::Sender<Vec<cofferdam::Outcome>>>,
+    running: Arc<AtomicUsize>,
 }
 
 impl Noticing {
     pub(crate) fn new() -> Self {
-        Self { ends: Arc::new(watch::Sender::new(Vec::new())) }
+        Self { ends: Arc::new(watch::Sender::new(Vec::new())), running: Arc::default() }
     }
 
     /// Waits until that many calls have ended, and tells how.
     pub(crate) async fn ended(&self, calls: usize) -> Vec<cofferdam::Outcome> {
         let mut ends = self.ends.subscribe();
         within("the end of the calls", ends.wait_for(|ends| ends.len() >= calls)).await.unwrap().clone()
+    }
+
+    /// How many calls have begun and not ended.
+    pub(crate) fn running(&self) -> usize {
+        self.running.load(Ordering::SeqCst)
     }
 
     pub(crate) fn so_far(&self) -> Vec<cofferdam::Outcome> {
@@ -157,14 +166,18 @@ impl cofferdam::Policy for Noticing {
     type Token = ();
 
     fn settle(&self, (): (), ended: &cofferdam::Ended) {
+        self.running.fetch_sub(1, Ordering::SeqCst);
         self.ends.send_modify(|ends| ends.push(ended.outcome));
     }
 
-    fn undo(&self, (): (), _: cofferdam::Instant) {}
+    fn undo(&self, (): (), _: cofferdam::Instant) {
+        self.running.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl<R> cofferdam::Admit<R> for Noticing {
     fn admit(&self, _: &R, _: cofferdam::Instant) -> Result<(), cofferdam::Rejected> {
+        self.running.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 }

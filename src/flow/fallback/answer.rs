@@ -14,6 +14,12 @@ use crate::kernel::{Oneshot, Plain};
 /// Answers in place of a call that failed.
 ///
 /// [`Fallback`] has constructors for the usual ways; this is for those it has not.
+#[diagnostic::on_unimplemented(
+    message = "this fallback does not answer with `{T}` or with `{E}`, as the service further in does",
+    label = "answers with something else",
+    note = "a fallback answers with the very types of the service that it is put around",
+    note = "where that is a response whose body another layer has wrapped, make the body from text or from bytes: `Response::new(\"sorry\".into())`"
+)]
 pub trait Answer<Request, T, E> {
     /// What is kept of a request until it may be needed.
     type Kept;

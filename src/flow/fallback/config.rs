@@ -194,6 +194,12 @@ impl<S: Service<Request>, A: Clone, M: Clone, Request> Layer<S> for FallbackLaye
 }
 
 /// What a fallback needs of a protocol: to read an answer, and to mark one that stands in for it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no way to read a call that ends with `{Response}` or with `{Error}`",
+    note = "if the service answers with an `http::Response`, add `.http()` to the layer, or `.grpc()` if it speaks gRPC: any error type will then do",
+    note = "if that is said and the response is of another type, convert it further in, with `.map_response(..)` after this layer",
+    note = "otherwise use `BoxError`, by `.map_err(BoxError::from)` after this layer, or implement `cofferdam::Carries` for the error: two functions"
+)]
 pub trait FallbackProtocol<Response, Error>: Clone {
     /// Reads an answer: what became of the call.
     fn read(&self, answer: Result<&Response, &Error>) -> Reading;

@@ -3,10 +3,13 @@ use std::{fmt, sync::Arc, time::Duration};
 use tower_layer::Layer;
 
 use super::{Backoff, Retry};
+#[cfg(feature = "http")]
+use crate::kernel::control::{Field, Fields};
 use crate::kernel::{
-    Budget, ClassifyWith, Invalid, Name, Plain, Reading,
-    attempts::{Cloned, How},
-    context::{CarriedDeadline, NoDeadline},
+    Budget, Dependency, Invalid, Plain, Reading, attempts,
+    attempts::{Cloned, Common, How, Said},
+    budget::Teller,
+    context::NoDeadline,
 };
 
 /// Builds a [`Retry`] layer.
@@ -17,10 +20,12 @@ use crate::kernel::{
 /// | [`total`](Self::total) time | unlimited | above zero |
 /// | [`backoff`](Self::backoff) | full jitter, 50 ms to 2 s | |
 /// | [`longest_retry_after`](Self::longest_retry_after) | 30 s | above zero |
-/// | [`budget`](Self::budget) | one of its own | |
 /// | [`when`](Self::when) | failures and overload | |
 /// | [`rejections`](Self::rejections) | not repeated | |
+/// | [`budget`](Self::budget) | the dependency's, or one of its own | |
+/// | [`dependency`](Self::dependency) | none | |
 /// | [`idempotent`](Self::idempotent) | every request | |
+/// | `body_limit`, over HTTP and gRPC | 64 KiB | at most 1 GiB |
 /// | [`context`](Self::context) | not looked at | |
 ///
 /// ```
@@ -38,20 +43,17 @@ use crate::kernel::{
 /// assert!(Retry::builder("search").attempts(0).build().is_err());
 /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
 /// ```
+pub type Builder<R = Cloned, D = NoDeadline, M = Plain> = attempts::Builder<Settings, R, D, M>;
+
+/// What only a [`Retry`] is set to.
 #[derive(Clone, Debug)]
-#[must_use = "a builder does nothing until it builds"]
-pub struct Builder<R = Cloned, D = NoDeadline, M = Plain> {
-    name: String,
+pub struct Settings {
     attempts: u32,
     total: Option<Duration>,
     backoff: Backoff,
     longest_retry_after: Duration,
-    budget: Option<Budget>,
     when: When,
     rejections: bool,
-    pub(crate) repeat: R,
-    deadline: D,
-    protocol: M,
 }
 
 /// Which answers call for another attempt.
@@ -81,55 +83,41 @@ pub struct RetryLayer<R = Cloned, D = NoDeadline, M = Plain> {
 
 #[derive(Debug)]
 pub(super) struct Plan {
-    pub(super) name: Name,
+    pub(super) common: Common,
+    /// Hedges that share the budget leave it to this retry to tell it of calls.
+    pub(super) _teller: Teller,
     pub(super) attempts: u32,
     pub(super) total: Option<Duration>,
     pub(super) backoff: Backoff,
     pub(super) longest_retry_after: Duration,
-    pub(super) budget: Budget,
     pub(super) when: When,
     pub(super) rejections: bool,
 }
 
-impl Builder {
-    pub(super) fn new(name: String) -> Self {
+impl Plan {
+    /// Whether the breaker is known not to be closed.
+    pub(super) fn is_open(&self) -> bool {
+        self.common.dependency.as_ref().is_some_and(Dependency::is_open)
+    }
+}
+
+impl Settings {
+    pub(super) fn new() -> Self {
         Self {
-            name,
             attempts: 4,
             total: None,
             backoff: Backoff::default(),
             longest_retry_after: Duration::from_secs(30),
-            budget: None,
             when: When(None),
             rejections: false,
-            repeat: Cloned::default(),
-            deadline: NoDeadline,
-            protocol: Plain::default(),
         }
     }
 }
 
 impl<R, D, M> Builder<R, D, M> {
-    fn with<R2, D2, M2>(self, change: impl FnOnce(R, D, M) -> (R2, D2, M2)) -> Builder<R2, D2, M2> {
-        let (repeat, deadline, protocol) = change(self.repeat, self.deadline, self.protocol);
-        Builder {
-            name: self.name,
-            attempts: self.attempts,
-            total: self.total,
-            backoff: self.backoff,
-            longest_retry_after: self.longest_retry_after,
-            budget: self.budget,
-            when: self.when,
-            rejections: self.rejections,
-            repeat,
-            deadline,
-            protocol,
-        }
-    }
-
     /// How many attempts are made at most, the original among them. Default: 4. Range: 1 to 100.
     pub fn attempts(mut self, attempts: u32) -> Self {
-        self.attempts = attempts;
+        self.own.attempts = attempts;
         self
     }
 
@@ -137,68 +125,51 @@ impl<R, D, M> Builder<R, D, M> {
     ///
     /// It does not end an attempt that is going on: that is for a [`Timeout`](crate::Timeout) around it.
     pub fn total(mut self, total: Duration) -> Self {
-        self.total = Some(total);
+        self.own.total = Some(total);
         self
     }
 
     /// How long to wait before each further attempt. Default: full jitter, from 50 ms on, at most 2 s.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
-        self.backoff = backoff;
+        self.own.backoff = backoff;
         self
     }
 
     /// Where a dependency asks to be left alone for a while, that comes before the wait of the backoff; if it asks for more
     /// than this, there is no further attempt. Default: 30 s. Range: above zero, at most 100 years.
     pub fn longest_retry_after(mut self, longest: Duration) -> Self {
-        self.longest_retry_after = longest;
-        self
-    }
-
-    /// Pays for further attempts from this budget: one per dependency, shared by all who make extra attempts to it.
-    /// Default: one of its own, of a tenth of the successes.
-    pub fn budget(mut self, budget: Budget) -> Self {
-        self.budget = Some(budget);
+        self.own.longest_retry_after = longest;
         self
     }
 
     /// Which answers call for another attempt, our own rejections aside. Default: those read as a failure or an overload.
     pub fn when(mut self, wants: impl Fn(&Reading) -> bool + Send + Sync + 'static) -> Self {
-        self.when = When(Some(Arc::new(wants)));
+        self.own.when = When(Some(Arc::new(wants)));
         self
     }
 
     /// Also repeats what a policy of ours has rejected, if that said when to come back. Default: no, as whoever is turned
     /// away and comes back is more load. Each attempt is paid for as any other.
     pub fn rejections(mut self, repeated: bool) -> Self {
-        self.rejections = repeated;
+        self.own.rejections = repeated;
         self
     }
 
-    /// Which requests may be sent more than once. Default: all of them.
-    pub fn idempotent<F>(self, idempotent: F) -> Builder<Cloned<F>, D, M> {
-        self.with(|_, deadline, protocol| (Cloned(idempotent), deadline, protocol))
-    }
-
-    /// How requests are kept for another attempt. Default: [`Cloned`].
-    pub fn repeat<N>(self, repeat: N) -> Builder<N, D, M> {
-        self.with(|_, deadline, protocol| (repeat, deadline, protocol))
-    }
-
-    /// Keeps to the deadline that a request carries, sends each attempt on with its number, and makes no further attempt
-    /// of what is one already: of two retries in a chain of calls, only the outer one multiplies. Requests must have a
-    /// [`Context`](crate::Context).
-    pub fn context(self) -> Builder<R, CarriedDeadline, M> {
-        self.with(|repeat, _, protocol| (repeat, CarriedDeadline, protocol))
-    }
-
-    /// Tells what became of an attempt by a function, where `Err` is not all that fails.
-    pub fn classify<F>(self, classify: F) -> Builder<R, D, Plain<ClassifyWith<F>>> {
-        self.protocol(Plain { classify: ClassifyWith(classify) })
-    }
-
-    /// For services of another protocol.
-    pub fn protocol<N>(self, protocol: N) -> Builder<R, D, N> {
-        self.with(|repeat, deadline, _| (repeat, deadline, protocol))
+    /// Its settings by name, but for those that are no text.
+    #[cfg(feature = "http")]
+    pub(crate) fn fields() -> Fields<Self>
+    where
+        Self: 'static,
+    {
+        Fields {
+            names: "attempts, total, longest_retry_after or rejections",
+            all: vec![
+                Field::new("attempts", |builder: &mut Self| &mut builder.own.attempts),
+                Field::new("total", |builder| &mut builder.own.total),
+                Field::new("longest_retry_after", |builder| &mut builder.own.longest_retry_after),
+                Field::new("rejections", |builder| &mut builder.own.rejections),
+            ],
+        }
     }
 
     /// Builds the layer.
@@ -207,20 +178,20 @@ impl<R, D, M> Builder<R, D, M> {
     ///
     /// [`Invalid`] names the setting, its value and what it may be.
     pub fn build(self) -> Result<RetryLayer<R, D, M>, Invalid> {
-        if !(1..=100).contains(&self.attempts) {
-            return Err(Invalid::new("attempts", self.attempts, "1 to 100"));
+        let Said { common, own, how } = self.finish(0.1)?;
+        if !(1..=100).contains(&own.attempts) {
+            return Err(Invalid::new("attempts", own.attempts, "1 to 100"));
         }
         let plan = Plan {
-            name: Name::new(&self.name)?,
-            attempts: self.attempts,
-            total: self.total.map(|total| Invalid::unless_duration("total", total)).transpose()?,
-            backoff: self.backoff,
-            longest_retry_after: Invalid::unless_duration("longest_retry_after", self.longest_retry_after)?,
-            budget: self.budget.map_or_else(|| Budget::builder(self.name).build(), Ok)?,
-            when: self.when,
-            rejections: self.rejections,
+            _teller: common.budget.teller(),
+            common,
+            attempts: own.attempts,
+            total: own.total.map(|total| Invalid::unless_duration("total", total)).transpose()?,
+            backoff: own.backoff,
+            longest_retry_after: Invalid::unless_duration("longest_retry_after", own.longest_retry_after)?,
+            when: own.when,
+            rejections: own.rejections,
         };
-        let how = How { repeat: self.repeat, deadline: self.deadline, protocol: self.protocol };
         Ok(RetryLayer { plan: Arc::new(plan), how })
     }
 }
@@ -229,7 +200,7 @@ impl<R, D, M> RetryLayer<R, D, M> {
     /// What further attempts are paid from.
     #[must_use]
     pub fn budget(&self) -> &Budget {
-        &self.plan.budget
+        &self.plan.common.budget
     }
 }
 

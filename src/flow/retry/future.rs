@@ -11,12 +11,12 @@ use tower_service::Service;
 
 use super::{Waits, config::Plan};
 use crate::kernel::{
-    Attempt, GivenUp, Instant, Next, Outcome, Reading,
+    Attempt, GivenUp, Instant, Made, Next, Outcome, Reading,
     attempts::{AttemptProtocol, Exhausted, How, Repeat},
     budget::{Extra, NoExtra},
     clock,
     context::AttemptSource,
-    event,
+    event::{self, Attempted},
 };
 
 /// What further attempts are made of.
@@ -104,7 +104,8 @@ where
             };
             match next {
                 Next::After(wait) => this.state.set(State::Waiting { timer: sleep(wait), last: Some(last) }),
-                Next::Answered => return Poll::Ready(last),
+                // There is one attempt at a time, so there are no others to wait for.
+                Next::Answered | Next::AtOnce | Next::Others | Next::Superseded => return Poll::Ready(last),
                 Next::GivenUp(why) => {
                     this.how.protocol.mark(&mut last, Exhausted::new(this.attempt.number(), why));
                     return Poll::Ready(last);
@@ -140,13 +141,18 @@ where
         } else {
             Next::Answered
         };
-        event::attempted(self.plan.name, self.attempt.number(), reading.outcome, now.since(*self.started), next);
+        let made = if self.attempt.is_extra() { Made::AfterFailure } else { Made::First };
+        let (number, outcome, started) = (self.attempt.number(), reading.outcome, *self.started);
+        event::attempted(self.plan.common.name, Attempted { number, made, outcome, started, now }, next);
         next
     }
 
     /// The turn of an attempt has come. Only now is it known how things stand: a blip is over, and an outage is not.
     fn begin(&mut self, cx: &mut Context<'_>) -> Begin<S::Future, S::Error> {
-        if self.plan.budget.is_failing() {
+        if self.plan.is_open() {
+            return self.give_up(GivenUp::Open);
+        }
+        if self.plan.common.budget.is_failing() {
             return self.pass_over();
         }
         let rest = self.rest.as_mut().expect("nobody waits without it");
@@ -160,13 +166,14 @@ where
         let Some(mut request) = self.how.repeat.again(&mut rest.kept) else {
             return self.give_up(GivenUp::Unrepeatable);
         };
-        match self.plan.budget.extra() {
+        match self.plan.common.budget.extra() {
             Ok(extra) => *self.extra = Some(extra),
-            Err(NoExtra::Full) => return self.give_up(GivenUp::Full),
-            Err(NoExtra::Empty) => return self.give_up(GivenUp::Empty),
             // Others have failed in this very moment.
             Err(NoExtra::Failing) => return self.pass_over(),
+            Err(none) => return self.give_up(none.into()),
         }
+        // The answer before has come, and is not passed on.
+        self.how.repeat.supersede(&mut rest.kept);
         *self.attempt = self.attempt.next();
         *self.started = clock::coarse();
         self.how.deadline.number(&mut request, *self.attempt);
@@ -184,7 +191,7 @@ where
 
     /// Says what was left open when the last attempt was told of.
     fn give_up<F, E>(&mut self, why: GivenUp) -> Begin<F, E> {
-        event::given_up(self.plan.name, self.attempt.number(), why);
+        event::given_up(self.plan.common.name, self.attempt.number(), why);
         Begin::Nothing(Next::GivenUp(why))
     }
 
@@ -195,7 +202,11 @@ where
         if self.attempt.number() >= plan.attempts {
             return Next::GivenUp(GivenUp::Attempts);
         }
-        if plan.budget.is_empty_at(now) {
+        // It is not worth the wait: a breaker that knows of an outage is not mistaken by a blip.
+        if plan.is_open() {
+            return Next::GivenUp(GivenUp::Open);
+        }
+        if plan.common.budget.is_empty_at(now) {
             return Next::GivenUp(GivenUp::Empty);
         }
         if asked.is_some_and(|asked| asked > plan.longest_retry_after) {
@@ -216,8 +227,8 @@ where
 #[inline]
 fn count(plan: &Plan, reading: &Reading, now: Instant) -> bool {
     match reading.outcome {
-        Outcome::Success => plan.budget.succeeded_at(now),
-        Outcome::Failure | Outcome::Overload => plan.budget.failed(),
+        Outcome::Success => plan.common.budget.succeeded_at(now),
+        Outcome::Failure | Outcome::Overload => plan.common.budget.failed(),
         Outcome::Ignored | Outcome::Abandoned => {}
     }
     match reading.rejected {

@@ -37,7 +37,8 @@
 //! of readiness is the answer.
 //!
 //! **Requests** are cloned before they are sent, if there may be another attempt, and every plain request may be repeated
-//! unless [`idempotent`](Builder::idempotent) says otherwise. Requests with a [`Context`](crate::Context) carry the number
+//! unless [`idempotent`](Builder::idempotent) says otherwise. Over HTTP and gRPC a body is not cloned but recorded while it is
+//! sent, so a stream will do. Requests with a [`Context`](crate::Context) carry the number
 //! of their attempt, and what is an extra attempt already is not repeated further down: see [`context`](Builder::context).
 //!
 //! **Clones**, and all services of one layer, share the budget. **A call that is dropped** makes no further attempt; what
@@ -52,11 +53,11 @@ mod future;
 mod service;
 
 pub use backoff::{Backoff, Waits};
-pub use config::{Builder, RetryLayer};
+pub use config::{Builder, RetryLayer, Settings};
 pub use future::RetryFuture;
 pub use service::Retry;
 
 pub use crate::kernel::{
     Budget,
-    attempts::{AttemptProtocol, Cloned, Every, Exhausted, Idempotent, Repeat},
+    attempts::{AttemptProtocol, Cloned, Every, Exhausted, Idempotent, Repeat, Selective},
 };

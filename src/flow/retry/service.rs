@@ -5,7 +5,7 @@ use std::{
 
 use tower_service::Service;
 
-use super::{Builder, RetryFuture, config::Plan, future::Rest};
+use super::{Builder, RetryFuture, Settings, config::Plan, future::Rest};
 use crate::kernel::{
     attempts::{AttemptProtocol, How, Repeat},
     clock,
@@ -31,7 +31,7 @@ pub struct Retry<S, R, D, M> {
 impl Retry<(), (), (), ()> {
     /// Starts a retry of that name, which events will carry.
     pub fn builder(name: impl Into<String>) -> Builder {
-        Builder::new(name.into())
+        Builder::new(name.into(), Settings::new())
     }
 }
 

@@ -3,6 +3,8 @@ use std::time::Duration;
 use tower_layer::Layer;
 
 use super::Timeout;
+#[cfg(feature = "http")]
+use crate::kernel::control::{Field, Fields};
 use crate::kernel::{
     Invalid, Name, Plain,
     context::{Bounds, CarriedDeadline, NoDeadline},
@@ -86,12 +88,31 @@ impl<D, M> Builder<D, M> {
 
     /// For services of another protocol.
     pub fn protocol<N>(self, protocol: N) -> Builder<D, N> {
+        self.map_protocol(|_| protocol)
+    }
+
+    /// The same settings, and the protocol changed.
+    pub(crate) fn map_protocol<N>(self, change: impl FnOnce(M) -> N) -> Builder<D, N> {
         Builder {
             name: self.name,
             attempt: self.attempt,
             between_frames: self.between_frames,
             deadline: self.deadline,
-            protocol,
+            protocol: change(self.protocol),
+        }
+    }
+}
+
+#[cfg(feature = "http")]
+impl<D: 'static, M: 'static> Builder<D, M> {
+    /// Its settings by name.
+    pub(crate) fn fields() -> Fields<Self> {
+        Fields {
+            names: "attempt or between_frames",
+            all: vec![
+                Field::new("attempt", |builder: &mut Self| &mut builder.attempt),
+                Field::new("between_frames", |builder: &mut Self| &mut builder.between_frames),
+            ],
         }
     }
 }

@@ -137,6 +137,12 @@ impl<S, D, M: Clone> Timeout<S, D, M> {
 }
 
 /// What a timeout needs of a protocol: to say that time is up, and to bound an answer that comes in pieces.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no way to answer a call whose time is up with `{Response}` or with `{Error}`",
+    note = "if the service answers with an `http::Response`, add `.http()` to the layer, or `.grpc()` if it speaks gRPC: any error type will then do",
+    note = "if that is said and the response is of another type, convert it further in, with `.map_response(..)` after this layer",
+    note = "otherwise use `BoxError`, by `.map_err(BoxError::from)` after this layer, or implement `cofferdam::Carries` for the error: two functions"
+)]
 pub trait TimeoutProtocol<Response, Error>: Clone {
     /// The response, as callers get it.
     type Response;

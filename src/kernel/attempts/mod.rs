@@ -1,9 +1,12 @@
 //! What a call is sent again by: how its request is kept, how answers are read, and what a final one is marked with.
 //! Retry and hedge stand on it.
 
+mod builder;
 mod repeat;
 
-pub use repeat::{Cloned, Every, Idempotent, Repeat};
+pub use builder::Builder;
+pub(crate) use builder::{Common, Said};
+pub use repeat::{Cloned, Every, Idempotent, Repeat, Selective};
 
 use super::{Carries, Classify, GivenUp, Plain, Protocol, Reading};
 

@@ -33,6 +33,9 @@ const UNLIMITED: u32 = u32::MAX;
 /// After 3 failures in a row nothing extra is sent until a call succeeds, whatever is left. One client among many, each
 /// with a few tokens, is harmless by that.
 ///
+/// A [`Retry`](crate::Retry) tells it of every attempt, and a [`Hedge`](crate::Hedge) does unless a retry shares its budget and thus
+/// sees the same calls.
+///
 /// Clones share everything. There should be one per dependency: whoever shares it between two lets one of them starve the
 /// other.
 ///
@@ -65,6 +68,8 @@ struct State {
     /// Failures in a row.
     failures: AtomicU32,
     in_flight: AtomicU32,
+    /// Retries that tell it of successes and failures.
+    tellers: AtomicU32,
 }
 
 /// Builds a [`Budget`].
@@ -115,6 +120,7 @@ impl Builder {
             window: AtomicU64::new(0),
             failures: AtomicU32::new(0),
             in_flight: AtomicU32::new(0),
+            tellers: AtomicU32::new(0),
         })))
     }
 }
@@ -159,7 +165,30 @@ impl Drop for Extra {
     }
 }
 
+/// A retry that tells a budget of all calls, as long as this is kept.
+#[derive(Debug)]
+pub(crate) struct Teller(Budget);
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        self.0.0.tellers.fetch_sub(1, Relaxed);
+    }
+}
+
 impl Budget {
+    /// From now on a retry tells it what becomes of calls. Whoever makes extra attempts further in leaves it to that, or
+    /// each success would pay twice.
+    pub(crate) fn teller(&self) -> Teller {
+        self.0.tellers.fetch_add(1, Relaxed);
+        Teller(self.clone())
+    }
+
+    /// Whether a retry tells it of calls.
+    #[inline]
+    pub(crate) fn is_told(&self) -> bool {
+        self.0.tellers.load(Relaxed) != 0
+    }
+
     /// Starts a budget of that name.
     pub fn builder(name: impl Into<String>) -> Builder {
         Builder { name: name.into(), ratio: 0.1, in_flight: None }

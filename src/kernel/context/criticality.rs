@@ -34,6 +34,8 @@ impl Criticality {
     /// All of them, from what is served first to what is shed first.
     pub const ALL: [Self; 4] = [Self::CriticalPlus, Self::Critical, Self::SheddablePlus, Self::Sheddable];
 
+    pub(crate) const SPELLINGS: &str = "CRITICAL_PLUS, CRITICAL, SHEDDABLE_PLUS or SHEDDABLE";
+
     /// Its usual spelling.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -67,7 +69,6 @@ impl FromStr for Criticality {
 
     /// Reads a setting. What comes from outside is read by [`Trust`](super::Trust).
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let classes = "CRITICAL_PLUS, CRITICAL, SHEDDABLE_PLUS or SHEDDABLE";
-        Self::read(text).ok_or_else(|| Invalid::new("criticality", format_args!("{text:?}"), classes))
+        Self::read(text).ok_or_else(|| Invalid::new("criticality", format_args!("{text:?}"), Self::SPELLINGS))
     }
 }

@@ -54,7 +54,7 @@ mod rank;
 mod source;
 mod task;
 mod timeout_text;
-mod trust;
+pub(crate) mod trust;
 
 pub use attempt::Attempt;
 pub use carried::Carried;

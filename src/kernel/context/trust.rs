@@ -5,6 +5,8 @@ use super::{
     timeout_text::{MOST_DIGITS, number, read, read_millis},
 };
 use crate::kernel::Invalid;
+#[cfg(feature = "http")]
+use crate::kernel::control::{Field, Fields};
 
 /// In bytes: of a name, and so of anything that is read at all.
 pub(crate) const LONGEST_TEXT: usize = 4096;
@@ -65,8 +67,7 @@ impl Default for Trust {
 impl Trust {
     /// Starts from the defaults.
     pub fn builder() -> Builder {
-        let trust = Self::default();
-        Builder { trust, most_attempts: trust.most_attempts.number() }
+        Self::default().into()
     }
 
     /// The deadline that long from now: `text` is in the form of `grpc-timeout`, so one to eight digits and one of the
@@ -140,6 +141,29 @@ impl Trust {
 
     fn deadline_after(&self, timeout: Duration) -> Deadline {
         Deadline::after(timeout.min(self.longest_deadline))
+    }
+}
+
+impl From<Trust> for Builder {
+    /// Starts from these settings.
+    fn from(trust: Trust) -> Self {
+        Self { trust, most_attempts: trust.most_attempts.number() }
+    }
+}
+
+/// Its settings by name.
+#[cfg(feature = "http")]
+pub(crate) fn fields() -> Fields<Builder> {
+    Fields {
+        names: "longest_deadline, default_deadline, highest_criticality, most_attempts, tasks or longest_task",
+        all: vec![
+            Field::new("longest_deadline", |builder: &mut Builder| &mut builder.trust.longest_deadline),
+            Field::new("default_deadline", |builder| &mut builder.trust.default_deadline),
+            Field::new("highest_criticality", |builder| &mut builder.trust.highest_criticality),
+            Field::new("most_attempts", |builder| &mut builder.most_attempts),
+            Field::new("tasks", |builder| &mut builder.trust.tasks),
+            Field::new("longest_task", |builder| &mut builder.trust.longest_task),
+        ],
     }
 }
 

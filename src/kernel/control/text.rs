@@ -2,7 +2,7 @@
 
 use std::{str::FromStr, time::Duration};
 
-use crate::kernel::{Invalid, waiting::Order};
+use crate::kernel::{Criticality, Invalid, waiting::Order};
 
 /// A value that operators can write and read.
 pub(crate) trait Text: Sized {
@@ -43,6 +43,30 @@ impl Text for f64 {
 
     fn from_text(setting: &'static str, text: &str) -> Result<Self, Invalid> {
         number(setting, text)
+    }
+}
+
+impl Text for bool {
+    fn to_text(&self) -> String {
+        if *self { "yes".to_owned() } else { "no".to_owned() }
+    }
+
+    fn from_text(setting: &'static str, text: &str) -> Result<Self, Invalid> {
+        match text {
+            "yes" | "true" => Ok(true),
+            "no" | "false" => Ok(false),
+            _ => Err(Invalid::new(setting, text, "yes or no")),
+        }
+    }
+}
+
+impl Text for Criticality {
+    fn to_text(&self) -> String {
+        self.to_string()
+    }
+
+    fn from_text(setting: &'static str, text: &str) -> Result<Self, Invalid> {
+        Self::read(text).ok_or_else(|| Invalid::new(setting, text, Self::SPELLINGS))
     }
 }
 

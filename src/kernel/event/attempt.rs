@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use crate::kernel::{budget::NoExtra, dependency::Fact};
+
 /// What follows an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -10,11 +12,47 @@ pub enum Next {
     Answered,
     /// Another attempt, unless things change in that time.
     After(Duration),
+    /// Another attempt, at this moment.
+    AtOnce,
+    /// Others of the same call are still in flight: one of them may have the answer.
+    Others,
+    /// Nothing: another attempt has answered, and this one was dropped.
+    Superseded,
     /// Nothing, though another attempt might have mended it: its answer is the call's.
     GivenUp(GivenUp),
 }
 
-/// Why no further attempt was made of a call that one might have mended.
+/// Why an attempt was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Made {
+    /// It is the original.
+    First,
+    /// The one before it had failed.
+    AfterFailure,
+    /// Those before it took longer than usual.
+    AfterDelay,
+}
+
+impl Made {
+    /// The reason in words.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "it is the original",
+            Self::AfterFailure => "the one before it had failed",
+            Self::AfterDelay => "those before it took long",
+        }
+    }
+}
+
+impl fmt::Display for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Why no further attempt was made, of a call that one might have mended or that took long.
 ///
 /// ```
 /// use cofferdam::GivenUp;
@@ -38,6 +76,20 @@ pub enum GivenUp {
     NotReady,
     /// What was kept of the request is not enough to send it again.
     Unrepeatable,
+    /// The breaker is known not to be closed.
+    Open,
+    /// The dependency is known to have more to do than it gets done.
+    Pressed,
+    /// The dependency is known not to answer.
+    Stalled,
+    /// The last 3 calls have failed.
+    Failing,
+    /// More calls are in flight than there were of late.
+    Crowded,
+    /// Too few calls were seen to know what is usual.
+    Learning,
+    /// An operator has switched extra attempts off.
+    Off,
 }
 
 impl GivenUp {
@@ -52,6 +104,33 @@ impl GivenUp {
             Self::LeftAlone => "the dependency asks to be left alone for too long",
             Self::NotReady => "the service had no room for another attempt",
             Self::Unrepeatable => "the request cannot be sent again",
+            Self::Open => "the circuit is not closed",
+            Self::Pressed => "the dependency is under pressure",
+            Self::Stalled => "the dependency does not answer",
+            Self::Failing => "the last calls have failed",
+            Self::Crowded => "more calls are in flight than of late",
+            Self::Learning => "what is usual is not known yet",
+            Self::Off => "extra attempts are switched off",
+        }
+    }
+}
+
+impl From<NoExtra> for GivenUp {
+    fn from(none: NoExtra) -> Self {
+        match none {
+            NoExtra::Failing => Self::Failing,
+            NoExtra::Empty => Self::Empty,
+            NoExtra::Full => Self::Full,
+        }
+    }
+}
+
+impl From<Fact> for GivenUp {
+    fn from(fact: Fact) -> Self {
+        match fact {
+            Fact::Open => Self::Open,
+            Fact::Pressed => Self::Pressed,
+            Fact::Stalled => Self::Stalled,
         }
     }
 }

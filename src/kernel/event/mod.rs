@@ -7,7 +7,7 @@ mod observers;
 
 use std::time::Duration;
 
-pub use attempt::{GivenUp, Next};
+pub use attempt::{GivenUp, Made, Next};
 pub use bell::{Bell, Listening};
 pub(crate) use chain::Chain;
 pub use observers::{Observer, Subscription, observe, observer_panics};
@@ -60,10 +60,13 @@ pub enum What {
         /// How long it took, to the head of a streamed answer; zero in a group that never looks at the time.
         latency: Duration,
     },
-    /// An attempt of a call ended, where failed calls are repeated. Told once per attempt that was made.
+    /// An attempt of a call ended, where calls are made several times. Told once per attempt that was made, unless the caller
+    /// left.
     Attempt {
         /// Which attempt it was, from 1 on.
         number: u32,
+        /// Why it was made.
+        made: Made,
         /// How it ended.
         outcome: Outcome,
         /// How long it took.
@@ -71,8 +74,8 @@ pub enum What {
         /// What follows.
         next: Next,
     },
-    /// After an attempt that was to be followed by another, none was: the call has the last answer. Told once, after the
-    /// wait.
+    /// An attempt was to be followed by another, and was not. Of a retry, the call has the last answer, and it is told once,
+    /// after the wait; of a hedge, the call goes on without it, and it is told each time that one was due.
     GivenUp {
         /// How many attempts were made, or passed over while too many calls failed.
         number: u32,
@@ -130,11 +133,22 @@ pub(crate) fn given_up(by: Name, number: u32, why: GivenUp) {
     }
 }
 
+/// An attempt that has ended, for whoever wants to know of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attempted {
+    pub(crate) number: u32,
+    pub(crate) made: Made,
+    pub(crate) outcome: Outcome,
+    pub(crate) started: Instant,
+    pub(crate) now: Instant,
+}
+
 /// Tells of the end of an attempt. Unheard, it costs a load.
 #[inline]
-pub(crate) fn attempted(by: Name, number: u32, outcome: Outcome, latency: Duration, next: Next) {
+pub(crate) fn attempted(by: Name, attempt: Attempted, next: Next) {
     if anybody() {
-        tell(by, What::Attempt { number, outcome, latency, next });
+        let Attempted { number, made, outcome, started, now } = attempt;
+        tell(by, What::Attempt { number, made, outcome, latency: now.since(started), next });
     }
 }
 

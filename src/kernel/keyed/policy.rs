@@ -1,4 +1,8 @@
-use std::{fmt, hash::RandomState};
+use std::{
+    fmt,
+    hash::RandomState,
+    task::{Context, Poll},
+};
 
 use super::{
     Builder, Fresh, KeyOf, WhenFull,
@@ -244,6 +248,11 @@ impl<P: Policy, K> Policy for Keyed<P, K> {
     #[inline]
     fn head(&self, token: &KeyedToken<P>, started: Instant, now: Instant) {
         token.policy.head(&token.token, started, now);
+    }
+
+    #[inline]
+    fn poll_cut(&self, token: &mut KeyedToken<P>, cx: &mut Context<'_>) -> Poll<Rejected> {
+        token.policy.poll_cut(&mut token.token, cx)
     }
 
     #[inline]

@@ -44,8 +44,8 @@ use crate::kernel::Instant;
 /// # one.waited_for(true); assert!(one.give_back());
 /// ```
 pub trait Capacity: Send + Sync + 'static {
-    /// Takes that much, or all there is if it asks for more than all, for somebody whose turn it is, whoever else waits.
-    /// Returns how much, or `None` if that is not free.
+    /// Takes that much for somebody whose turn it is, whoever else waits. Returns how much was taken, or `None` if that is not
+    /// free. Whoever asks for more than there will ever be would be in front of everybody for ever: let it in alone.
     fn take(&self, weight: u32) -> Option<u32>;
 
     /// What [`take`](Self::take) would take, if that were free besides what is `promised` to others.

@@ -27,7 +27,8 @@ impl Slots {
         Self { word, late: AtomicBool::new(false), changes: Chain::new() }
     }
 
-    /// Takes as many slots, or as many as there are if that is more than all: returns how many. While somebody waits, none.
+    /// Takes as many slots. More than all there are come in when none is taken: alone rather than never, and as heavy as they
+    /// are, so that nothing is let in beside them should the limit grow. While somebody waits, none.
     #[inline]
     pub(crate) fn take(&self, weight: u32) -> Option<u32> {
         self.take_unless(WAITED_FOR, weight)
@@ -39,9 +40,8 @@ impl Slots {
         let mut now = self.word.load(Ordering::Acquire);
         loop {
             let (limit, taken) = unpack(now);
-            let weight = weight.min(limit);
-            let fits = u64::from(taken) + u64::from(weight) <= u64::from(limit) && now & barred == 0;
-            if !fits && weight > 0 {
+            let fits = taken == 0 || u64::from(taken) + u64::from(weight) <= u64::from(limit);
+            if weight > 0 && (!fits || now & barred != 0) {
                 return None;
             }
             match self.word.compare_exchange_weak(now, now + u64::from(weight), Ordering::AcqRel, Ordering::Acquire) {
@@ -131,9 +131,8 @@ impl Capacity for Arc<Slots> {
 
     fn offer(&self, weight: u32, promised: u32) -> Option<u32> {
         let (limit, taken) = self.read();
-        let weight = weight.min(limit);
-        let all = taken.checked_add(promised)?.checked_add(weight)?;
-        (all <= limit).then_some(weight)
+        let before = taken.checked_add(promised)?;
+        (before == 0 || before.checked_add(weight)? <= limit).then_some(weight)
     }
 
     fn waited_for(&self, by_somebody: bool) {

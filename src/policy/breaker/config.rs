@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::CircuitBreaker;
 use crate::kernel::{
-    Invalid, Name, Ratio,
+    Dependency, Invalid, Name, Ratio,
     window::{LARGEST, Span},
 };
 
@@ -25,6 +25,7 @@ use crate::kernel::{
 /// | [`probe_failure_ratio`](Self::probe_failure_ratio) | 0.5 | above 0 to 1 |
 /// | [`probe_lease`](Self::probe_lease) | 10 s | at least the slow-call threshold |
 /// | [`ramp`](Self::ramp) | 500 ms | none, or above 0 |
+/// | [`dependency`](Self::dependency) | none | |
 ///
 /// ```
 /// use std::time::Duration;
@@ -47,6 +48,7 @@ use crate::kernel::{
 pub struct Builder {
     name: String,
     pub(super) settings: Raw,
+    dependency: Option<Dependency>,
 }
 
 /// The settings as they were given.
@@ -105,7 +107,7 @@ impl Builder {
             probe_lease: Duration::from_secs(10),
             ramp: Some(Duration::from_millis(500)),
         };
-        Self { name, settings }
+        Self { name, settings, dependency: None }
     }
 
     /// A builder that holds what a breaker is set to.
@@ -126,7 +128,7 @@ impl Builder {
             probe_lease: settings.probe_lease,
             ramp: settings.ramp,
         };
-        Self { name: name.to_string(), settings }
+        Self { name: name.to_string(), settings, dependency: None }
     }
 
     /// Opens when this share of the calls in the window failed; `None` for not at all.
@@ -197,7 +199,8 @@ impl Builder {
         self
     }
 
-    /// How long it stays open before it probes, the first time.
+    /// How long it stays open before it probes, the first time. After a probe that failed it counts from when that was sent, as
+    /// what hangs is not sent anything meanwhile: a dependency that is down sees a call each open time, or one at a time.
     ///
     /// Default: 1.1 s, so that with the jitter a dependency that is down sees about one call a second at most. Range: above
     /// zero, at most [`open_time_max`](Self::open_time_max).
@@ -267,13 +270,22 @@ impl Builder {
         self
     }
 
+    /// States there that it is not closed, that the dependency has stalled, and that load comes back to it by degrees. See
+    /// [`dependency`](crate::dependency). It is said before the breaker is built; a change of its settings does not change it.
+    ///
+    /// Default: nowhere.
+    pub fn dependency(mut self, dependency: &Dependency) -> Self {
+        self.dependency = Some(dependency.clone());
+        self
+    }
+
     /// Builds the breaker, closed.
     ///
     /// # Errors
     ///
     /// [`Invalid`] names the setting, its value and what it may be.
     pub fn build(self) -> Result<CircuitBreaker, Invalid> {
-        Ok(CircuitBreaker::new(Name::new(&self.name)?, self.check()?))
+        Ok(CircuitBreaker::new(Name::new(&self.name)?, self.check()?, self.dependency.as_ref()))
     }
 
     pub(super) fn check(&self) -> Result<Settings, Invalid> {

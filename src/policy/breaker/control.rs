@@ -111,6 +111,7 @@ impl CircuitBreaker {
 impl Fresh for CircuitBreaker {
     fn fresh(&self) -> Self {
         let settings = lock(&self.shared.core).settings;
-        Self::new(self.name(), settings)
+        // What is wrong with one key is not wrong with the dependency.
+        Self::new(self.name(), settings, None)
     }
 }

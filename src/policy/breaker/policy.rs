@@ -11,7 +11,8 @@ use super::{
     state::{Gate, Hint, Machine},
 };
 use crate::kernel::{
-    Admit, Bell, Ended, Immediate, Instant, Name, Policy, Rejected, Timing, Why, clock,
+    Admit, Bell, Dependency, Ended, Immediate, Instant, Name, Policy, Rejected, Timing, Why, clock,
+    dependency::{Fact, Report},
     event::Chain,
     sync::{Arc, AtomicU64, Mutex, Ordering, lock},
     window::{Sample, Window},
@@ -58,6 +59,8 @@ pub(super) struct Shared {
     pub(super) states: watch::Sender<State>,
     /// Rings when calls are rejected that would have been let through before.
     shut: Arc<Bell>,
+    /// Where others are told of its state.
+    report: Option<Report>,
 }
 
 #[derive(Debug)]
@@ -72,18 +75,19 @@ impl CircuitBreaker {
         Builder::new(name.into())
     }
 
-    pub(super) fn new(name: Name, settings: Settings) -> Self {
+    pub(super) fn new(name: Name, settings: Settings, dependency: Option<&Dependency>) -> Self {
         let shared = Shared {
             gate: Published::new(),
             open_time: AtomicU64::new(clock::nanos(settings.open_time)),
             asked_until: AtomicU64::new(0),
             live: Live::new(&settings),
-            stall: Stall::new(settings.stall),
+            stall: Stall::new(settings.stall, dependency.map(Dependency::report)),
             window: Window::new(settings.window),
             core: Mutex::new(Core { machine: Machine::new(), settings }),
             changes: Chain::new(),
             states: watch::Sender::new(State::Closed),
             shut: Arc::default(),
+            report: dependency.map(Dependency::report),
         };
         Self { name, shared: Arc::new(shared) }
     }
@@ -121,6 +125,10 @@ impl CircuitBreaker {
             let result = change(&mut core);
             self.shared.gate.publish(core.machine.generation(), core.machine.gate(&core.settings));
             self.shared.changes.change(|| (before, core.machine.state()));
+            if let Some(report) = &self.shared.report {
+                report.state(Fact::Open, core.machine.not_closed_until(&core.settings));
+                report.state(Fact::Pressed, core.machine.ramps_until(&core.settings));
+            }
             // Another bar than before, even where there was one: calls may have been let through when its time was over.
             let bar_now = self.shared.gate.bar();
             (bar_now.is_some() && bar_now != bar, result)

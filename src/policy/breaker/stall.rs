@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::kernel::{
     Ended, Instant, Outcome,
     clock::nanos,
+    dependency::{Fact, Report},
     sync::{AtomicU64, Ordering},
 };
 
@@ -42,10 +43,12 @@ pub(super) struct Stall {
     delay: AtomicU64,
     baseline: AtomicU64,
     samples: AtomicU64,
+    /// Where others are told of it.
+    report: Option<Report>,
 }
 
 impl Stall {
-    pub(super) fn new(setting: Option<(Duration, f64)>) -> Self {
+    pub(super) fn new(setting: Option<(Duration, f64)>, report: Option<Report>) -> Self {
         let stall = Self {
             answered: AtomicU64::new(0),
             calm_until: AtomicU64::new(NEVER),
@@ -57,6 +60,7 @@ impl Stall {
             delay: AtomicU64::new(0),
             baseline: AtomicU64::new(0),
             samples: AtomicU64::new(0),
+            report,
         };
         stall.set(setting);
         stall
@@ -91,7 +95,13 @@ impl Stall {
             return false;
         }
         let waiting = self.waiting.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        waiting > FEW && now.saturating_sub(since) > self.after.load(Ordering::Relaxed)
+        let after = self.after.load(Ordering::Relaxed);
+        let is_quiet = now.saturating_sub(since) > after;
+        if is_quiet && let Some(report) = &self.report {
+            // For as long again, unless calls go on to find it quiet.
+            report.state(Fact::Stalled, Instant::from_nanos(now.saturating_add(after.saturating_mul(2))));
+        }
+        waiting > FEW && is_quiet
     }
 
     /// A call is answered after so many nanoseconds, or has gone well to its end.
@@ -138,6 +148,9 @@ impl Stall {
         self.answered.store(now, Ordering::Relaxed);
         self.calm_until.store(now.saturating_add(self.after.load(Ordering::Relaxed)), Ordering::Relaxed);
         self.forget();
+        if let Some(report) = &self.report {
+            report.end(Fact::Stalled);
+        }
     }
 
     /// The first answer of a tick.

@@ -72,11 +72,14 @@ struct Trial {
     succeeded: u32,
     failed: u32,
     leases: Vec<Lease>,
+    /// When the last lease ends that was given.
+    until: Instant,
 }
 
 #[derive(Debug)]
 struct Lease {
     probe: u32,
+    since: Instant,
     until: Instant,
 }
 
@@ -161,6 +164,25 @@ impl Machine {
         }
     }
 
+    /// Until when others may take it for not closed, unless they hear of it again; before any time if it is closed. An open
+    /// one that nobody calls any more has nothing to say after the time that a probe could have taken.
+    pub(super) fn not_closed_until(&self, settings: &Settings) -> Instant {
+        match &self.phase {
+            Phase::Open { until } => until.after(settings.probe_lease),
+            Phase::HalfOpen(trial) => trial.until,
+            Phase::Forced(State::ForcedOpen) => Instant::NEVER,
+            Phase::Closed { .. } | Phase::Forced(_) => Instant::ORIGIN,
+        }
+    }
+
+    /// Until when load comes back by degrees.
+    pub(super) fn ramps_until(&self, settings: &Settings) -> Instant {
+        match (&self.phase, settings.ramp) {
+            (Phase::Closed { since, ramping: true }, Some(ramp)) => since.after(ramp),
+            _ => Instant::ORIGIN,
+        }
+    }
+
     /// Open => (Open | HalfOpen). Hands out a probe if the open time is over and one is left.
     pub(super) fn probe(&mut self, settings: &Settings, now: Instant) -> Option<u32> {
         if let Phase::Open { until } = self.phase
@@ -175,7 +197,8 @@ impl Machine {
         }
         self.probes = self.probes % LAST_PROBE + 1;
         let until = now.after(trial.settings.probe_lease);
-        trial.leases.push(Lease { probe: self.probes, until });
+        trial.leases.push(Lease { probe: self.probes, since: now, until });
+        trial.until = trial.until.max(until);
         Some(self.probes)
     }
 
@@ -191,7 +214,8 @@ impl Machine {
     ) -> bool {
         let Phase::HalfOpen(trial) = &mut self.phase else { return false };
         let Some(place) = trial.leases.iter().position(|lease| lease.probe == probe) else { return false };
-        trial.leases.swap_remove(place);
+        // Another thread may have been told a later time.
+        let since = trial.leases.swap_remove(place).since.min(now);
         match ended.and_then(|ended| sample(ended, trial.settings.slow_after())) {
             Some(Sample { failed: false, slow: false }) => trial.succeeded += 1,
             Some(_) => trial.failed += 1,
@@ -202,7 +226,7 @@ impl Machine {
                 self.enter(Phase::Closed { since: now, ramping: settings.ramp.is_some() });
                 return true;
             }
-            Some(Verdict::Unfit) => self.open(settings, hint, now),
+            Some(Verdict::Unfit) => self.open(settings, hint, since, now),
             None => {}
         }
         false
@@ -214,7 +238,7 @@ impl Machine {
             if now.since(since) >= STABLE {
                 self.openings = 0;
             }
-            self.open(settings, hint, now);
+            self.open(settings, hint, now, now);
         }
     }
 
@@ -238,9 +262,10 @@ impl Machine {
         self.enter(Phase::Closed { since: now, ramping: false });
     }
 
-    fn open(&mut self, settings: &Settings, hint: Hint, now: Instant) {
+    /// The open time counts from `since`: what a probe was waited for is time in which nothing else was sent.
+    fn open(&mut self, settings: &Settings, hint: Hint, since: Instant, now: Instant) {
         let asked = hint.asked_until.min(now.after(settings.open_time_max));
-        let until = now.after(settings.nth_open_time(self.openings, hint.chance)).max(asked);
+        let until = since.after(settings.nth_open_time(self.openings, hint.chance)).max(asked);
         self.openings = self.openings.saturating_add(1);
         self.enter(Phase::Open { until });
     }
@@ -258,7 +283,7 @@ enum Verdict {
 
 impl Trial {
     fn new(settings: Settings) -> Self {
-        Self { settings, succeeded: 0, failed: 0, leases: Vec::new() }
+        Self { settings, succeeded: 0, failed: 0, leases: Vec::new(), until: Instant::ORIGIN }
     }
 
     fn has_room(&self) -> bool {

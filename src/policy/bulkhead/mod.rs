@@ -84,7 +84,7 @@ mod policy;
 mod queue;
 
 pub use config::Builder;
-pub use policy::{Bulkhead, Weighted};
+pub use policy::Bulkhead;
 pub use queue::{Line, LineFor, NoQueue, Queue};
 
 pub use crate::kernel::waiting::Queued;

@@ -1,6 +1,6 @@
 //! A bulkhead for operators, by name.
 
-use super::{Builder, Bulkhead, Line, NoQueue, Queue, Queued, Weighted};
+use super::{Builder, Bulkhead, Line, NoQueue, Queue, Queued};
 use crate::kernel::{
     Control, Invalid, Name, Setting,
     context::Bounds,
@@ -76,31 +76,5 @@ impl<D: Bounds + Clone + Send + Sync + 'static> Control for Bulkhead<Queue<D>> {
     fn configure(&self, setting: &str, value: &str) -> Result<(), Invalid> {
         let changed = fields_with_a_queue().write(self.settings(), setting, value)?;
         Self::configure(self, |_| changed)
-    }
-}
-
-impl<F: Send + Sync, Q> Control for Weighted<F, Q>
-where
-    Bulkhead<Q>: Control,
-    Q: Send + Sync,
-{
-    fn name(&self) -> Name {
-        self.bulkhead().name()
-    }
-
-    fn state(&self) -> String {
-        self.bulkhead().state()
-    }
-
-    fn force(&self, state: &str) -> Result<(), Invalid> {
-        self.bulkhead().force(state)
-    }
-
-    fn settings(&self) -> Vec<Setting> {
-        Control::settings(self.bulkhead())
-    }
-
-    fn configure(&self, setting: &str, value: &str) -> Result<(), Invalid> {
-        Control::configure(self.bulkhead(), setting, value)
     }
 }

@@ -1,9 +1,10 @@
 use super::{Builder, Line, LineFor, NoQueue, Queue, Queued, config::limit};
 use crate::kernel::{
-    Admit, Ended, Fresh, Instant, Invalid, Name, Policy, Rejected, Timing, Why,
+    Admit, Ended, Fresh, Instant, Invalid, Name, Policy, Rejected, Timing, Weighted, Why,
     context::Bounds,
     sync::Arc,
     waiting::{Place, Slots, Turned, Usage},
+    weighted::{AdmitWeighed, Weigh},
 };
 
 /// At most so many calls at a time; the rest are rejected at once, or wait for a while.
@@ -132,8 +133,8 @@ impl<Q> Bulkhead<Q> {
 
     /// The same bulkhead, in which a request takes as many slots as `weight` says.
     ///
-    /// A request heavier than the limit takes all slots there are: it runs alone rather than never. One of weight zero
-    /// takes none and is always admitted.
+    /// A request heavier than the limit runs alone rather than never: it comes in when no slot is taken, and while it runs as
+    /// many are as it weighs. One of weight zero takes none and is always admitted.
     ///
     /// ```
     /// use cofferdam::{Admit, Bulkhead, Instant};
@@ -146,8 +147,8 @@ impl<Q> Bulkhead<Q> {
     /// assert!(weighted.admit(&4, Instant::now()).is_err());
     /// # Ok::<(), cofferdam::Invalid>(())
     /// ```
-    pub fn weighted<Request, F: Fn(&Request) -> u32>(self, weight: F) -> Weighted<F, Q> {
-        Weighted { bulkhead: self, weight }
+    pub fn weighted<Request, F: Fn(&Request) -> u32>(self, weight: F) -> Weighted<Self, F> {
+        Weighted::new(self, weight)
     }
 
     #[inline]
@@ -212,6 +213,39 @@ impl<Request, Q: LineFor<Request>> Admit<Request> for Bulkhead<Q> {
     }
 }
 
+impl<Q: Line> Weigh for Bulkhead<Q> {
+    type Weight = u32;
+    type Taken = u32;
+
+    #[inline]
+    fn settle_weighed(&self, taken: u32, _: &Ended) {
+        self.give_back(taken);
+    }
+
+    #[inline]
+    fn undo_weighed(&self, taken: u32, _: Instant) {
+        self.give_back(taken);
+    }
+}
+
+impl<Request, Q: LineFor<Request>> AdmitWeighed<Request> for Bulkhead<Q> {
+    #[inline]
+    fn admit_weighed(&self, _: &Request, weight: u32, _: Instant) -> Result<u32, Rejected> {
+        self.take(weight)
+    }
+
+    #[inline]
+    fn enter_weighed(
+        &self,
+        request: &Request,
+        weight: u32,
+        _: Instant,
+        place: &mut Option<Place>,
+    ) -> Result<u32, Turned> {
+        self.take_or_line_up(request, weight, place)
+    }
+}
+
 impl Fresh for Bulkhead {
     fn fresh(&self) -> Self {
         Self::new(self.name, Arc::new(Slots::new(self.limit())), NoQueue)
@@ -223,70 +257,5 @@ impl<D: Clone> Fresh for Bulkhead<Queue<D>> {
         let slots = Arc::new(Slots::new(self.limit()));
         let queue = self.queue.in_front_of(self.name, &slots);
         Self::new(self.name, slots, queue)
-    }
-}
-
-impl<F: Clone, Q> Fresh for Weighted<F, Q>
-where
-    Bulkhead<Q>: Fresh,
-{
-    fn fresh(&self) -> Self {
-        Self { bulkhead: self.bulkhead.fresh(), weight: self.weight.clone() }
-    }
-}
-
-/// A bulkhead whose requests take different numbers of slots: see [`Bulkhead::weighted`].
-///
-/// ```
-/// use cofferdam::{Bulkhead, Policy};
-///
-/// let by_size = Bulkhead::builder("uploads").limit(1000).build()?.weighted(|upload: &Vec<u8>| upload.len() as u32 / 1024);
-/// let slots = by_size.bulkhead().clone();
-/// let layer = by_size.layer();
-/// # let _ = (slots, layer); Ok::<(), cofferdam::Invalid>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct Weighted<F, Q = NoQueue> {
-    bulkhead: Bulkhead<Q>,
-    weight: F,
-}
-
-impl<F, Q> Weighted<F, Q> {
-    /// The bulkhead that holds the slots.
-    pub fn bulkhead(&self) -> &Bulkhead<Q> {
-        &self.bulkhead
-    }
-}
-
-impl<F, Q: Line> Policy for Weighted<F, Q> {
-    type Kind = Q::Kind;
-    type Token = u32;
-
-    const TIMING: Timing = Timing::Unused;
-
-    fn name(&self) -> Option<Name> {
-        Some(self.bulkhead.name)
-    }
-
-    #[inline]
-    fn settle(&self, taken: u32, _: &Ended) {
-        self.bulkhead.give_back(taken);
-    }
-
-    #[inline]
-    fn undo(&self, taken: u32, _: Instant) {
-        self.bulkhead.give_back(taken);
-    }
-}
-
-impl<Request, F: Fn(&Request) -> u32, Q: LineFor<Request>> Admit<Request> for Weighted<F, Q> {
-    #[inline]
-    fn admit(&self, request: &Request, _: Instant) -> Result<u32, Rejected> {
-        self.bulkhead.take((self.weight)(request))
-    }
-
-    #[inline]
-    fn enter(&self, request: &Request, _: Instant, place: &mut Option<Place>) -> Result<u32, Turned> {
-        self.bulkhead.take_or_line_up(request, (self.weight)(request), place)
     }
 }

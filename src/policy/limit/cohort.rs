@@ -13,14 +13,17 @@ pub(super) struct Cohort {
     started: u32,
     ended: u32,
     worked: u32,
+    /// What those held, and for how long in all: each slot counts by itself.
+    slots: u64,
     nanos: u128,
     pub(super) probing: bool,
 }
 
-/// What was measured: how many worked, and for how many nanoseconds in all.
+/// What was measured: how many worked, how many slots they held, and for how many nanoseconds in all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Measured {
     pub(super) worked: u64,
+    pub(super) slots: u64,
     pub(super) nanos: u128,
     pub(super) probing: bool,
 }
@@ -47,7 +50,7 @@ impl Cohort {
         self.size > 0
     }
 
-    /// So many may be in flight when a call that is to be taken begins, itself included; zero when no more are taken.
+    /// So many slots may be taken when a call that is to be measured begins, its own included; zero when no more are.
     pub(super) fn at_most(&self) -> u32 {
         if self.started < self.size { self.at_most } else { 0 }
     }
@@ -68,22 +71,24 @@ impl Cohort {
         }
     }
 
-    /// A call with that mark has ended, and took that long if it worked. What was measured, if it was the last.
-    pub(super) fn end(&mut self, mark: u32, worked: Option<u64>) -> Option<Measured> {
+    /// A call with that mark has ended, and held so many slots for so long if it worked. What was measured, if it was the last.
+    pub(super) fn end(&mut self, mark: u32, slots: u32, worked: Option<u64>) -> Option<Measured> {
         if mark != self.id || !self.is_open() {
             return None;
         }
         self.ended += 1;
         if let Some(nanos) = worked {
             self.worked += 1;
-            self.nanos += u128::from(nanos);
+            self.slots += u64::from(slots);
+            self.nanos += u128::from(slots) * u128::from(nanos);
         }
         (self.started == self.size && self.ended >= self.started).then(|| self.close())
     }
 
     /// What was measured up to now.
     pub(super) fn close(&mut self) -> Measured {
-        let measured = Measured { worked: self.worked.into(), nanos: self.nanos, probing: self.probing };
+        let Self { worked, slots, nanos, probing, .. } = *self;
+        let measured = Measured { worked: worked.into(), slots, nanos, probing };
         self.discard();
         measured
     }

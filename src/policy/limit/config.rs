@@ -5,7 +5,7 @@ use super::{
     algorithm::{Algorithm, Knee},
 };
 use crate::kernel::{
-    Invalid, Name,
+    Dependency, Invalid, Name,
     context::{CarriedDeadline, NoDeadline},
     waiting::LARGEST,
 };
@@ -20,6 +20,7 @@ use crate::kernel::{
 /// | [`max_limit`](Self::max_limit) | 2,147,483,647 calls | at least `min_limit` |
 /// | [`patience`](Self::patience) | 30 s | above 0 |
 /// | [`deadline`](Self::deadline) | not looked at | |
+/// | [`dependency`](Self::dependency) | none | |
 ///
 /// ```
 /// use std::time::Duration;
@@ -36,6 +37,7 @@ pub struct Builder<A = Knee, D = NoDeadline> {
     name: String,
     algorithm: A,
     deadline: D,
+    dependency: Option<Dependency>,
     pub(super) settings: Settings,
 }
 
@@ -82,20 +84,21 @@ impl Builder {
             max_limit: LARGEST as usize,
             patience: Duration::from_secs(30),
         };
-        Self { name, algorithm: Knee::default(), deadline: NoDeadline, settings }
+        Self { name, algorithm: Knee::default(), deadline: NoDeadline, dependency: None, settings }
     }
 }
 
 impl<A, D> Builder<A, D> {
     pub(super) fn of(name: Name, algorithm: A, deadline: D, settings: Settings) -> Self {
-        Self { name: name.to_string(), algorithm, deadline, settings }
+        Self { name: name.to_string(), algorithm, deadline, dependency: None, settings }
     }
 
     /// Follows that algorithm.
     ///
     /// Default: [`Knee`].
     pub fn algorithm<B: Algorithm>(self, algorithm: B) -> Builder<B, D> {
-        Builder { name: self.name, algorithm, deadline: self.deadline, settings: self.settings }
+        let Self { name, algorithm: _, deadline, dependency, settings } = self;
+        Builder { name, algorithm, deadline, dependency, settings }
     }
 
     /// The limit before anything was measured.
@@ -137,7 +140,8 @@ impl<A, D> Builder<A, D> {
     /// Reads from the deadlines of requests how long callers wait: see [`Context`](crate::Context). Requests without one are
     /// taken to wait for the [`patience`](Self::patience).
     pub fn deadline(self) -> Builder<A, CarriedDeadline> {
-        Builder { name: self.name, algorithm: self.algorithm, deadline: CarriedDeadline, settings: self.settings }
+        let Self { name, algorithm, deadline: _, dependency, settings } = self;
+        Builder { name, algorithm, deadline: CarriedDeadline, dependency, settings }
     }
 
     pub(super) fn check(self) -> Result<Settings, Invalid> {
@@ -146,6 +150,15 @@ impl<A, D> Builder<A, D> {
 }
 
 impl<A: Algorithm, D> Builder<A, D> {
+    /// States there that the dependency is under pressure: for a second after the limit was reached, or cut. See
+    /// [`dependency`](crate::dependency).
+    ///
+    /// Default: nowhere.
+    pub fn dependency(mut self, dependency: &Dependency) -> Self {
+        self.dependency = Some(dependency.clone());
+        self
+    }
+
     /// Builds the limit.
     ///
     /// # Errors
@@ -153,6 +166,7 @@ impl<A: Algorithm, D> Builder<A, D> {
     /// [`Invalid`] names the setting, its value and what it may be.
     pub fn build(self) -> Result<AdaptiveLimit<A, D>, Invalid> {
         let name = Name::new(&self.name)?;
-        Ok(AdaptiveLimit::new(name, self.algorithm, self.deadline, self.settings.check()?))
+        let settings = self.settings.check()?;
+        Ok(AdaptiveLimit::new(name, self.algorithm, self.deadline, settings, self.dependency.as_ref()))
     }
 }

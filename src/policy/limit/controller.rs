@@ -12,6 +12,7 @@ use super::{
 };
 use crate::kernel::{
     Deadline, Ended, Instant, Name, Outcome, clock,
+    dependency::Report,
     lane::Lane,
     sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, lock},
     waiting::Slots,
@@ -28,9 +29,9 @@ pub(super) struct Marks {
     pub(super) late: AtomicU64,
     /// One that failed is late already then.
     pub(super) slow: AtomicU64,
-    /// One of every so many calls is timed exactly: a power of two, less one.
+    /// One of every so many slots that calls take is timed exactly: a power of two, less one.
     pub(super) timed: AtomicU32,
-    /// A call that begins while so many are in flight, itself included, is taken into the cohort.
+    /// A call that begins while so many slots are taken, its own included, is taken into the cohort.
     pub(super) quiet: AtomicU32,
     /// How many deadlines are still to be looked at, for how long callers wait.
     pub(super) deadlines: AtomicU32,
@@ -38,9 +39,11 @@ pub(super) struct Marks {
     pub(super) in_use: AtomicBool,
     /// The limit, of which a probe takes a part.
     pub(super) limit: AtomicU32,
-    /// Nanoseconds that a call takes of late, and calls that work in a second, as the bits of a float.
+    /// Nanoseconds that a call takes of late; and, as the bits of a float, the slots that calls which work in a second hold, and
+    /// how many each of them does.
     pub(super) latency: AtomicU64,
     pub(super) throughput: AtomicU64,
+    pub(super) weight: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -50,6 +53,8 @@ pub(in crate::policy) struct Controller<A> {
     pub(super) meter: Meter,
     pub(super) cohort: Mutex<Cohort>,
     pub(super) state: Mutex<State<A>>,
+    /// Where others are told of pressure.
+    pub(super) report: Option<Report>,
 }
 
 /// A call that began.
@@ -70,11 +75,31 @@ impl Begun {
     }
 }
 
+/// What a call holds.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::policy) struct Held {
+    slots: u32,
+    /// For how many of them its time counts.
+    timed: u32,
+}
+
+impl Held {
+    /// What every call holds that has no weight.
+    pub(in crate::policy) const ONE: Self = Self { slots: 1, timed: 1 };
+}
+
+/// A call that began, and what it holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Weighed {
+    pub(in crate::policy) begun: Begun,
+    pub(in crate::policy) held: Held,
+}
+
 /// How many deadlines are looked at before the first window.
 const FIRST_DEADLINES: u32 = 16;
 
 impl<A: Algorithm> Controller<A> {
-    pub(super) fn new(mut algorithm: A, settings: Settings, now: Instant) -> Self {
+    pub(super) fn new(mut algorithm: A, settings: Settings, report: Option<Report>, now: Instant) -> Self {
         let template = algorithm.clone();
         let limit = settings.keep(settings.initial_limit);
         let plan = algorithm.begin(limit);
@@ -95,9 +120,11 @@ impl<A: Algorithm> Controller<A> {
             meter: Meter::new(),
             cohort: Mutex::default(),
             state: Mutex::new(state),
+            report,
         };
         controller.marks.0.limit.store(limit, Ordering::Relaxed);
         controller.marks.0.deadlines.store(FIRST_DEADLINES, Ordering::Relaxed);
+        controller.marks.0.weight.store(1_f64.to_bits(), Ordering::Relaxed);
         controller.follow(&mut lock(&controller.state), plan, now, Cohorts::Open);
         controller
     }
@@ -107,26 +134,30 @@ impl<A: Algorithm> Controller<A> {
             let state = lock(&self.state);
             (state.template.clone(), state.settings)
         };
-        Self::new(template, settings, clock::now())
+        // What is too much for one key is not too much for the dependency.
+        Self::new(template, settings, None, clock::now())
     }
 
-    /// A call has taken a slot.
+    /// A call has taken so many slots.
     #[inline]
-    pub(in crate::policy) fn began(&self, deadline: Option<Deadline>) -> Begun {
+    pub(in crate::policy) fn began(&self, slots: u32, deadline: Option<Deadline>) -> Weighed {
         let marks = &self.marks.0;
         let quiet = marks.quiet.load(Ordering::Relaxed);
         let plain = Begun { timed: Instant::ORIGIN, patience: 0, mark: 0 };
-        let picked = self.meter.picks(marks.timed.load(Ordering::Relaxed));
-        if !picked && quiet == 0 && deadline.is_none() {
-            return plain;
+        let picked = self.meter.picks(marks.timed.load(Ordering::Relaxed), slots);
+        let held = Held { slots, timed: picked };
+        if picked == 0 && quiet == 0 && deadline.is_none() {
+            return Weighed { begun: plain, held };
         }
-        self.begin(picked, quiet, deadline)
+        Weighed { begun: self.begin(held, quiet, deadline), held }
     }
 
     #[inline(never)]
-    fn begin(&self, picked: bool, quiet: u32, deadline: Option<Deadline>) -> Begun {
-        let mark = if quiet > 0 && self.slots.read().1 <= quiet { self.take_into_cohort() } else { 0 };
-        let timed = if picked || mark > 0 || deadline.is_some() { clock::now() } else { Instant::ORIGIN };
+    fn begin(&self, held: Held, quiet: u32, deadline: Option<Deadline>) -> Begun {
+        // One that is alone is in nobody's way, however heavy it is.
+        let unhurried = quiet > 0 && self.slots.read().1 <= quiet.max(held.slots);
+        let mark = if unhurried { self.take_into_cohort() } else { 0 };
+        let timed = if held.timed > 0 || mark > 0 || deadline.is_some() { clock::now() } else { Instant::ORIGIN };
         let patience = deadline.map_or(0, |deadline| micros(deadline.moment().since(timed)));
         Begun { timed, patience, mark }
     }
@@ -171,40 +202,48 @@ impl<A: Algorithm> Controller<A> {
         let in_use = &self.marks.0.in_use;
         if !in_use.load(Ordering::Relaxed) {
             in_use.store(true, Ordering::Relaxed);
+            self.feel_pressure(clock::coarse());
         }
     }
 
-    /// A call has ended. Returns whether somebody waits for its slot.
+    #[cold]
+    pub(super) fn feel_pressure(&self, now: Instant) {
+        if let Some(report) = &self.report {
+            report.feel_pressure(now);
+        }
+    }
+
+    /// A call has ended. Returns whether somebody waits for what it held.
     #[inline]
-    pub(in crate::policy) fn ended(&self, name: Name, begun: Begun, ended: &Ended) -> bool {
+    pub(in crate::policy) fn ended(&self, name: Name, Weighed { begun, held }: Weighed, ended: &Ended) -> bool {
         let marks = &self.marks.0;
         let plain = begun.timed == Instant::ORIGIN
             && ended.outcome == Outcome::Success
             && ended.latency_nanos() < marks.late.load(Ordering::Relaxed)
             && ended.started.as_nanos() >= marks.last_cut.load(Ordering::Relaxed);
         if plain {
-            self.meter.worked();
+            self.meter.worked(held.slots);
         } else {
-            self.judge(begun, *ended, name);
+            self.judge(begun, held, *ended, name);
         }
         if ended.now.as_nanos() >= marks.due.load(Ordering::Relaxed) {
             self.look(ended.now, name);
         }
-        self.slots.give_back(1)
+        self.slots.give_back(held.slots)
     }
 
-    /// A call was never made. Returns whether somebody waits for its slot.
-    pub(in crate::policy) fn undo(&self, begun: Begun) -> bool {
+    /// A call was never made. Returns whether somebody waits for what it held.
+    pub(in crate::policy) fn undo(&self, Weighed { begun, held }: Weighed) -> bool {
         if begun.mark > 0 {
             let mut cohort = lock(&self.cohort);
             cohort.give_back(begun.mark);
             self.marks.0.quiet.store(cohort.at_most(), Ordering::Relaxed);
         }
-        self.slots.give_back(1)
+        self.slots.give_back(held.slots)
     }
 
     #[inline(never)]
-    fn judge(&self, begun: Begun, ended: Ended, name: Name) {
+    fn judge(&self, begun: Begun, held: Held, ended: Ended, name: Name) {
         let marks = &self.marks.0;
         let exact = begun.timed != Instant::ORIGIN;
         let now = if exact { clock::now() } else { ended.now };
@@ -223,9 +262,9 @@ impl<A: Algorithm> Controller<A> {
         // Nobody waits any longer, so longer it did not take.
         let counted = took.min(late_after / 7 * 10);
         if worked {
-            self.meter.worked();
-            if exact {
-                self.meter.timed(counted, ended.outcome == Outcome::Success);
+            self.meter.worked(held.slots);
+            if exact && held.timed > 0 {
+                self.meter.timed(counted, held.timed, ended.outcome == Outcome::Success);
             }
         }
         match ended.outcome {
@@ -236,7 +275,7 @@ impl<A: Algorithm> Controller<A> {
             _ => {}
         }
         if begun.mark > 0 {
-            let measured = lock(&self.cohort).end(begun.mark, worked.then_some(counted));
+            let measured = lock(&self.cohort).end(begun.mark, held.slots, worked.then_some(counted));
             if let Some(measured) = measured {
                 self.learn(&mut lock(&self.state), measured, now);
                 self.tell(name);
@@ -249,10 +288,16 @@ impl<A: Algorithm> Controller<A> {
         self.marks.0.limit.load(Ordering::Relaxed)
     }
 
-    /// How long a call takes of late, in nanoseconds, and how many work in a second; zero before anything is known.
+    /// How long a call takes of late, in nanoseconds, and how many slots those that work in a second hold; zero before anything
+    /// is known.
     pub(in crate::policy) fn pace(&self) -> (u64, f64) {
         let marks = &self.marks.0;
         (marks.latency.load(Ordering::Relaxed), f64::from_bits(marks.throughput.load(Ordering::Relaxed)))
+    }
+
+    /// How many slots a call holds of late: one, but for weights.
+    pub(in crate::policy) fn weight(&self) -> f64 {
+        f64::from_bits(self.marks.0.weight.load(Ordering::Relaxed))
     }
 
     /// How long callers wait.

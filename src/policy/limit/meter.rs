@@ -16,6 +16,8 @@ struct Counts {
     /// Calls that began, for picking some of them. Two threads may lose one of each other's, and nothing comes of it.
     turns: AtomicU32,
     worked: AtomicU64,
+    /// The slots that those held beyond one each.
+    more: AtomicU64,
     /// Those that were timed, and their microseconds, in one word: neither can be read without the other.
     timed: AtomicU64,
     /// The least nanoseconds that one took, inverted, so that none is zero.
@@ -30,6 +32,13 @@ struct Counts {
 /// The rest of the word counts microseconds: twelve days in all.
 const ONE_TIMED: u64 = 1 << 40;
 
+/// Where half of either count is used up, a call that counts more than once no longer does.
+const HALF: u64 = 1 << 63 | 1 << 39;
+
+/// A call counts for at most so many slots, and for so many microseconds in all of them: far less than half of a word.
+const MOST_SLOTS: u64 = 1 << 16;
+const MOST_MICROS: u64 = 1 << 36;
+
 /// A call counts for at most that many microseconds: an hour.
 const LONGEST: u64 = 3_600_000_000;
 
@@ -37,6 +46,8 @@ const LONGEST: u64 = 3_600_000_000;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counted {
     pub(super) worked: u64,
+    /// The slots that those held.
+    pub(super) slots: u64,
     pub(super) timed: u64,
     pub(super) micros: u64,
     /// In nanoseconds.
@@ -70,26 +81,40 @@ impl Meter {
         &self.lanes[lane(self.lanes.len())].0
     }
 
-    /// Whether this call is one of those that are timed: one of every `mask + 1`.
+    /// Of the slots that a call takes, how many are among those that are timed: one of every `mask + 1`, and so heavy calls
+    /// count in the mean as what they are.
     #[inline]
-    pub(super) fn picks(&self, mask: u32) -> bool {
+    pub(super) fn picks(&self, mask: u32, slots: u32) -> u32 {
         if mask == 0 {
-            return true;
+            return slots;
         }
         let turns = &self.here().turns;
         let turn = turns.load(Ordering::Relaxed);
-        turns.store(turn.wrapping_add(1), Ordering::Relaxed);
-        turn & mask == 0
+        turns.store(turn.wrapping_add(slots), Ordering::Relaxed);
+        if slots == 1 {
+            return u32::from(turn & mask == 0);
+        }
+        let picked_before = |turn: u64| (turn + u64::from(mask)) / (u64::from(mask) + 1);
+        (picked_before(u64::from(turn) + u64::from(slots)) - picked_before(turn.into())) as u32
     }
 
     #[inline]
-    pub(super) fn worked(&self) {
-        self.here().worked.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn worked(&self, slots: u32) {
+        let here = self.here();
+        here.worked.fetch_add(1, Ordering::Relaxed);
+        if slots > 1 {
+            here.more.fetch_add((slots - 1).into(), Ordering::Relaxed);
+        }
     }
 
-    pub(super) fn timed(&self, nanos: u64, succeeded: bool) {
+    /// A call took that long in so many slots that are timed.
+    pub(super) fn timed(&self, nanos: u64, slots: u32, succeeded: bool) {
         let here = self.here();
-        here.timed.fetch_add(ONE_TIMED + (nanos / 1000).min(LONGEST), Ordering::Relaxed);
+        let micros = (nanos / 1000).min(LONGEST);
+        let slots = if slots > 1 { u64::from(slots).min(MOST_SLOTS).min(MOST_MICROS / micros.max(1)) } else { 1 };
+        if slots == 1 || here.timed.load(Ordering::Relaxed) & HALF == 0 {
+            here.timed.fetch_add(slots * (ONE_TIMED + micros), Ordering::Relaxed);
+        }
         if succeeded && !nanos > here.fastest.load(Ordering::Relaxed) {
             here.fastest.fetch_max(!nanos, Ordering::Relaxed);
         }
@@ -128,7 +153,9 @@ impl Meter {
             let timed = read(&lane.timed);
             sum.timed += timed / ONE_TIMED;
             sum.micros += timed % ONE_TIMED;
-            sum.worked += read(&lane.worked);
+            let worked = read(&lane.worked);
+            sum.worked += worked;
+            sum.slots += worked + read(&lane.more);
             sum.earlier += read(&lane.earlier);
             sum.late += read(&lane.late);
             sum.failed += read(&lane.failed);

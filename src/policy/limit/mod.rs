@@ -46,6 +46,8 @@
 //! **Which algorithm** decides is yours. It is [`Knee`] unless you say otherwise; there are [`Aimd`], [`Vegas`], [`Gradient2`]
 //! and [`Gradient`], with what is known to break them mended; and one of your own takes ten lines: see [`Algorithm`].
 //!
+//! **Calls of different weight**: [`weighted`](AdaptiveLimit::weighted) lets each take as many slots as it keeps busy.
+//!
 //! **Clones** of a limit, of its layer and of the services made from it share it. There should be one for each dependency
 //! and process: several that do not know of each other each give the dependency a full share.
 //!
@@ -64,5 +66,5 @@ mod roller;
 
 pub use algorithm::{Aimd, Algorithm, Gradient, Gradient2, Knee, Plan, Quiet, Sample, Vegas};
 pub use config::Builder;
-pub(super) use controller::{Begun, Controller};
+pub(super) use controller::{Begun, Controller, Held, Weighed};
 pub use policy::AdaptiveLimit;

@@ -1,12 +1,16 @@
+use std::num::NonZeroU32;
+
 use super::{
     Algorithm, Builder, Knee,
     config::Settings,
-    controller::{Begun, Controller},
+    controller::{Begun, Controller, Held, Weighed},
 };
 use crate::kernel::{
-    Admit, Ended, Fresh, Immediate, Instant, Invalid, Name, Policy, Rejected, Timing, Why, clock,
+    Admit, Deadline, Dependency, Ended, Fresh, Immediate, Instant, Invalid, Name, Policy, Rejected, Timing, Weighted,
+    Why, clock,
     context::{DeadlineSource, NoDeadline},
     sync::Arc,
+    weighted::{AdmitWeighed, Weigh},
 };
 
 /// At most as many calls at a time as the dependency gets done: the limit finds itself.
@@ -43,8 +47,15 @@ impl AdaptiveLimit {
 }
 
 impl<A: Algorithm, D> AdaptiveLimit<A, D> {
-    pub(super) fn new(name: Name, algorithm: A, deadline: D, settings: Settings) -> Self {
-        Self { name, controller: Arc::new(Controller::new(algorithm, settings, clock::now())), deadline }
+    pub(super) fn new(
+        name: Name,
+        algorithm: A,
+        deadline: D,
+        settings: Settings,
+        dependency: Option<&Dependency>,
+    ) -> Self {
+        let report = dependency.map(Dependency::report);
+        Self { name, controller: Arc::new(Controller::new(algorithm, settings, report, clock::now())), deadline }
     }
 
     /// The name.
@@ -59,7 +70,7 @@ impl<A: Algorithm, D> AdaptiveLimit<A, D> {
         self.controller.limit()
     }
 
-    /// How many calls are in flight.
+    /// How many slots are taken: calls in flight, or their weights.
     #[must_use]
     pub fn in_flight(&self) -> u32 {
         self.controller.slots.read().1
@@ -85,6 +96,46 @@ impl<A: Algorithm, D> AdaptiveLimit<A, D> {
         Ok(())
     }
 
+    /// The same limit, in which a request takes as many slots as `weight` says.
+    ///
+    /// The limit then counts slots, and so do its bounds. A request heavier than the limit runs alone rather than never: it
+    /// comes in when no slot is taken, and holds as many as it weighs, so that nothing comes in beside it unless the limit grows
+    /// beyond that. A request gives back what it took, whatever the limit has become.
+    ///
+    /// A call counts in what is [measured](super::Sample) for the slots that it holds. How long work takes is the mean over
+    /// slots: a call of weight three counts like three calls that begin and end together, so its time is neither divided by its
+    /// weight nor does it count three times. How much evidence there is, and how much of it is late, is counted in calls.
+    ///
+    /// ```
+    /// use std::num::NonZeroU32;
+    /// use cofferdam::{Admit, Instant, Policy, limit::AdaptiveLimit};
+    ///
+    /// let limit = AdaptiveLimit::builder("reports").initial_limit(10).build()?;
+    /// let by_months = limit.clone().weighted(|months: &u32| NonZeroU32::new(*months).unwrap_or(NonZeroU32::MIN));
+    ///
+    /// let now = Instant::now();
+    /// let half_a_year = by_months.admit(&6, now).expect("there is room");
+    /// assert_eq!(limit.in_flight(), 6);
+    /// assert!(by_months.admit(&5, now).is_err());
+    ///
+    /// by_months.undo(half_a_year, now);
+    /// assert!(by_months.admit(&120, now).is_ok(), "it runs alone");
+    /// # Ok::<(), cofferdam::Invalid>(())
+    /// ```
+    pub fn weighted<Request, F: Fn(&Request) -> NonZeroU32>(self, weight: F) -> Weighted<Self, F> {
+        Weighted::new(self, weight)
+    }
+
+    #[inline]
+    fn take(&self, deadline: Option<Deadline>, slots: u32) -> Result<Weighed, Rejected> {
+        self.controller.asked(deadline);
+        if self.controller.slots.take(slots).is_some() {
+            return Ok(self.controller.began(slots, deadline));
+        }
+        self.controller.found_none();
+        Err(Rejected::new(self.name, Why::Full))
+    }
+
     /// What it is set to.
     pub(super) fn settings(&self) -> Builder<(), ()> {
         Builder::of(self.name, (), (), self.controller.settings())
@@ -104,25 +155,41 @@ impl<A: Algorithm, D> Policy for AdaptiveLimit<A, D> {
 
     #[inline]
     fn settle(&self, begun: Begun, ended: &Ended) {
-        self.controller.ended(self.name, begun, ended);
+        self.controller.ended(self.name, Weighed { begun, held: Held::ONE }, ended);
     }
 
     #[inline]
     fn undo(&self, begun: Begun, _: Instant) {
-        self.controller.undo(begun);
+        self.controller.undo(Weighed { begun, held: Held::ONE });
     }
 }
 
 impl<Request, A: Algorithm, D: DeadlineSource<Request>> Admit<Request> for AdaptiveLimit<A, D> {
     #[inline]
     fn admit(&self, request: &Request, _: Instant) -> Result<Begun, Rejected> {
-        let deadline = self.deadline.read(request);
-        self.controller.asked(deadline);
-        if self.controller.slots.take(1).is_some() {
-            return Ok(self.controller.began(deadline));
-        }
-        self.controller.found_none();
-        Err(Rejected::new(self.name, Why::Full))
+        self.take(self.deadline.read(request), 1).map(|weighed| weighed.begun)
+    }
+}
+
+impl<A: Algorithm, D> Weigh for AdaptiveLimit<A, D> {
+    type Weight = NonZeroU32;
+    type Taken = Weighed;
+
+    #[inline]
+    fn settle_weighed(&self, taken: Weighed, ended: &Ended) {
+        self.controller.ended(self.name, taken, ended);
+    }
+
+    #[inline]
+    fn undo_weighed(&self, taken: Weighed, _: Instant) {
+        self.controller.undo(taken);
+    }
+}
+
+impl<Request, A: Algorithm, D: DeadlineSource<Request>> AdmitWeighed<Request> for AdaptiveLimit<A, D> {
+    #[inline]
+    fn admit_weighed(&self, request: &Request, weight: NonZeroU32, _: Instant) -> Result<Weighed, Rejected> {
+        self.take(self.deadline.read(request), weight.get())
     }
 }
 

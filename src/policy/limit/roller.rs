@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    algorithm::{Algorithm, Measure, Plan, Quiet, Sample, per_second},
+    algorithm::{Algorithm, Measure, Plan, Quiet, Sample},
     cohort::Measured,
     config::Settings,
     controller::Controller,
@@ -13,6 +13,7 @@ use super::{
 use crate::kernel::{
     Instant, Name, clock,
     sync::{Ordering, lock},
+    waiting::LARGEST,
 };
 
 /// What the thread that looks at a window keeps.
@@ -42,7 +43,7 @@ pub(super) enum Cohorts {
 
 /// How many deadlines are looked at between two windows.
 const DEADLINES: u32 = 4;
-/// Calls that are timed exactly in a window, about: fewer of them if there are many.
+/// Slots of which the calls are timed exactly in a window, about: a smaller share of them if there are many.
 const TIMED: f64 = 256.0;
 
 impl<A: Algorithm> Controller<A> {
@@ -90,12 +91,16 @@ impl<A: Algorithm> Controller<A> {
             late: counted.late,
             overloaded: counted.overloaded,
             worked: counted.worked,
+            slots: counted.slots,
             latency,
             fastest: counted.fastest.map_or(Duration::MAX, Duration::from_nanos),
             patience: state.patience.of(state.settings.patience),
         };
         self.publish(state, &counted, &sample);
         let plan = state.algorithm.window(&sample);
+        if plan.cut || in_use {
+            self.feel_pressure(now);
+        }
         state.began = now;
         self.follow(state, plan, now, Cohorts::Open);
         let (limit, in_flight) = self.slots.read();
@@ -118,15 +123,16 @@ impl<A: Algorithm> Controller<A> {
             state.latency = Some(smoothed);
             marks.latency.store((smoothed * 1e9) as u64, Ordering::Relaxed);
         }
-        let every = per_second(counted.worked, sample.length) * state.plan.shortest.as_secs_f64() / TIMED;
-        let every = (every.clamp(1.0, 65_536.0) as u32).next_power_of_two();
+        marks.weight.store(sample.weight().to_bits(), Ordering::Relaxed);
+        let every = sample.throughput() * state.plan.shortest.as_secs_f64() / TIMED;
+        let every = (every.clamp(1.0, f64::from(LARGEST)) as u32).next_power_of_two();
         marks.timed.store(every - 1, Ordering::Relaxed);
     }
 
     /// A cohort was measured.
     pub(super) fn learn(&self, state: &mut State<A>, measured: Measured, now: Instant) {
-        let Measured { worked, nanos, probing } = measured;
-        let latency = nanos.checked_div(u128::from(worked)).unwrap_or(0);
+        let Measured { worked, slots, nanos, probing } = measured;
+        let latency = nanos.checked_div(u128::from(slots)).unwrap_or(0);
         let quiet = Quiet {
             now,
             worked,

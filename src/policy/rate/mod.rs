@@ -100,13 +100,11 @@ mod quota;
 mod regime;
 mod state;
 mod value;
-mod weighted;
 
 pub use config::Builder;
 pub use policy::RateLimit;
 pub use queue::{Line, LineFor, NoQueue, Queue, Wanted};
 pub use state::Permits;
 pub use value::Rate;
-pub use weighted::Weighted;
 
 pub use crate::kernel::waiting::Queued;

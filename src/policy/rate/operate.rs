@@ -1,6 +1,6 @@
 //! A rate limit for operators, by name.
 
-use super::{Builder, Line, NoQueue, Queue, Queued, RateLimit, Weighted};
+use super::{Builder, Line, NoQueue, Queue, Queued, RateLimit};
 use crate::kernel::{
     Control, Invalid, Name, Setting,
     context::Bounds,
@@ -79,31 +79,5 @@ impl<D: Bounds + Clone + Send + Sync + 'static> Control for RateLimit<Queue<D>> 
     fn configure(&self, setting: &str, value: &str) -> Result<(), Invalid> {
         let changed = fields_with_a_queue().write(self.settings(), setting, value)?;
         Self::configure(self, |_| changed)
-    }
-}
-
-impl<F: Send + Sync, Q> Control for Weighted<F, Q>
-where
-    RateLimit<Q>: Control,
-    Q: Send + Sync,
-{
-    fn name(&self) -> Name {
-        self.limit().name()
-    }
-
-    fn state(&self) -> String {
-        self.limit().state()
-    }
-
-    fn force(&self, state: &str) -> Result<(), Invalid> {
-        self.limit().force(state)
-    }
-
-    fn settings(&self) -> Vec<Setting> {
-        Control::settings(self.limit())
-    }
-
-    fn configure(&self, setting: &str, value: &str) -> Result<(), Invalid> {
-        Control::configure(self.limit(), setting, value)
     }
 }

@@ -1,12 +1,12 @@
 use super::{
-    Builder, Line, LineFor, NoQueue, Permits, Queue, Queued, Rate, Weighted, config::Settings, queue::Wanted,
-    state::State,
+    Builder, Line, LineFor, NoQueue, Permits, Queue, Queued, Rate, config::Settings, queue::Wanted, state::State,
 };
 use crate::kernel::{
-    Admit, Ended, Fresh, Instant, Invalid, Name, Policy, Rejected, Timing, Why, clock,
+    Admit, Ended, Fresh, Instant, Invalid, Name, Policy, Rejected, Timing, Weighted, Why, clock,
     context::Bounds,
     sync::Arc,
     waiting::{Place, Turned},
+    weighted::{AdmitWeighed, Weigh},
 };
 
 /// At most so many calls per time; the rest are rejected at once, or wait for a while.
@@ -170,7 +170,7 @@ impl<Q> RateLimit<Q> {
     /// assert_eq!(by_pages.admit(&11, now).unwrap_err().why(), Why::TooMuch);
     /// # Ok::<(), cofferdam::Invalid>(())
     /// ```
-    pub fn weighted<Request, F: Fn(&Request) -> u32>(self, weight: F) -> Weighted<F, Q> {
+    pub fn weighted<Request, F: Fn(&Request) -> u32>(self, weight: F) -> Weighted<Self, F> {
         Weighted::new(self, weight)
     }
 
@@ -240,6 +240,36 @@ impl<Request, Q: LineFor<Request>> Admit<Request> for RateLimit<Q> {
     #[inline]
     fn enter(&self, request: &Request, now: Instant, place: &mut Option<Place>) -> Result<Permits, Turned> {
         self.take_or_line_up(request, 1, now, place)
+    }
+}
+
+impl<Q: Line> Weigh for RateLimit<Q> {
+    type Weight = u32;
+    type Taken = Permits;
+
+    #[inline]
+    fn settle_weighed(&self, _: Permits, _: &Ended) {}
+
+    fn undo_weighed(&self, permits: Permits, now: Instant) {
+        self.give_back(permits, now);
+    }
+}
+
+impl<Request, Q: LineFor<Request>> AdmitWeighed<Request> for RateLimit<Q> {
+    #[inline]
+    fn admit_weighed(&self, _: &Request, weight: u32, now: Instant) -> Result<Permits, Rejected> {
+        self.take(weight, now)
+    }
+
+    #[inline]
+    fn enter_weighed(
+        &self,
+        request: &Request,
+        weight: u32,
+        now: Instant,
+        place: &mut Option<Place>,
+    ) -> Result<Permits, Turned> {
+        self.take_or_line_up(request, weight, now, place)
     }
 }
 

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use super::{LoadShed, Signal, pressure::Pressure, shares::Shares};
+use super::{LoadShed, Signal, policy::Extras, pressure::Pressure, shares::Shares};
 use crate::{
     kernel::{
-        Criticality, Invalid,
+        Criticality, Dependency, Invalid,
         context::{CarriedRank, NoDeadline},
         sync::Arc,
     },
@@ -19,6 +19,7 @@ use crate::{
 /// | [`max_queue`](Self::max_queue) | 65,536 calls that wait; far fewer as a rule | 1 to 1,048,576 |
 /// | [`signal`](Self::signal) | none | |
 /// | [`queue_delay`](Self::queue_delay) | not looked at | above 0 |
+/// | [`dependency`](Self::dependency) | none | |
 ///
 /// ```
 /// use cofferdam::{Criticality, limit::AdaptiveLimit, shed::LoadShed};
@@ -37,6 +38,7 @@ pub struct Builder<A = Knee, D = NoDeadline, R = CarriedRank> {
     pub(super) max_queue: usize,
     signals: Vec<Box<dyn Signal>>,
     pub(super) queue_delay: Option<Duration>,
+    dependency: Option<Dependency>,
 }
 
 /// The longest line.
@@ -45,7 +47,15 @@ const LONGEST: usize = 1 << 20;
 impl<A, D> Builder<A, D> {
     pub(super) fn new(limit: AdaptiveLimit<A, D>) -> Self {
         let shares = [0.0; Criticality::ALL.len()];
-        Self { limit, rank: CarriedRank, shares, max_queue: 1 << 16, signals: Vec::new(), queue_delay: None }
+        Self {
+            limit,
+            rank: CarriedRank,
+            shares,
+            max_queue: 1 << 16,
+            signals: Vec::new(),
+            queue_delay: None,
+            dependency: None,
+        }
     }
 }
 
@@ -54,8 +64,8 @@ impl<A, D, R> Builder<A, D, R> {
     ///
     /// Default: [`CarriedRank`].
     pub fn rank<S>(self, rank: S) -> Builder<A, D, S> {
-        let Self { limit, rank: _, shares, max_queue, signals, queue_delay } = self;
-        Builder { limit, rank, shares, max_queue, signals, queue_delay }
+        let Self { limit, rank: _, shares, max_queue, signals, queue_delay, dependency } = self;
+        Builder { limit, rank, shares, max_queue, signals, queue_delay, dependency }
     }
 
     /// What a class is let in at least, as a share of all that is let in: so that batch jobs get on during an outage that
@@ -93,6 +103,15 @@ impl<A, D, R> Builder<A, D, R> {
         self.queue_delay = Some(target);
         self
     }
+
+    /// At a client: states there that the dependency is under pressure, for a second after a call had to wait or was shed.
+    /// See [`dependency`](crate::dependency).
+    ///
+    /// Default: nowhere.
+    pub fn dependency(mut self, dependency: &Dependency) -> Self {
+        self.dependency = Some(dependency.clone());
+        self
+    }
 }
 
 impl<A: Algorithm, D: Clone, R> Builder<A, D, R> {
@@ -102,13 +121,14 @@ impl<A: Algorithm, D: Clone, R> Builder<A, D, R> {
     ///
     /// [`Invalid`] names the setting, its value and what it may be.
     pub fn build(self) -> Result<LoadShed<A, D, R>, Invalid> {
-        let Self { limit, rank, shares, max_queue, signals, queue_delay } = self;
+        let Self { limit, rank, shares, max_queue, signals, queue_delay, dependency } = self;
         if let Some(target) = queue_delay {
             Invalid::unless_duration("queue_delay", target)?;
         }
         let pressed = !signals.is_empty() || queue_delay.is_some();
         let pressure = pressed.then(|| Pressure::new(Arc::from(signals), queue_delay));
-        Ok(LoadShed::new(limit, rank, Shares::new(shares)?, check_max_queue(max_queue)?, pressure))
+        let extras = Extras::new(Shares::new(shares)?, pressure, dependency.as_ref().map(Dependency::report));
+        Ok(LoadShed::new(limit, rank, check_max_queue(max_queue)?, extras))
     }
 }
 

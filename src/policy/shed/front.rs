@@ -50,7 +50,8 @@ impl<A: Algorithm> Capacity for Front<A> {
         let limit = f64::from(self.controller.limit());
         let (latency, throughput) = self.controller.pace();
         let slack = self.controller.patience().as_secs_f64() - 1.5 * latency as f64 / 1e9;
-        let length = (throughput * slack.max(0.0) * SHARE_OF_SLACK).clamp(SHORTEST * limit, LONGEST * limit);
-        Some((length.ceil() as usize).min(self.max_queue() as usize))
+        let slots = (throughput * slack.max(0.0) * SHARE_OF_SLACK).clamp(SHORTEST * limit, LONGEST * limit);
+        let calls = (slots / self.controller.weight()).ceil() as usize;
+        Some(calls.max(2).min(self.max_queue() as usize))
     }
 }

@@ -59,6 +59,9 @@
 //! [`Why::Displaced`](crate::Why::Displaced) if the place went to somebody else; with [`Why::Expired`](crate::Why::Expired) if
 //! the deadline had passed. Over HTTP the first two are a 503. Most rejections cost one load.
 //!
+//! **Calls of different weight** take as many slots of the limit as they keep busy: see [`weighted`](LoadShed::weighted). No
+//! lighter one behind a heavy one that waits comes in first, so it is served in its turn.
+//!
 //! **Health checks** are let in beyond the limit, up to 16 at a time: an overloaded service that is restarted for it is less
 //! than an overloaded service. See [`Context::is_health_check`](crate::Context::is_health_check).
 //!
@@ -71,6 +74,7 @@
 //! place; the service behind must be `Clone`, and the wait needs a tokio runtime for its timer.
 
 mod config;
+mod door;
 mod front;
 mod operate;
 mod policy;

@@ -34,7 +34,10 @@ impl<A: Algorithm, D: Clone + Send + Sync, R: Send + Sync> Control for LoadShed<
 
     fn configure(&self, setting: &str, value: &str) -> Result<(), Invalid> {
         if Control::settings(self.limit()).iter().any(|of_limit| of_limit.name == setting) {
-            return Control::configure(self.limit(), setting, value);
+            Control::configure(self.limit(), setting, value)?;
+            // There may be room for those who wait.
+            self.advance();
+            return Ok(());
         }
         self.set_max_queue(fields().write(self.max_queue(), setting, value)?)
     }

@@ -1,15 +1,16 @@
-use std::{sync::Arc as Shared, time::Duration};
+use std::{num::NonZeroU32, sync::Arc as Shared, time::Duration};
 
 use super::{Builder, config::check_max_queue, front::Front, pressure::Pressure, shares::Shares};
 use crate::{
     kernel::{
-        Admit, Criticality, Deadline, Ended, Fresh, Instant, Invalid, Name, Policy, Rejected, Timing, Waiting, Why,
-        clock,
-        context::{CarriedDeadline, CarriedRank, DeadlineSource, Rank, RankSource},
-        sync::{Arc, AtomicU32, Ordering},
-        waiting::{Claim, Order, Place, Room, Turned},
+        Admit, Ended, Fresh, Instant, Invalid, Name, Policy, Rejected, Timing, Waiting, Weighted, Why,
+        context::{CarriedDeadline, CarriedRank, DeadlineSource, RankSource},
+        dependency::Report,
+        sync::{Arc, AtomicU32},
+        waiting::{Order, Place, Room, Turned},
+        weighted::{AdmitWeighed, Weigh},
     },
-    policy::limit::{AdaptiveLimit, Algorithm, Begun, Controller, Knee},
+    policy::limit::{AdaptiveLimit, Algorithm, Begun, Controller, Held, Knee, Weighed},
 };
 
 /// Lets in what an [`AdaptiveLimit`] allows, those first that matter most; the others wait for as long as that makes sense.
@@ -30,27 +31,32 @@ pub struct LoadShed<A = Knee, D = CarriedDeadline, R = CarriedRank>
 where
     A: Algorithm,
 {
-    limit: AdaptiveLimit<A, D>,
-    room: Arc<Room<Front<A>>>,
-    rank: R,
-    extras: Shared<Extras>,
+    pub(super) limit: AdaptiveLimit<A, D>,
+    pub(super) room: Arc<Room<Front<A>>>,
+    pub(super) rank: R,
+    pub(super) extras: Shared<Extras>,
 }
 
 /// What not every call comes by.
 #[derive(Debug)]
-struct Extras {
-    shares: Option<Shares>,
-    pressure: Option<Pressure>,
+pub(super) struct Extras {
+    pub(super) shares: Option<Shares>,
+    pub(super) pressure: Option<Pressure>,
     /// Health checks that were let in beyond the limit.
-    exempt: AtomicU32,
+    pub(super) exempt: AtomicU32,
+    /// Where others are told of pressure.
+    pub(super) report: Option<Report>,
 }
 
-/// So many health checks at a time are let in beyond the limit. Whoever sends more is no health check.
-const MOST_EXEMPT: u32 = 16;
+impl Extras {
+    pub(super) fn new(shares: Option<Shares>, pressure: Option<Pressure>, report: Option<Report>) -> Self {
+        Self { shares, pressure, exempt: AtomicU32::new(0), report }
+    }
+}
 
 /// A call that was let in; a health check beyond the limit leaves no trace.
 #[derive(Clone, Copy, Debug)]
-pub struct LetIn(Option<Begun>);
+pub struct LetIn<B = Begun>(Option<B>);
 
 impl<A: Algorithm, D: Clone, R: Clone> Clone for LoadShed<A, D, R> {
     fn clone(&self) -> Self {
@@ -71,18 +77,12 @@ impl<A: Algorithm, D> LoadShed<A, D> {
 }
 
 impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
-    pub(super) fn new(
-        limit: AdaptiveLimit<A, D>,
-        rank: R,
-        shares: Option<Shares>,
-        max_queue: u32,
-        pressure: Option<Pressure>,
-    ) -> Self {
+    pub(super) fn new(limit: AdaptiveLimit<A, D>, rank: R, max_queue: u32, extras: Extras) -> Self {
         // Until when somebody waits is its deadline's business.
         const NEVER_MIND: Duration = Duration::from_secs(3600);
         let front = Front::new(Arc::clone(&limit.controller), max_queue);
         let room = Arc::new(Room::new(limit.name(), front, max_queue as usize, NEVER_MIND, Order::default()));
-        Self { limit, room, rank, extras: Shared::new(Extras { shares, pressure, exempt: AtomicU32::new(0) }) }
+        Self { limit, room, rank, extras: Shared::new(extras) }
     }
 
     /// The name: that of the limit.
@@ -105,7 +105,7 @@ impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
 
     /// How much of what can be done is asked for, from 0 to 1: what an autoscaler wants to know.
     ///
-    /// It is 1 while calls wait or are shed. Otherwise it is how many calls were in flight of late, as a share of the limit;
+    /// It is 1 while calls wait or are shed. Otherwise it is how many slots were taken of late, as a share of the limit;
     /// as the limit is some way above what keeps the dependency busy, two thirds are already a lot.
     #[must_use]
     pub fn saturation(&self) -> f64 {
@@ -129,103 +129,47 @@ impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
         self.room.capacity().max_queue() as usize
     }
 
+    pub(super) fn advance(&self) {
+        self.room.advance();
+    }
+
     #[inline]
-    fn controller(&self) -> &Controller<A> {
+    pub(super) fn controller(&self) -> &Controller<A> {
         &self.limit.controller
     }
 
-    fn shed(&self) -> Rejected {
+    pub(super) fn shed(&self) -> Rejected {
         Rejected::new(self.name(), Why::Shed)
     }
 
-    #[inline]
-    fn let_in(&self, deadline: Option<Deadline>) -> Result<LetIn, Rejected> {
-        if let Some(shares) = &self.extras.shares {
-            shares.earn();
-        }
-        let begun = self.controller().began(deadline);
-        if begun.is_too_late(deadline) {
-            self.give_back(begun);
-            return Err(Rejected::new(self.name(), Why::Expired));
-        }
-        Ok(LetIn(Some(begun)))
-    }
-
-    #[cold]
-    fn give_back(&self, begun: Begun) {
-        if self.controller().undo(begun) {
-            self.room.advance();
-        }
-    }
-
-    fn let_in_beyond_the_limit(&self) -> Option<LetIn> {
-        let exempt = &self.extras.exempt;
-        let more = |exempt: u32| (exempt < MOST_EXEMPT).then_some(exempt + 1);
-        exempt.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| LetIn(None))
-    }
-
-    /// The latest moment at which a call of that class makes sense: what matters less will be replaced by something fresh, so
-    /// it leaves earlier.
-    fn latest_start(&self, class: Criticality, deadline: Deadline) -> Instant {
-        let (latency, _) = self.controller().pace();
-        let halves = match class {
-            Criticality::CriticalPlus => 2,
-            Criticality::Critical => 3,
-            Criticality::SheddablePlus | Criticality::Sheddable => 4,
-        };
-        let ahead = latency.saturating_mul(halves) / 2;
-        Instant::from_nanos(deadline.moment().as_nanos().saturating_sub(ahead))
+    /// The same, in which a request takes as many slots of the limit as `weight` says: see
+    /// [`AdaptiveLimit::weighted`].
+    ///
+    /// In line, a heavy request stands where its rank puts it, and no lighter one behind it comes in first: they wait until there
+    /// is room for it, or until its time is up. One that is heavier than the limit comes in once nothing is in flight. How many may
+    /// wait follows from how many slots calls held of late, and shares of [classes](Builder::min_share) are shares of the slots
+    /// that are taken. A health check beyond the limit weighs nothing.
+    ///
+    /// ```
+    /// use std::num::NonZeroU32;
+    /// use cofferdam::{Criticality, Policy, context::Rank, limit::AdaptiveLimit, shed::LoadShed};
+    ///
+    /// struct Report { months: u32 }
+    ///
+    /// let limit = AdaptiveLimit::builder("reports").build()?;
+    /// let shed = LoadShed::builder(limit).rank(|_: &Report| Rank::of(Criticality::Sheddable, None)).build()?;
+    /// let weighted = shed.weighted(|report: &Report| NonZeroU32::new(report.months).unwrap_or(NonZeroU32::MIN));
+    /// let layer = weighted.clone().layer();
+    /// assert_eq!(weighted.policy().waiting(), 0);
+    /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
+    /// ```
+    pub fn weighted<Request, F: Fn(&Request) -> NonZeroU32>(self, weight: F) -> Weighted<Self, F> {
+        Weighted::new(self, weight)
     }
 }
 
-impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
-    /// For a call that found no slot.
-    #[cold]
-    fn line_up<Request>(
-        &self,
-        request: &Request,
-        deadline: Option<Deadline>,
-        place: &mut Option<Place>,
-    ) -> Result<LetIn, Turned>
-    where
-        R: RankSource<Request>,
-    {
-        self.controller().found_none();
-        let rank = self.rank.rank(request);
-        let index = rank.index() as u64;
-        if index < self.room.floor() && self.extras.shares.is_none() && !self.rank.is_exempt(request) {
-            return Err(self.shed().into());
-        }
-        if self.rank.is_exempt(request)
-            && let Some(let_in) = self.let_in_beyond_the_limit()
-        {
-            return Ok(let_in);
-        }
-        let class = rank.criticality();
-        let favoured = self.extras.shares.as_ref().is_some_and(|shares| shares.spend(class));
-        let index = if favoured { Rank::COUNT as u64 } else { index };
-        let patience = deadline.unwrap_or_else(|| Deadline::after(self.controller().patience()));
-        let start_by = Some(self.latest_start(class, patience));
-        let claim = Claim { weight: 1, rank: index, deadline, start_by };
-        match self.room.enter(claim, place) {
-            Ok(_) => Ok(self.let_in(deadline)?),
-            Err(Turned::Away(rejected)) if rejected.why() == Why::Full => Err(self.shed().into()),
-            Err(turned) => Err(turned),
-        }
-    }
-
-    /// For a call that has waited.
-    #[cold]
-    fn redeem(&self, deadline: Option<Deadline>, place: &mut Option<Place>) -> Result<LetIn, Turned> {
-        let since = place.as_ref().map(Place::since);
-        // What it claimed when it came is what holds.
-        let claim = Claim { weight: 1, rank: 0, deadline: None, start_by: None };
-        self.room.enter(claim, place)?;
-        if let (Some(pressure), Some(since)) = (&self.extras.pressure, since) {
-            pressure.waited(clock::now().since(since));
-        }
-        Ok(self.let_in(deadline)?)
-    }
+fn of_one(LetIn(begun): LetIn) -> Option<Weighed> {
+    begun.map(|begun| Weighed { begun, held: Held::ONE })
 }
 
 impl<A: Algorithm, D: Clone, R> Policy for LoadShed<A, D, R> {
@@ -240,22 +184,28 @@ impl<A: Algorithm, D: Clone, R> Policy for LoadShed<A, D, R> {
     }
 
     #[inline]
-    fn settle(&self, LetIn(begun): LetIn, ended: &Ended) {
-        let Some(begun) = begun else {
-            self.extras.exempt.fetch_sub(1, Ordering::Relaxed);
-            return;
-        };
-        if self.controller().ended(self.limit.name(), begun, ended) {
-            self.room.advance();
-        }
+    fn settle(&self, let_in: LetIn, ended: &Ended) {
+        self.end(of_one(let_in), ended);
     }
 
     #[inline]
-    fn undo(&self, LetIn(begun): LetIn, _: Instant) {
-        match begun {
-            Some(begun) => self.give_back(begun),
-            None => drop(self.extras.exempt.fetch_sub(1, Ordering::Relaxed)),
-        }
+    fn undo(&self, let_in: LetIn, _: Instant) {
+        self.take_back(of_one(let_in));
+    }
+}
+
+impl<A: Algorithm, D: Clone, R> Weigh for LoadShed<A, D, R> {
+    type Weight = NonZeroU32;
+    type Taken = LetIn<Weighed>;
+
+    #[inline]
+    fn settle_weighed(&self, LetIn(weighed): LetIn<Weighed>, ended: &Ended) {
+        self.end(weighed, ended);
+    }
+
+    #[inline]
+    fn undo_weighed(&self, LetIn(weighed): LetIn<Weighed>, _: Instant) {
+        self.take_back(weighed);
     }
 }
 
@@ -266,30 +216,34 @@ where
     R: RankSource<Request>,
 {
     fn admit(&self, request: &Request, now: Instant) -> Result<LetIn, Rejected> {
-        // Without a place in line: what `enter` gives is given up.
-        self.enter(request, now, &mut None).map_err(|turned| match turned {
-            Turned::Away(rejected) => rejected,
-            Turned::Wait(_) => self.shed(),
-        })
+        self.enter(request, now, &mut None).map_err(|turned| self.without_a_line(turned))
     }
 
     #[inline]
     fn enter(&self, request: &Request, _: Instant, place: &mut Option<Place>) -> Result<LetIn, Turned> {
-        let deadline = self.limit.deadline.read(request);
-        if place.as_ref().is_some_and(|place| place.is_in(&self.room)) {
-            return self.redeem(deadline, place);
-        }
-        self.controller().asked(deadline);
-        if let Some(pressure) = &self.extras.pressure
-            && !pressure.lets_in(self.rank.rank(request))
-            && !self.rank.is_exempt(request)
-        {
-            return Err(self.shed().into());
-        }
-        if self.controller().slots.take(1).is_some() {
-            return Ok(self.let_in(deadline)?);
-        }
-        self.line_up(request, deadline, place)
+        Ok(LetIn(self.come_in(request, 1, place)?.map(|weighed| weighed.begun)))
+    }
+}
+
+impl<Request, A, D, R> AdmitWeighed<Request> for LoadShed<A, D, R>
+where
+    A: Algorithm,
+    D: DeadlineSource<Request> + Clone,
+    R: RankSource<Request>,
+{
+    fn admit_weighed(&self, request: &Request, weight: NonZeroU32, now: Instant) -> Result<LetIn<Weighed>, Rejected> {
+        self.enter_weighed(request, weight, now, &mut None).map_err(|turned| self.without_a_line(turned))
+    }
+
+    #[inline]
+    fn enter_weighed(
+        &self,
+        request: &Request,
+        weight: NonZeroU32,
+        _: Instant,
+        place: &mut Option<Place>,
+    ) -> Result<LetIn<Weighed>, Turned> {
+        Ok(LetIn(self.come_in(request, weight.get(), place)?))
     }
 }
 
@@ -297,6 +251,8 @@ impl<A: Algorithm, D: Clone, R: Clone> Fresh for LoadShed<A, D, R> {
     fn fresh(&self) -> Self {
         let shares = self.extras.shares.as_ref().map(Shares::fresh);
         let pressure = self.extras.pressure.as_ref().map(Pressure::fresh);
-        Self::new(self.limit.fresh(), self.rank.clone(), shares, self.room.capacity().max_queue(), pressure)
+        // What is too much for one key is not too much for the dependency.
+        let extras = Extras::new(shares, pressure, None);
+        Self::new(self.limit.fresh(), self.rank.clone(), self.room.capacity().max_queue(), extras)
     }
 }

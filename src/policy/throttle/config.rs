@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::AdaptiveThrottle;
-use crate::kernel::{Invalid, Name, context::CarriedRank};
+use crate::kernel::{Dependency, Invalid, Name, context::CarriedRank};
 
 /// Builds an [`AdaptiveThrottle`], or changes one: see [`AdaptiveThrottle::configure`].
 ///
@@ -14,6 +14,7 @@ use crate::kernel::{Invalid, Name, context::CarriedRank};
 /// | [`time_constant`](Self::time_constant) | 500 ms | 10 ms to 100 years |
 /// | [`coin`](Self::coin) | no | |
 /// | [`rank`](Self::rank) | what the request carries | |
+/// | [`dependency`](Self::dependency) | none | |
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,6 +32,7 @@ pub struct Builder<R = CarriedRank> {
     name: String,
     pub(super) settings: Settings,
     ranks: R,
+    dependency: Option<Dependency>,
 }
 
 /// The settings: as they were given in a builder, and checked in a throttle.
@@ -61,14 +63,14 @@ impl Builder {
             time_constant: Duration::from_millis(500),
             coin: Choice::ByRank,
         };
-        Self { name, settings, ranks: CarriedRank }
+        Self { name, settings, ranks: CarriedRank, dependency: None }
     }
 }
 
 impl<R> Builder<R> {
     /// A builder that holds what a throttle is set to.
     pub(super) fn of(name: Name, settings: Settings, ranks: R) -> Self {
-        Self { name: name.to_string(), settings, ranks }
+        Self { name: name.to_string(), settings, ranks, dependency: None }
     }
 
     /// How much is sent, as a multiple of what the server takes: `K` in the formula. What is sent beyond that finds out whether
@@ -136,7 +138,16 @@ impl<R> Builder<R> {
     /// # let _ = throttle; Ok::<(), cofferdam::Invalid>(())
     /// ```
     pub fn rank<S>(self, source: S) -> Builder<S> {
-        Builder { name: self.name, settings: self.settings, ranks: source }
+        Builder { name: self.name, settings: self.settings, ranks: source, dependency: self.dependency }
+    }
+
+    /// States there that the dependency is under pressure, as long as the throttle is pressed. See
+    /// [`dependency`](crate::dependency). It is said before the throttle is built; a change of its settings does not change it.
+    ///
+    /// Default: nowhere.
+    pub fn dependency(mut self, dependency: &Dependency) -> Self {
+        self.dependency = Some(dependency.clone());
+        self
     }
 
     /// Builds the throttle, calm.
@@ -146,7 +157,7 @@ impl<R> Builder<R> {
     /// [`Invalid`] names the setting, its value and what it may be.
     pub fn build(self) -> Result<AdaptiveThrottle<R>, Invalid> {
         let settings = self.settings.check()?;
-        Ok(AdaptiveThrottle::new(Name::new(&self.name)?, settings, self.ranks))
+        Ok(AdaptiveThrottle::new(Name::new(&self.name)?, settings, self.ranks, self.dependency.as_ref()))
     }
 }
 

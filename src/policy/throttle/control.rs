@@ -45,6 +45,7 @@ impl<R: Clone> AdaptiveThrottle<R> {
 impl<R: Clone> Fresh for AdaptiveThrottle<R> {
     fn fresh(&self) -> Self {
         let settings = lock(&self.shared.core).settings;
-        Self::new(self.name(), settings, self.ranks.clone())
+        // What one key's share of a server rejects is not what the server rejects.
+        Self::new(self.name(), settings, self.ranks.clone(), None)
     }
 }

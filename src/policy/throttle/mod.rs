@@ -51,8 +51,12 @@
 //!
 //! **It is never shut.** At most [`Builder::cap`] of what is asked for is rejected, and the rest, taken from the top, finds out
 //! whether the server has recovered. It sends twice of what is taken once [`Builder::keen_after`] answers in a row were good,
-//! and twice as much again with each further time, so
-//! after an outage all calls flow again within a few time constants.
+//! and twice as much again with each further time.
+//!
+//! **After an outage** in which nothing was good for four time constants, the first good answer ends all that was counted: everything
+//! is sent again, and for one time constant no rejection counts. A server that comes back has its own limit to find, which
+//! it cannot without calls, and turns some of them away until then. So all calls flow again after one answer, and it takes
+//! a server that protects itself, as with [`LoadShed`](crate::LoadShed), not to be knocked over by them.
 //!
 //! # What it counts
 //!

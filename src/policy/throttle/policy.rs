@@ -1,14 +1,17 @@
+use std::time::Duration;
+
 use super::{
     Builder, Load, State, Token,
     config::{Choice, Settings},
     gate::{Gate, Sign},
-    state::{KEENEST, Meter, weight},
+    state::{KEENEST, Meter, OUTAGE, weight},
     tally::Tally,
 };
 use crate::kernel::{
-    Admit, Ended, Immediate, Instant, Name, Outcome, Policy, Rejected, Timing, Why,
+    Admit, Dependency, Ended, Immediate, Instant, Name, Outcome, Policy, Rejected, Timing, Why,
     clock::{coarse, nanos},
     context::{CarriedRank, RankSource},
+    dependency::{Fact, Report},
     event::Chain,
     sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, lock, try_lock},
 };
@@ -53,6 +56,8 @@ pub(super) struct Shared {
     live: Live,
     pub(super) core: Mutex<Core>,
     changes: Chain<State>,
+    /// Where others are told of pressure.
+    report: Option<Report>,
 }
 
 /// The settings that calls read.
@@ -79,14 +84,15 @@ impl AdaptiveThrottle {
 }
 
 impl<R> AdaptiveThrottle<R> {
-    pub(super) fn new(name: Name, settings: Settings, ranks: R) -> Self {
+    pub(super) fn new(name: Name, settings: Settings, ranks: R, dependency: Option<&Dependency>) -> Self {
         let shared = Shared {
             gate: Gate::new(),
             tally: Tally::new(),
             due: AtomicU64::new(0),
             live: Live { time_constant: AtomicU64::new(0), enough: AtomicU32::new(0), coin: AtomicBool::new(false) },
-            core: Mutex::new(Core { meter: Meter::new(Instant::ORIGIN), settings }),
+            core: Mutex::new(Core { meter: Meter::new(Instant::ORIGIN, Duration::ZERO), settings }),
             changes: Chain::new(),
+            report: dependency.map(Dependency::report),
         };
         shared.live.set(&settings);
         Self { name, ranks, shared: Arc::new(shared) }
@@ -186,6 +192,9 @@ impl<R> AdaptiveThrottle<R> {
         let sign = shared.gate.read();
         match ended.outcome {
             Outcome::Success if sign.has_counted(token) => {
+                if shared.ends_an_outage(ended.now) {
+                    self.restart(ended.now);
+                }
                 shared.tally.went_well(shared.live.enough.load(Ordering::Relaxed));
             }
             Outcome::Ignored if sign.has_counted(token) => shared.tally.never_was(token.rank(), shared.weight(ended)),
@@ -193,6 +202,13 @@ impl<R> AdaptiveThrottle<R> {
             // A failure says nothing about load, and neither does somebody who left.
             Outcome::Success | Outcome::Failure | Outcome::Ignored | Outcome::Abandoned => {}
         }
+    }
+
+    /// The first good answer after an outage.
+    #[cold]
+    fn restart(&self, now: Instant) {
+        let mut core = lock(&self.shared.core);
+        self.shared.restart(&mut core, now);
     }
 
     fn overloaded(&self, token: Token, sign: Sign, ended: &Ended) {
@@ -234,7 +250,7 @@ impl Shared {
 
     /// What a call that has ended counts by now.
     fn weight(&self, ended: &Ended) -> f64 {
-        let time_constant = std::time::Duration::from_nanos(self.live.time_constant());
+        let time_constant = Duration::from_nanos(self.live.time_constant());
         weight(ended.now.since(ended.started), time_constant)
     }
 
@@ -242,13 +258,36 @@ impl Shared {
     fn press(&self, core: &mut Core, now: Instant) {
         self.tally.overloaded(now);
         if self.gate.read().is_calm() {
-            // What was left over belongs to an earlier time.
-            let _ = self.tally.news();
-            core.meter = Meter::new(now);
-            self.due.store(now.after(core.settings.step()).as_nanos(), Ordering::Relaxed);
             self.changes.change(|| (State::Calm, State::Pressed));
-            self.gate.press();
+            self.begin(core, now, Duration::ZERO);
         }
+        self.report(core, now);
+    }
+
+    /// Whether a good answer is the first in a long time.
+    fn ends_an_outage(&self, now: Instant) -> bool {
+        let outage = Duration::from_nanos(self.live.time_constant()).saturating_mul(OUTAGE);
+        self.tally.good() == 0 && now.since(self.tally.nothing_good_since()) >= outage
+    }
+
+    /// Pressed => Pressed, as if it had just begun: what was counted during an outage says nothing about the time after it.
+    /// Whoever comes back from one has its own limit to find, which it cannot without calls, and turns some of them away until
+    /// then: that is not held against it for a while.
+    fn restart(&self, core: &mut Core, now: Instant) {
+        // Of two good answers at once, one does it.
+        if !self.gate.read().is_calm() && self.ends_an_outage(now) {
+            self.begin(core, now, core.settings.time_constant);
+        }
+    }
+
+    /// A time of pressure, of which nothing is known yet.
+    fn begin(&self, core: &mut Core, now: Instant, trust: Duration) {
+        // What was left over belongs to an earlier time.
+        let _ = self.tally.news();
+        self.tally.begin(now);
+        core.meter = Meter::new(now, trust);
+        self.due.store(now.after(core.settings.step()).as_nanos(), Ordering::Relaxed);
+        self.gate.press();
     }
 
     /// Pressed => (Pressed | Calm). Looks at what has come since the last time.
@@ -266,6 +305,7 @@ impl Shared {
             return;
         }
         self.due.store(now.after(core.settings.step()).as_nanos(), Ordering::Relaxed);
+        self.report(core, now);
         core.meter.step(&self.tally.news(), &core.settings, now);
         self.gate.publish(core.meter.margin(&core.settings, self.tally.good()));
     }
@@ -275,6 +315,16 @@ impl Shared {
         if !self.gate.read().is_calm() {
             self.changes.change(|| (State::Pressed, State::Calm));
             self.gate.calm();
+            if let Some(report) = &self.report {
+                report.take_back(Fact::Pressed);
+            }
+        }
+    }
+
+    /// Under pressure until it will be calm, if nothing else happens.
+    fn report(&self, core: &Core, now: Instant) {
+        if let Some(report) = &self.report {
+            report.state(Fact::Pressed, self.tally.last_overload(now).after(core.settings.quiet()));
         }
     }
 }

@@ -87,22 +87,30 @@ pub(super) struct Meter {
     at: Instant,
     demand: [f64; Rank::COUNT],
     accepted: f64,
+    /// For so long, all that is sent counts as taken, whatever is said of it.
+    trust: Duration,
 }
 
 impl Meter {
-    pub(super) fn new(now: Instant) -> Self {
-        Self { at: now, demand: [0.0; Rank::COUNT], accepted: 0.0 }
+    /// Knows nothing, and trusts the server for so long.
+    pub(super) fn new(now: Instant, trust: Duration) -> Self {
+        Self { at: now, demand: [0.0; Rank::COUNT], accepted: 0.0, trust }
     }
 
     /// Counts the news, and lets all fade up to `now`: the news too, as they may be as old as the last step.
     pub(super) fn step(&mut self, news: &News, settings: &Settings, now: Instant) {
-        let fade = settings.weight(now.since(self.at));
+        let passed = now.since(self.at);
+        let fade = settings.weight(passed);
         // Going back with the clock, so that time goes on when the clock does.
         self.at = now;
         for (demand, new) in self.demand.iter_mut().zip(&news.demand) {
             *demand = (*demand + new).max(0.0) * fade;
         }
         self.accepted = (self.accepted + news.accepted).max(0.0) * fade;
+        if !self.trust.is_zero() {
+            self.accepted = self.accepted.max(self.demand.iter().sum());
+            self.trust = self.trust.saturating_sub(passed);
+        }
     }
 
     pub(super) fn load(&self) -> Load {
@@ -125,6 +133,9 @@ impl Meter {
         Margin::OPEN
     }
 }
+
+/// After so many time constants in which no answer was good, the next good one says that an outage is over.
+pub(super) const OUTAGE: u32 = 4;
 
 /// The keenness doubles so many times at most.
 pub(super) const KEENEST: u32 = 4;

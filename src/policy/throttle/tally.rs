@@ -17,6 +17,8 @@ pub(super) struct Tally {
     accepted: AtomicU64,
     /// Good answers since the last overload, as far as anybody cares.
     good: AtomicU32,
+    /// When the first overload after the last good answer was, or the time of pressure began.
+    bad: AtomicU64,
     /// When the last overload was.
     overload: AtomicU64,
 }
@@ -30,6 +32,7 @@ impl Tally {
             demand: array::from_fn(|_| AtomicU64::new(0)),
             accepted: AtomicU64::new(0),
             good: AtomicU32::new(0),
+            bad: AtomicU64::new(0),
             overload: AtomicU64::new(0),
         }
     }
@@ -61,19 +64,32 @@ impl Tally {
     #[inline]
     pub(super) fn went_well(&self, enough: u32) {
         if self.good.load(Ordering::Relaxed) < enough {
-            self.good.fetch_add(1, Ordering::Relaxed);
+            self.good.fetch_add(1, Ordering::Release);
         }
     }
 
     /// How many answers were good, in a row.
     pub(super) fn good(&self) -> u32 {
-        self.good.load(Ordering::Relaxed)
+        self.good.load(Ordering::Acquire)
+    }
+
+    /// No answer was good after that, if none [is](Self::good). It is never older than the zero that was read.
+    pub(super) fn nothing_good_since(&self) -> Instant {
+        Instant::from_nanos(self.bad.load(Ordering::Acquire))
+    }
+
+    /// From now on, answers are waited for.
+    pub(super) fn begin(&self, now: Instant) {
+        self.bad.store(now.as_nanos(), Ordering::Release);
+        self.good.store(0, Ordering::Release);
     }
 
     /// The server was overloaded. Whoever looks at the gate after that sees all that was done to it before a
     /// [`last_overload`](Self::last_overload) that does not know of this yet.
     pub(super) fn overloaded(&self, now: Instant) {
-        self.good.store(0, Ordering::Relaxed);
+        if self.good.load(Ordering::Relaxed) != 0 {
+            self.begin(now);
+        }
         self.overload.swap(now.as_nanos(), Ordering::AcqRel);
     }
 

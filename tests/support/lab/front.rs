@@ -6,7 +6,7 @@
 use std::{cell::RefCell, ops::Range, rc::Rc, sync::Arc, task::Poll, time::Duration};
 
 use cofferdam::{
-    BoxError, Bulkhead, CircuitBreaker, Criticality, Deadline, Policy, Pool, TaskKey, Timeout, guard, waiting::Order,
+    Attempt, BoxError, Bulkhead, CircuitBreaker, Criticality, Deadline, Policy, Pool, Timeout, guard, waiting::Order,
 };
 use tokio::{
     sync::Semaphore,
@@ -150,8 +150,8 @@ impl Front {
             }
         });
         let serves = ServiceBuilder::new().layer(front.layer()).service(service_fn(move |to_b: bool| {
-            let (deadline, task) = (Deadline::after(wait), TaskKey::from_bits(0));
-            clients[usize::from(to_b)](Ask { deadline, criticality: Criticality::Critical, task, cost: 1.0 })
+            let (deadline, criticality) = (Deadline::after(wait), Criticality::Critical);
+            clients[usize::from(to_b)](Ask { deadline, criticality, task: None, attempt: Attempt::FIRST, work: 1.0 })
         }));
         boxed(serves)
     }
@@ -213,7 +213,7 @@ impl Service<Ask> for Dependency {
     fn call(&mut self, ask: Ask) -> Call {
         self.0.calls.borrow_mut().push(self.now());
         let chance = self.0.random.borrow_mut().uniform();
-        let usual = MEAN * ask.cost * USUAL.draw(&mut self.0.random.borrow_mut());
+        let usual = MEAN * ask.work * USUAL.draw(&mut self.0.random.borrow_mut());
         let work = match self.trouble() {
             Trouble::Hang => return Box::pin(std::future::pending()),
             Trouble::Fail(share) if chance < share => return Box::pin(std::future::ready(Err("it failed".into()))),

@@ -3,48 +3,33 @@
 //! Callers come at random and do not wait for each other. Each gives up when its time is over. What it was told by then
 //! counts: a good answer in time, and nothing else.
 
+#[path = "../ask.rs"]
+mod ask;
+pub mod attempts;
+pub mod contention;
 pub mod front;
 mod random;
 mod report;
+mod retrying;
 pub mod scenarios;
 mod server;
 mod stacks;
+pub mod stampede;
 mod world;
 
-use std::{pin::Pin, rc::Rc, sync::Arc, task::Poll};
+use std::{pin::Pin, rc::Rc, sync::Arc, task::Poll, time::Duration};
 
-use cofferdam::{BoxError, Context, Criticality, Deadline, Rejected, TaskKey};
+use cofferdam::{Attempt, BoxError, Criticality, Deadline, Instant, Rejected, TaskKey};
 pub use random::{Distribution, Random};
 pub use report::Report;
+pub use retrying::Way;
 pub use server::{Change, Machine, Server, Sharing};
 use stacks::Client;
 pub use stacks::Stack;
 use world::{Event, Woken, World, nanos};
 
-/// What is asked of the server.
-#[derive(Clone, Copy, Debug)]
-pub struct Ask {
-    deadline: Deadline,
-    criticality: Criticality,
-    task: TaskKey,
-    /// As a multiple of what calls cost on average.
-    cost: f64,
-}
-
-impl Context for Ask {
-    fn deadline(&self) -> Option<Deadline> {
-        Some(self.deadline)
-    }
-    fn set_deadline(&mut self, deadline: Deadline) {
-        self.deadline = deadline;
-    }
-    fn criticality(&self) -> Option<Criticality> {
-        Some(self.criticality)
-    }
-    fn task(&self) -> Option<TaskKey> {
-        Some(self.task)
-    }
-}
+/// What is asked of the server: its work is a multiple of what calls cost on average.
+pub type Ask = ask::Ask<f64>;
 
 /// An experiment. What is in seconds says so by its number being a fraction.
 #[derive(Clone, Debug)]
@@ -58,6 +43,8 @@ pub struct Experiment {
     pub calls_per_task: usize,
     /// Independent clients of the one server, each with its own part of the stack.
     pub clients: usize,
+    /// They ask one after the other; else it is chance who does.
+    pub in_turn: bool,
     /// What a rejection by the server costs it, as a share of a call.
     pub rejection_cost: f64,
     /// A fifth of the tasks cost three times as much and wait three times as long; the others are cheaper.
@@ -83,6 +70,7 @@ impl Experiment {
             changes: Vec::new(),
             calls_per_task: 1,
             clients: 1,
+            in_turn: true,
             rejection_cost: 0.0,
             mixed: false,
             seconds: 40.0,
@@ -126,14 +114,28 @@ impl Experiment {
 
     /// Runs it.
     pub fn run(&self, stack: Stack) -> Report {
+        self.run_by(|server| stack.clients(server, self.clients))
+    }
+
+    /// Runs it with clients that go to the server in a way of their own.
+    pub fn run_by(&self, clients: impl FnOnce(&Server) -> Vec<Client>) -> Report {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(Run::new(self, stack).run_out())
+        runtime.block_on(async {
+            // What draws from a generator of its thread, and what counts in windows, is then the same in every run.
+            fastrand::seed(self.seed);
+            let passed = Instant::now().since(Instant::ORIGIN);
+            tokio::time::advance(Duration::from_millis(HOUR_IN_MILLIS - passed.as_millis() as u64 % HOUR_IN_MILLIS))
+                .await;
+            Run::new(self, clients).run_out().await
+        })
     }
 
     fn rate(&self, seconds: f64) -> f64 {
         self.load.iter().rev().find(|(from, _)| *from <= seconds).map_or(0.0, |(_, rate)| *rate)
     }
 }
+
+const HOUR_IN_MILLIS: u64 = 3_600_000;
 
 /// Whether the server's part of the stack did it, and not the client's.
 fn was_turned_away(error: &BoxError) -> bool {
@@ -159,21 +161,24 @@ struct Run<'a> {
     woken: Arc<Woken>,
     asked: slab::Slab<Asked>,
     random: Random,
+    /// Who asks, where that is chance.
+    who: Random,
     report: Report,
 }
 
 impl<'a> Run<'a> {
-    fn new(experiment: &'a Experiment, stack: Stack) -> Self {
+    fn new(experiment: &'a Experiment, clients: impl FnOnce(&Server) -> Vec<Client>) -> Self {
         let world = World::new();
         let server = Server::new(Rc::clone(&world), experiment.machine, experiment.seed);
         Self {
             experiment,
-            clients: stack.clients(&server, experiment.clients),
+            clients: clients(&server),
             server,
             world,
             woken: Arc::default(),
             asked: slab::Slab::new(),
             random: Random::new(experiment.seed),
+            who: Random::new(experiment.seed ^ 0x0C11),
             report: Report::new(experiment.capacity()),
         }
     }
@@ -200,6 +205,7 @@ impl<'a> Run<'a> {
             }
         }
         self.report.counts = self.server.counts();
+        self.report.arrivals = self.server.arrivals();
         self.report
     }
 
@@ -227,10 +233,12 @@ impl<'a> Run<'a> {
         let patience = nanos(self.experiment.patience * patience);
         let task = self.report.begin(self.seconds(), class, self.experiment.calls_per_task, cost);
         let key = TaskKey::of(&self.random.next().to_string());
-        let client = Rc::clone(&self.clients[task % self.clients.len()]);
-        let deadline = Deadline::after(std::time::Duration::from_nanos(patience));
+        let turn = if self.experiment.in_turn { task } else { self.who.next() as usize };
+        let client = Rc::clone(&self.clients[turn % self.clients.len()]);
+        let deadline = Deadline::after(Duration::from_nanos(patience));
         for _ in 0..self.experiment.calls_per_task {
-            let call = Some(client(Ask { deadline, criticality, task: key, cost }));
+            let ask = Ask { deadline, criticality, task: Some(key), attempt: Attempt::FIRST, work: cost };
+            let call = Some(client(ask));
             let began = self.world.now();
             let number = self.asked.insert(Asked { call, task, class, began, until: began + patience });
             // Numbers are used again, so a time goes with them: see `give_up`.

@@ -9,6 +9,8 @@ pub struct Report {
     took: Vec<(usize, f64)>,
     /// Calls that came to the server, work that it did, and did for nobody.
     pub counts: (u64, u64, u64),
+    /// Calls that came to the server in each tenth of a second.
+    pub arrivals: Vec<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -24,7 +26,7 @@ struct Task {
 
 impl Report {
     pub fn new(capacity: f64) -> Self {
-        Self { capacity, tasks: Vec::new(), took: Vec::new(), counts: (0, 0, 0) }
+        Self { capacity, tasks: Vec::new(), took: Vec::new(), counts: (0, 0, 0), arrivals: Vec::new() }
     }
 
     pub fn begin(&mut self, began: f64, class: usize, calls: usize, cost: f64) -> usize {
@@ -80,5 +82,31 @@ impl Report {
     pub fn waste(&self) -> f64 {
         let (_, done, wasted) = self.counts;
         wasted as f64 / done.max(1) as f64
+    }
+
+    /// How long after that moment all was well again: until the first five seconds of which 95 % were answered well, to half a
+    /// second. Never is a long time.
+    pub fn recovery(&self, after: f64) -> f64 {
+        let last = self.tasks.last().map_or(0.0, |task| task.began);
+        let halves = (0..).map(|half| f64::from(half) * 0.5).take_while(|later| after + later + 5.0 <= last);
+        let is_well = |later: &f64| self.success(None, after + later, after + later + 5.0) >= 0.95;
+        halves.into_iter().find(is_well).unwrap_or(f64::INFINITY)
+    }
+
+    /// How many tasks came between these two moments, and how many of them were not answered well.
+    pub fn lost(&self, from: f64, to: f64) -> (f64, f64) {
+        self.between(from, to)
+            .fold((0.0, 0.0), |(all, lost), task| (all + 1.0, lost + if task.good == task.calls { 0.0 } else { 1.0 }))
+    }
+
+    /// Calls that came to the server between these two moments, in whole tenths of a second.
+    pub fn calls(&self, from: f64, to: f64) -> f64 {
+        let tenth = |moment: f64| ((moment * 10.0).round() as usize).min(self.arrivals.len());
+        self.arrivals[tenth(from)..tenth(to)].iter().sum::<u64>() as f64
+    }
+
+    /// The same for each request that came.
+    pub fn calls_per_request(&self, from: f64, to: f64) -> f64 {
+        self.calls(from, to) / self.lost(from, to).0
     }
 }

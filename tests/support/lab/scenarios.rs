@@ -250,16 +250,25 @@ pub fn many_clients() -> Vec<Scenario> {
             all.push(scenario(named("S1b"), move |seed| of(Experiment::s1b(seed)), &dip));
         }
     }
+    all.extend(restarts());
+    all
+}
+
+/// The server answers nothing at all for ten seconds.
+fn restarts() -> Vec<Scenario> {
     let after: [Figure; 2] = [
         ("2nd s after", |report, _| report.goodput(26.0, 27.0) / 0.8),
         ("later", |report, _| report.goodput(27.0, 35.0) / 0.8),
     ];
+    let mut all = Vec::new();
     for (name, change) in [("stall", Change::Stall as fn(bool) -> Change), ("hang", Change::Hang)] {
-        let make = move |seed| {
-            let changes = vec![(15.0, change(true)), (25.0, change(false))];
-            Experiment { changes, patience: 0.2, clients: 4, ..Experiment::s1(0.8, seed) }
-        };
-        all.push(scenario(format!("{name}, 4 clients"), make, &after));
+        for (clients, rejection_cost) in [(4, 0.0), (4, 0.1), (16, 0.0), (16, 0.1)] {
+            let make = move |seed| {
+                let changes = vec![(15.0, change(true)), (25.0, change(false))];
+                Experiment { changes, patience: 0.2, clients, rejection_cost, ..Experiment::s1(0.8, seed) }
+            };
+            all.push(scenario(format!("{name}, {clients} at {rejection_cost}"), make, &after));
+        }
     }
     all
 }

@@ -59,6 +59,8 @@ struct Job {
     /// What is left to do, in seconds of one worker.
     work: f64,
     started: bool,
+    /// It came while the server hung: nobody will ever begin it.
+    lost: bool,
     wanted: bool,
     answer: Option<bool>,
     waker: Option<Waker>,
@@ -78,7 +80,8 @@ struct State {
     next_number: u64,
     /// Until when what is shared has been worked on.
     worked_until: u64,
-    arrived: u64,
+    /// Calls in each tenth of a second.
+    arrived: Vec<u64>,
     done: u64,
     wasted: u64,
 }
@@ -103,7 +106,7 @@ impl Server {
             failing: 0.0,
             next_number: 0,
             worked_until: 0,
-            arrived: 0,
+            arrived: Vec::new(),
             done: 0,
             wasted: 0,
         };
@@ -113,7 +116,12 @@ impl Server {
     /// How many calls came, how many pieces of work were done, and how many of these for nobody.
     pub fn counts(&self) -> (u64, u64, u64) {
         let state = self.state.borrow();
-        (state.arrived, state.done, state.wasted)
+        (state.arrived.iter().sum(), state.done, state.wasted)
+    }
+
+    /// How many calls came in each tenth of a second.
+    pub fn arrivals(&self) -> Vec<u64> {
+        self.state.borrow().arrived.clone()
     }
 
     pub fn change(&self, change: Change) {
@@ -159,8 +167,12 @@ impl Server {
     fn take(&self, ask: &Ask) -> usize {
         let mut state = self.state.borrow_mut();
         state.work_until(self.world.now());
-        state.arrived += 1;
-        let work = state.machine.mean * state.factor * ask.cost * {
+        let tenth = (self.world.now() / 100_000_000) as usize;
+        if state.arrived.len() <= tenth {
+            state.arrived.resize(tenth + 1, 0);
+        }
+        state.arrived[tenth] += 1;
+        let work = state.machine.mean * state.factor * ask.work * {
             let distribution = state.machine.distribution;
             distribution.draw(&mut state.random)
         };
@@ -168,7 +180,9 @@ impl Server {
         let job = state.add(work, true);
         if fails {
             state.answer(job, false);
-        } else if !state.hung {
+        } else if state.hung {
+            state.jobs[job].lost = true;
+        } else {
             state.queue.push_back(job);
         }
         state.go_on(&self.world);
@@ -183,8 +197,7 @@ impl Server {
         }
         state.work_until(self.world.now());
         state.jobs[job].wanted = false;
-        let lost = !state.jobs[job].started && !state.queue.contains(&job);
-        if state.machine.cancels || lost {
+        if state.machine.cancels || state.jobs[job].lost {
             state.queue.retain(|other| *other != job);
             if state.jobs[job].started && state.machine.sharing == Sharing::Queue {
                 state.running -= 1;
@@ -198,7 +211,7 @@ impl Server {
 impl State {
     fn add(&mut self, work: f64, wanted: bool) -> usize {
         let number = self.number();
-        self.jobs.insert(Job { number, work, started: false, wanted, answer: None, waker: None })
+        self.jobs.insert(Job { number, work, started: false, lost: false, wanted, answer: None, waker: None })
     }
 
     fn number(&mut self) -> u64 {

@@ -75,7 +75,7 @@ fn limited(algorithm: impl Algorithm, server: Server) -> Client {
 }
 
 /// With nothing set.
-fn shedding(server: Server) -> impl Service<Ask, Response = (), Error = BoxError> + Clone {
+pub(super) fn shedding(server: Server) -> impl Service<Ask, Response = (), Error = BoxError> + Clone {
     let limit = AdaptiveLimit::builder("server").deadline().build().unwrap();
     let shed: LoadShed = LoadShed::builder(limit).build().unwrap();
     ServiceBuilder::new().layer(shed.layer()).service(server)
@@ -110,7 +110,7 @@ fn throttled(server: Server, count: usize) -> Vec<Client> {
     (0..count).map(throttled).collect()
 }
 
-fn client<S>(service: S) -> Client
+pub(super) fn client<S>(service: S) -> Client
 where
     S: Service<Ask, Response = (), Error = BoxError> + Clone + 'static,
 {

@@ -2,7 +2,7 @@
 
 use std::{ops::Range, time::Duration};
 
-use cofferdam::{BoxError, Criticality, Deadline, Instant};
+use cofferdam::{Attempt, BoxError, Criticality, Deadline, Instant};
 use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
@@ -96,7 +96,7 @@ impl Callers {
         let class = CLASSES.iter().position(|(share, _)| chance <= *share).unwrap_or(CLASSES.len() - 1);
         let work = Duration::from_secs_f64(self.mean * self.distribution.draw(random));
         let deadline = Deadline::at(at.after(Duration::from_secs_f64(self.patience)));
-        (class, Ask { deadline, criticality: CLASSES[class].1, work })
+        (class, Ask { deadline, criticality: CLASSES[class].1, task: None, attempt: Attempt::FIRST, work })
     }
 
     fn rate(&self, seconds: f64) -> f64 {

@@ -4,6 +4,8 @@
 //! whatever else the machine does meanwhile. Callers come at random and do not wait for each other; what counts is a good
 //! answer in time, measured from when the call was due.
 
+#[path = "../ask.rs"]
+mod ask;
 mod callers;
 #[path = "../lab/random.rs"]
 mod random;
@@ -12,27 +14,8 @@ mod server;
 use std::time::Duration;
 
 pub use callers::{Callers, Log};
-use cofferdam::{Context, Criticality, Deadline};
 pub use random::{Distribution, Random};
 pub use server::Server;
 
-/// What is asked of the server.
-#[derive(Clone, Copy, Debug)]
-pub struct Ask {
-    deadline: Deadline,
-    criticality: Criticality,
-    /// For how long a worker works on it.
-    work: Duration,
-}
-
-impl Context for Ask {
-    fn deadline(&self) -> Option<Deadline> {
-        Some(self.deadline)
-    }
-    fn set_deadline(&mut self, deadline: Deadline) {
-        self.deadline = deadline;
-    }
-    fn criticality(&self) -> Option<Criticality> {
-        Some(self.criticality)
-    }
-}
+/// What is asked of the server: its work is for how long a worker works on it.
+pub type Ask = ask::Ask<Duration>;

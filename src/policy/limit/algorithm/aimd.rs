@@ -67,7 +67,11 @@ impl Algorithm for Aimd {
             self.wrong = limit;
             return plan((limit * self.keep).floor()).cut();
         }
-        plan(if sample.in_use && sample.worked > 0 { regrow(limit, self.wrong, limit + 1.0) } else { limit })
+        plan(if sample.in_use && sample.worked > 0 {
+            regrow(limit, self.wrong, limit + sample.weight())
+        } else {
+            limit
+        })
     }
 }
 

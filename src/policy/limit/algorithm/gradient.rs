@@ -46,7 +46,7 @@ impl Algorithm for Gradient {
             return self.base.plan((limit / 2.0).floor()).cut();
         }
         let Some(ratio) = self.base.compared(sample) else { return self.base.plan(limit) };
-        let wanted = limit * (ratio * TOLERANCE).clamp(0.5, 2.0) + limit.sqrt();
+        let wanted = limit * (ratio * TOLERANCE).clamp(0.5, 2.0) + (limit * sample.weight()).sqrt();
         let wanted = wanted.min(2.0 * limit);
         self.base.plan(if sample.in_use { wanted } else { wanted.min(limit) })
     }

@@ -58,7 +58,7 @@ impl Algorithm for Gradient2 {
         let long = if long > 2.0 * latency { 0.95 * long } else { long };
         self.long = Some(long);
         let gradient = (TOLERANCE * long / latency).clamp(0.5, 1.0);
-        let wanted = limit + SMOOTHING * (limit * gradient + QUEUE - limit);
+        let wanted = limit + SMOOTHING * (limit * gradient + QUEUE * sample.weight() - limit);
         self.limit = if sample.in_use { wanted } else { wanted.min(limit) }.max(1.0);
         plan(self.limit)
     }

@@ -26,6 +26,9 @@ use crate::kernel::Instant;
 ///   the rate at which calls end calls for.
 /// - **A dependency that turns calls away** has said how many it takes: the limit goes to what it worked on, and from there up
 ///   one at a time.
+/// - **Weights**: `T` counts slots, and `R0` and `R` are means over slots, so the law holds for calls of
+///   [different weight](crate::AdaptiveLimit::weighted). Wherever a limit is rounded, it is to whole calls of the usual weight,
+///   as room that no call fits into would never be used, and the limit never raised.
 /// - **`D` bounds it**, so whatever else goes wrong, a call spends at most half of its time in the service.
 ///
 /// This is BBR (bandwidth times round trip) with the mean of unhurried calls in place of the fastest, of which there is none
@@ -44,6 +47,8 @@ pub struct Knee {
     /// Calls that worked a second: smoothed, and in the last window.
     throughput: f64,
     last_throughput: f64,
+    /// How many slots a call holds.
+    weight: f64,
     /// `R0`, in seconds.
     base: Option<f64>,
     measured: Instant,
@@ -93,6 +98,7 @@ impl Default for Knee {
         Self {
             throughput: 0.0,
             last_throughput: 0.0,
+            weight: 1.0,
             base: None,
             measured: Instant::ORIGIN,
             starting: false,
@@ -114,6 +120,9 @@ impl Algorithm for Knee {
 
     fn window(&mut self, sample: &Sample) -> Plan {
         let throughput = sample.throughput();
+        if sample.worked > 0 {
+            self.weight = sample.weight();
+        }
         let before = std::mem::replace(&mut self.last_throughput, throughput);
         if self.probing_since.is_none() {
             let near = throughput > self.throughput / 2.0 && throughput < self.throughput * 2.0;
@@ -165,7 +174,7 @@ impl Algorithm for Knee {
             self.next_probe = quiet.now.after(self.until_next_probe(quiet.now.since(since)));
         }
         let limit = if probed.is_some() {
-            let wanted = (self.throughput * self.target(quiet.patience)).ceil();
+            let wanted = self.room_for(self.throughput * self.target(quiet.patience));
             wanted.clamp((limit / 2.0).max(FLOOR), (2.0 * limit).max(FLOOR))
         } else {
             limit
@@ -185,9 +194,14 @@ impl Knee {
         self.base.map_or(bound, |base| bound.min(GAIN * base))
     }
 
+    /// Enough for that many slots to be taken by whole calls.
+    fn room_for(&self, slots: f64) -> f64 {
+        (slots / self.weight).ceil() * self.weight
+    }
+
     fn cut(&mut self, limit: f64, sample: &Sample) -> Plan {
         let ended = per_second(sample.calls, sample.length);
-        let lowest = (self.target(sample.patience) * ended).ceil();
+        let lowest = self.room_for(self.target(sample.patience) * ended * self.weight);
         self.throughput = sample.throughput();
         self.probing_since = None;
         self.plan(limit.min((limit / 2.0).floor().max(lowest).max(FLOOR)), sample.patience).cut()
@@ -197,7 +211,7 @@ impl Knee {
         self.turned_away = Some(sample.now);
         self.probing_since = None;
         // Those it worked on were in flight together, by Little's law; rounded, as it takes whole calls.
-        let worked_on = (sample.throughput() * sample.latency.as_secs_f64()).round();
+        let worked_on = (sample.throughput() * sample.latency.as_secs_f64() / self.weight).round() * self.weight;
         self.plan(limit.min(worked_on.max(FLOOR)), sample.patience).cut()
     }
 
@@ -216,10 +230,10 @@ impl Knee {
         self.look_for_a_probe(latency, sample.now);
         let step = match self.turned_away.map(|when| sample.now.since(when)) {
             Some(since) if since < AFTER_TURNED_AWAY => 0.0,
-            Some(since) if since < CAREFUL => (limit / 16.0).floor().max(1.0),
+            Some(since) if since < CAREFUL => (limit / 16.0).floor().max(self.weight),
             _ => limit,
         };
-        limit.max(wanted.ceil().min(limit + step))
+        limit.max(self.room_for(wanted).min(limit + step))
     }
 
     fn look_for_a_probe(&mut self, latency: f64, now: Instant) {
@@ -249,10 +263,11 @@ impl Knee {
         let longest = Duration::from_millis(500).max((base * 8).min(patience));
         let quiet = ((limit - 1.0) * QUIET).floor().max(1.0) as u32;
         let most = if self.probing_since.is_some() && self.odd { 24.0 } else { 64.0 };
-        let cohort = (2.0 * limit).clamp(16.0, most) as u32;
+        let calls = limit / self.weight;
+        let cohort = (2.0 * calls).clamp(16.0, most) as u32;
         let plan = Plan::limit(limit as u32).measure(quiet, cohort).look_again(
             shortest,
-            (4.0 * limit).clamp(8.0, 32.0) as u32,
+            (4.0 * calls).clamp(8.0, 32.0) as u32,
             longest,
         );
         let plan = match self.base {

@@ -84,7 +84,9 @@ pub struct Sample {
     pub overloaded: u64,
     /// How many calls worked, whenever they began.
     pub worked: u64,
-    /// How long those took on average.
+    /// How many slots those held: as many as they are, unless calls have [weights](super::AdaptiveLimit::weighted).
+    pub slots: u64,
+    /// How long those took on average, where a call counts for each slot that it held.
     pub latency: Duration,
     /// How long the fastest that succeeded took; [`Duration::MAX`] if none did.
     pub fastest: Duration,
@@ -93,10 +95,17 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// How many calls worked in a second.
+    /// How many slots the calls held that worked in a second: how many calls that were, unless they have weights. Times the
+    /// latency that is how many slots were taken on average, by Little's law.
     #[must_use]
     pub fn throughput(&self) -> f64 {
-        per_second(self.worked, self.length)
+        per_second(self.slots, self.length)
+    }
+
+    /// How many slots a call held on average: one, unless calls have weights.
+    #[must_use]
+    pub fn weight(&self) -> f64 {
+        if self.worked == 0 { 1.0 } else { self.slots as f64 / self.worked as f64 }
     }
 }
 
@@ -118,7 +127,7 @@ pub struct Quiet {
     pub now: Instant,
     /// How many of them worked.
     pub worked: u64,
-    /// How long those took on average.
+    /// How long those took on average, where a call counts for each slot that it held.
     pub latency: Duration,
     /// Whether the limit was lowered to measure them.
     pub probing: bool,
@@ -160,8 +169,8 @@ impl Plan {
         Self { limit, quiet: None, probing: false, cut: false, shortest, calls: 16, longest, slow: Duration::MAX }
     }
 
-    /// Measures the calls that begin while at most so many are in flight, themselves included, on their own: so many of them,
-    /// at most 1000 at a time.
+    /// Measures the calls that begin while at most so many slots are taken, their own included, or that are alone, on their own:
+    /// so many of them, at most 1000 at a time.
     #[must_use]
     pub fn measure(self, at_most: u32, calls: u32) -> Self {
         Self { quiet: Some(Measure { at_most: at_most.max(1), calls: calls.clamp(1, MOST_QUIET) }), ..self }

@@ -49,7 +49,8 @@ impl Algorithm for Vegas {
             self.wrong = limit;
             return self.base.plan((limit * 0.9).floor()).cut();
         }
-        let step = limit.log10().max(1.0);
+        // In units of what a call holds.
+        let step = (limit / sample.weight()).log10().max(1.0) * sample.weight();
         let limit = match self.base.compared(sample) {
             Some(ratio) if sample.in_use => {
                 let queue = limit * (1.0 - ratio);

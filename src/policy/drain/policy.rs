@@ -1,0 +1,259 @@
+use std::task::{Context, Poll};
+
+use super::{
+    Builder, Exempt, Finished, HealthChecks, State,
+    live::{Live, Waits},
+};
+use crate::kernel::{
+    Admit, Bell, Cutting, Ended, Immediate, Instant, Invalid, Name, Policy, Rejected, Timing, clock, sync::Arc,
+};
+
+/// Takes a server out of service without losing a call.
+///
+/// See the [module](super) for a picture.
+///
+/// ```
+/// use std::time::Duration;
+/// use cofferdam::{Drain, DrainState, Policy};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cofferdam::Invalid> {
+/// let drain = Drain::builder("checkout").grace(Duration::ZERO).build()?;
+/// let layer = drain.clone().layer();
+/// assert_eq!(drain.state(), DrainState::Ready);
+///
+/// drain.begin().await;
+/// assert_eq!(drain.state(), DrainState::Drained);
+/// # let _ = layer; Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Drain<X = HealthChecks> {
+    pub(super) live: Arc<Live>,
+    pub(super) exempt: X,
+}
+
+impl Drain {
+    /// Starts a drain of that name, which its rejections will carry.
+    pub fn builder(name: impl Into<String>) -> Builder {
+        Builder::new(name.into())
+    }
+}
+
+impl<X> Drain<X> {
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> Name {
+        self.live.name
+    }
+
+    /// What it is doing.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.live.read().0
+    }
+
+    /// How many calls are in flight.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.live.read().1
+    }
+
+    /// Begins to drain, in this moment, whatever becomes of the future: that waits for the end.
+    ///
+    /// If a drain is under way, this joins it. The future keeps the time, for which see [`Finished`]: drop it only if
+    /// another one is being awaited.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cofferdam::{Drain, DrainState};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cofferdam::Invalid> {
+    /// let drain = Drain::builder("checkout").build()?;
+    /// drop(drain.begin());
+    /// assert_eq!(drain.state(), DrainState::Leaving);
+    /// # Ok(()) }
+    /// ```
+    pub fn begin(&self) -> Finished {
+        self.live.begin(clock::now());
+        self.finished()
+    }
+
+    /// Waits until a drain is over that somebody else begins, or has begun.
+    pub fn finished(&self) -> Finished {
+        Finished::new(Arc::clone(&self.live))
+    }
+
+    /// Undoes a drain: calls are let in again. Futures that wait for its end go on to wait, for that of the next.
+    ///
+    /// Returns whether calls are let in: not if the deadline has cut some, as that drain is over and cannot be undone.
+    ///
+    /// ```
+    /// use cofferdam::{Drain, DrainState};
+    ///
+    /// let drain = Drain::builder("checkout").build()?;
+    /// drop(drain.begin());
+    /// assert!(drain.resume());
+    /// assert_eq!(drain.state(), DrainState::Ready);
+    /// # Ok::<(), cofferdam::Invalid>(())
+    /// ```
+    pub fn resume(&self) -> bool {
+        self.live.resume()
+    }
+
+    /// Counts as a call for as long as the value is held: for what lasts longer than the answer to its request, such as an
+    /// upgraded connection, or begins with no request at all.
+    ///
+    /// The deadline does not end it: await [`finished`](Self::finished) beside it.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`] when nothing new is let in any more.
+    ///
+    /// ```
+    /// use cofferdam::Drain;
+    ///
+    /// let drain = Drain::builder("checkout").build()?;
+    /// let held = drain.hold()?;
+    /// assert_eq!(drain.in_flight(), 1);
+    /// drop(held);
+    /// assert_eq!(drain.in_flight(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn hold(&self) -> Result<Hold, Rejected> {
+        if self.live.enter() || self.live.enter_late() {
+            Ok(Hold(Arc::clone(&self.live)))
+        } else {
+            Err(self.live.rejected())
+        }
+    }
+
+    /// Changes the settings, for drains that begin after that.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`]; nothing is changed then.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cofferdam::Drain;
+    ///
+    /// let drain = Drain::builder("checkout").build()?;
+    /// drain.configure(|settings| settings.grace(Duration::from_secs(15)))?;
+    /// assert!(drain.configure(|settings| settings.deadline(Duration::ZERO)).is_err());
+    /// # Ok::<(), cofferdam::Invalid>(())
+    /// ```
+    pub fn configure(&self, change: impl FnOnce(Builder<X>) -> Builder<X>) -> Result<(), Invalid>
+    where
+        X: Clone,
+    {
+        let settings = change(self.settings()).check()?;
+        self.live.configure(settings);
+        Ok(())
+    }
+
+    /// What it is set to.
+    pub(super) fn settings(&self) -> Builder<X>
+    where
+        X: Clone,
+    {
+        Builder::of(self.name(), self.live.settings(), self.exempt.clone())
+    }
+
+    /// For a call that comes when a drain has begun.
+    #[cold]
+    fn admit_late<Request>(&self, request: &Request) -> Result<Inside, Rejected>
+    where
+        X: Exempt<Request>,
+    {
+        if self.live.enter_late() {
+            return Ok(Inside::counted());
+        }
+        if X::ANY && self.exempt.is_exempt(request) && self.live.enter_exempt() {
+            return Ok(Inside { counted: false, waits: None });
+        }
+        Err(self.live.rejected())
+    }
+}
+
+/// A call that was let in.
+#[derive(Debug)]
+pub struct Inside {
+    /// Not so for one that was exempt.
+    counted: bool,
+    waits: Option<Waits>,
+}
+
+impl Inside {
+    #[inline]
+    fn counted() -> Self {
+        Self { counted: true, waits: None }
+    }
+
+    #[inline]
+    fn leave(self, live: &Live) {
+        if self.counted {
+            live.leave();
+        } else {
+            live.leave_exempt();
+        }
+    }
+}
+
+impl<X> Policy for Drain<X> {
+    type Kind = Immediate<Cutting>;
+    type Token = Inside;
+
+    /// Only those who come while it is leaving ask for the time.
+    const TIMING: Timing = Timing::Unused;
+
+    fn name(&self) -> Option<Name> {
+        Some(Self::name(self))
+    }
+
+    fn bells(&self, visit: &mut dyn FnMut(&std::sync::Arc<Bell>)) {
+        visit(&self.live.changed);
+    }
+
+    #[inline]
+    fn is_departing(&self) -> bool {
+        self.live.is_departing()
+    }
+
+    #[inline]
+    fn poll_cut(&self, inside: &mut Inside, cx: &mut Context<'_>) -> Poll<Rejected> {
+        if inside.counted { self.live.poll_cut(&mut inside.waits, cx) } else { Poll::Pending }
+    }
+
+    #[inline]
+    fn settle(&self, inside: Inside, _: &Ended) {
+        inside.leave(&self.live);
+    }
+
+    #[inline]
+    fn undo(&self, inside: Inside, _: Instant) {
+        inside.leave(&self.live);
+    }
+}
+
+impl<Request, X: Exempt<Request>> Admit<Request> for Drain<X> {
+    #[inline]
+    fn admit(&self, request: &Request, _: Instant) -> Result<Inside, Rejected> {
+        if self.live.enter() { Ok(Inside::counted()) } else { self.admit_late(request) }
+    }
+
+    #[inline]
+    fn shut(&self, _: impl FnOnce() -> Instant) -> Option<Rejected> {
+        // Where somebody may be exempt, the service behind has to be ready for it.
+        (!X::ANY && self.live.is_closed()).then(|| self.live.rejected())
+    }
+}
+
+/// Something that a drain waits for as for a call: see [`Drain::hold`].
+#[derive(Debug)]
+#[must_use = "it counts for as long as it is held"]
+pub struct Hold(Arc<Live>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}

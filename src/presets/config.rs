@@ -1,0 +1,187 @@
+//! Settings of a whole stack in text.
+
+use super::part::split;
+use crate::kernel::Invalid;
+
+/// Settings by their path and in text, for a whole stack at once: from a file, the environment, an admin endpoint.
+///
+/// Each is a part and its setting, such as `breaker.open_time`, and a value as [`Control`](crate::Control) takes it. They
+/// are made in the order in which they are given, and checked where they are made.
+///
+/// With the feature `serde` it is read from a table of tables:
+///
+/// ```toml
+/// [breaker]
+/// open_time = "2s"
+/// minimum_calls = 20
+///
+/// [retry]
+/// attempts = 2
+/// ```
+///
+/// ```
+/// use cofferdam::presets::Config;
+///
+/// let config = Config::default().set("breaker.open_time", "2s").set("retry.attempts", "2");
+/// let stack = cofferdam::http::client("payments").config(&config).build()?;
+///
+/// // While it runs: all of them, or none.
+/// stack.apply(&Config::default().set("breaker.open_time", "3s"))?;
+/// let invalid = stack.apply(&Config::default().set("breaker.open_time", "4s").set("breaker.probes", "none")).unwrap_err();
+/// assert_eq!(invalid.path(), "breaker.probes");
+/// assert!(stack.explain().to_string().contains("3s"));
+/// # Ok::<(), cofferdam::Invalid>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config(Vec<(String, String)>);
+
+impl Config {
+    /// Adds a setting.
+    #[must_use]
+    pub fn set(mut self, path: impl Into<String>, value: impl Into<String>) -> Self {
+        self.add(path.into(), value.into());
+        self
+    }
+
+    /// The settings with their paths, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(path, value)| (&**path, &**value))
+    }
+
+    pub(super) fn add(&mut self, path: String, value: String) {
+        self.0.push((path, value));
+    }
+
+    pub(super) fn extend(&mut self, other: &Self) {
+        self.0.extend_from_slice(&other.0);
+    }
+
+    /// Makes all of them, in their order: each by its part, its setting and its value.
+    pub(super) fn make(&self, mut set: impl FnMut(&str, &str, &str) -> Result<(), Invalid>) -> Result<(), Invalid> {
+        self.iter().try_for_each(|(path, value)| {
+            let (part, setting) = split(path)?;
+            set(part, setting, value)
+        })
+    }
+}
+
+#[cfg(feature = "serde")]
+mod read {
+    use std::fmt;
+
+    use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
+
+    use super::Config;
+
+    /// Nobody has more to say of a stack.
+    const MOST: usize = 256;
+
+    impl<'de> Deserialize<'de> for Config {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let mut config = Self::default();
+            deserializer.deserialize_map(Parts(&mut config))?;
+            Ok(config)
+        }
+    }
+
+    /// The parts of a stack, each a table.
+    struct Parts<'c>(&'c mut Config);
+
+    impl<'de> Visitor<'de> for Parts<'_> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a table of the parts of a stack")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut parts: A) -> Result<(), A::Error> {
+            while let Some(part) = parts.next_key::<String>()? {
+                parts.next_value_seed(Settings { config: self.0, part: &part })?;
+            }
+            Ok(())
+        }
+    }
+
+    /// The settings of one part.
+    struct Settings<'c> {
+        config: &'c mut Config,
+        part: &'c str,
+    }
+
+    impl<'de> DeserializeSeed<'de> for Settings<'_> {
+        type Value = ();
+
+        fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+            deserializer.deserialize_map(self)
+        }
+    }
+
+    impl<'de> Visitor<'de> for Settings<'_> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a table of the settings of `{}`", self.part)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut settings: A) -> Result<(), A::Error> {
+            while let Some((setting, Text(value))) = settings.next_entry::<String, Text>()? {
+                if self.config.0.len() == MOST {
+                    return Err(A::Error::custom("more than 256 settings"));
+                }
+                self.config.add(format!("{}.{setting}", self.part), value);
+            }
+            Ok(())
+        }
+    }
+
+    /// A value, as it is written in text.
+    struct Text(String);
+
+    impl<'de> Deserialize<'de> for Text {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_any(AnyText)
+        }
+    }
+
+    struct AnyText;
+
+    impl<'de> Visitor<'de> for AnyText {
+        type Value = Text;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text, a number, `true` or `false`, or nothing for what is not to apply")
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+            Ok(Text(text.to_owned()))
+        }
+
+        fn visit_bool<E>(self, value: bool) -> Result<Text, E> {
+            Ok(Text(value.to_string()))
+        }
+
+        fn visit_u64<E>(self, number: u64) -> Result<Text, E> {
+            Ok(Text(number.to_string()))
+        }
+
+        fn visit_i64<E>(self, number: i64) -> Result<Text, E> {
+            Ok(Text(number.to_string()))
+        }
+
+        fn visit_f64<E>(self, number: f64) -> Result<Text, E> {
+            Ok(Text(number.to_string()))
+        }
+
+        fn visit_unit<E>(self) -> Result<Text, E> {
+            Ok(Text("none".to_owned()))
+        }
+
+        fn visit_none<E>(self) -> Result<Text, E> {
+            Ok(Text("none".to_owned()))
+        }
+
+        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Text, D::Error> {
+            Text::deserialize(deserializer)
+        }
+    }
+}

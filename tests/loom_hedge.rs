@@ -1,0 +1,55 @@
+//! Every order in which threads can meet in what a hedge learns, tried out.
+//!
+//! Run as `RUSTFLAGS="--cfg cofferdam_loom" cargo test --release --test loom_hedge`.
+#![cfg(cofferdam_loom)]
+#![allow(missing_docs)]
+
+use std::time::Duration;
+
+use cofferdam::hedge::Learner;
+use loom::{sync::Arc, thread};
+
+fn learner() -> Arc<Learner> {
+    let learner = Learner::new(0.02, Duration::from_millis(1), Duration::from_secs(10)).unwrap();
+    learner.seen(Duration::from_millis(10));
+    Arc::new(learner)
+}
+
+/// Each step moves the delay by a share of it, so whatever the order, the steps of all threads are in it.
+#[test]
+fn no_step_is_lost() {
+    loom::model(|| {
+        let (learner, expected) = (learner(), learner());
+        expected.late();
+        expected.won();
+        expected.in_time();
+        let other = {
+            let learner = Arc::clone(&learner);
+            thread::spawn(move || {
+                learner.late();
+                learner.won();
+            })
+        };
+        learner.in_time();
+        other.join().unwrap();
+        assert_eq!((learner.delay(), learner.calls()), (expected.delay(), expected.calls()));
+    });
+}
+
+/// Two are the first: one of them is, and the other is compared with it.
+#[test]
+fn one_is_the_first() {
+    loom::model(|| {
+        let learner = Arc::new(Learner::new(0.02, Duration::from_millis(1), Duration::from_secs(10)).unwrap());
+        let other = {
+            let learner = Arc::clone(&learner);
+            thread::spawn(move || learner.seen(Duration::from_millis(10)))
+        };
+        learner.seen(Duration::from_millis(40));
+        other.join().unwrap();
+        assert_eq!(learner.calls(), 2);
+        // 10 ms and a step up, or 40 ms and a small one down.
+        let delay = learner.delay().unwrap().as_micros();
+        assert!((10_900..11_100).contains(&delay) || (39_800..40_000).contains(&delay), "{delay}");
+    });
+}

@@ -1,0 +1,277 @@
+//! Whole stacks, as a team would put them around a service and a client.
+#![cfg(all(feature = "http", feature = "test-util"))]
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Router, body::Body, routing::get};
+use cofferdam::{
+    BreakerState, Bulkhead, Context, Criticality, Instant, Policy,
+    context::Trust,
+    presets::{Config, Explanation},
+};
+use http::{Request, Response, StatusCode};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt};
+
+fn paths(explained: &Explanation) -> Vec<&'static str> {
+    explained.parts().iter().map(cofferdam::presets::Part::path).collect()
+}
+
+/// A dependency that answers with what it is told, and counts.
+fn dependency(
+    asked: Arc<AtomicU32>,
+    answer: impl Fn(u32) -> StatusCode + Clone + Send + 'static,
+) -> impl Service<Request<String>, Response = Response<String>, Error = Infallible, Future: Send> + Clone + Send {
+    tower::service_fn(move |request: Request<String>| {
+        let status = answer(asked.fetch_add(1, Ordering::Relaxed) + 1);
+        async move {
+            let mut response = Response::new(request.headers().contains_key("x-request-timeout-ms").to_string());
+            *response.status_mut() = status;
+            Ok(response)
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_in_a_line_believes_bounds_and_serves() {
+    let stack = cofferdam::http::server("checkout").build().unwrap();
+    let app: Router = Router::new()
+        .route(
+            "/",
+            get(|request: Request<Body>| async move {
+                let left = request.deadline().unwrap().remaining();
+                format!("{:?} {left:?}", request.criticality().unwrap_or_default())
+            }),
+        )
+        .layer(stack);
+
+    let ask = |header: &'static str, value: &'static str| {
+        let request = Request::get("/").header(header, value).body(Body::empty()).unwrap();
+        let answer = app.clone().oneshot(request);
+        async move {
+            String::from_utf8(axum::body::to_bytes(answer.await.unwrap().into_body(), 99).await.unwrap().into())
+                .unwrap()
+        }
+    };
+    assert_eq!(ask("x-request-criticality", "CRITICAL_PLUS").await, "Critical 30s");
+    assert_eq!(ask("x-request-timeout-ms", "250").await, "Critical 250ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_hangs_ends_with_the_deadline_of_its_request() {
+    let app: Router = Router::new()
+        .route("/", get(std::future::pending::<&str>))
+        .layer(cofferdam::http::server("checkout").build().unwrap());
+
+    let started = Instant::now();
+    let response = app.oneshot(Request::get("/").header("x-request-timeout-ms", "250").body(Body::empty()).unwrap());
+    assert_eq!(response.await.unwrap().status(), StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(Instant::now().since(started).as_millis(), 250);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_in_a_line_repeats_opens_and_tells_its_deadline() {
+    let stack = cofferdam::http::client("payments").build().unwrap();
+    let asked = Arc::new(AtomicU32::new(0));
+    let flaky = stack
+        .layer(dependency(Arc::clone(&asked), |call| if call == 1 { StatusCode::BAD_GATEWAY } else { StatusCode::OK }));
+    let response = flaky.oneshot(Request::default()).await.unwrap();
+    assert_eq!((response.status(), asked.load(Ordering::Relaxed)), (StatusCode::OK, 2));
+
+    // Its attempts end after two seconds, and the dependency is told so.
+    let told = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
+    assert_eq!(told, "true");
+
+    let hung = stack
+        .layer(tower::service_fn(|_: Request<String>| std::future::pending::<Result<Response<String>, Infallible>>()));
+    let post = || Request::post("/").body(String::new()).unwrap();
+    for _ in 0..100 {
+        if hung.clone().oneshot(post()).await.unwrap().status() == StatusCode::SERVICE_UNAVAILABLE {
+            break;
+        }
+    }
+    assert_ne!(stack.breaker().unwrap().state(), BreakerState::Closed);
+}
+
+#[test]
+fn what_a_stack_is_made_of_is_said_in_its_order() {
+    let server = cofferdam::http::server("checkout").build().unwrap();
+    assert_eq!(paths(&server.explain()), ["context", "shedding", "timeout"]);
+    let client = cofferdam::http::client("payments").build().unwrap();
+    assert_eq!(paths(&client.explain()), ["retry", "breaker", "throttle", "timeout", "context"]);
+
+    let text = client.explain().to_string();
+    for line in [
+        "payments, a client, outermost first",
+        "attempts               4",
+        "attempt                2s",
+        "cap                    0.95",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+}
+
+#[test]
+fn what_is_left_out_is_not_there_and_cannot_be_set() {
+    let bare =
+        cofferdam::http::client("payments").breaker(None).throttle(None).timeout(None).attempts(1).build().unwrap();
+    assert_eq!(paths(&bare.explain()), ["retry", "timeout", "context"]);
+    assert!(bare.breaker().is_none() && bare.throttle().is_none());
+    assert_eq!(
+        bare.set("breaker.open_time", "1s").unwrap_err().to_string(),
+        "`path` cannot be breaker: it must be a part that is not left out"
+    );
+
+    let server = cofferdam::http::server("checkout").shedding(None).build().unwrap();
+    assert_eq!(paths(&server.explain()), ["context", "timeout"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_of_ones_own_is_a_part_of_it() {
+    let slots = Bulkhead::builder("report").limit(1).build().unwrap();
+    let stack = cofferdam::http::server("checkout").policy(slots.clone()).build().unwrap();
+    let service = ServiceBuilder::new().layer(stack.clone()).service(dependency(Arc::default(), |_| StatusCode::OK));
+    let first = service.clone().oneshot(Request::default()).await.unwrap();
+    assert_eq!(stack.policy().in_flight(), 1);
+    let second = service.oneshot(Request::default()).await.unwrap();
+    assert_eq!(cofferdam::rejection(&second).unwrap().by().as_str(), "report");
+    drop(first);
+    assert_eq!(slots.in_flight(), 0);
+}
+
+#[test]
+fn settings_go_by_their_path_before_and_while_it_runs() {
+    let client = cofferdam::http::client("payments")
+        .set("retry.attempts", "2")
+        .set("timeout.attempt", "300ms")
+        .set("breaker.open_time", "2s")
+        .set("throttle.cap", "0.9")
+        .build()
+        .unwrap();
+    let text = client.explain().to_string();
+    for line in [
+        "attempts               2",
+        "attempt                300ms",
+        "open_time              2s",
+        "cap                    0.9",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    client.set("breaker.open_time", "3s").unwrap();
+    client.set("throttle.cap", "0.8").unwrap();
+    assert!(client.explain().to_string().contains("open_time              3s"));
+
+    let server = cofferdam::http::server("checkout")
+        .trust(Trust::builder().highest_criticality(Criticality::CriticalPlus).build().unwrap())
+        .set("context.default_deadline", "2s")
+        .set("shedding.max_limit", "100")
+        .build()
+        .unwrap();
+    let text = server.explain().to_string();
+    for line in ["highest_criticality    CRITICAL_PLUS", "default_deadline       2s", "max_limit              100"] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    server.set("shedding.max_limit", "200").unwrap();
+}
+
+#[test]
+fn a_setting_that_cannot_be_is_told_by_its_path() {
+    let of_client = |path: &str, value: &str| {
+        let build = cofferdam::http::client("payments").set(path, value).build();
+        build.map(drop).unwrap_err().to_string()
+    };
+    assert_eq!(
+        of_client("breaker.open_time", "soon"),
+        "`breaker.open_time` cannot be soon: it must be a duration such as 250ms, 1.5s or 2m"
+    );
+    assert_eq!(
+        of_client("timeout.attempt", "0s"),
+        "`timeout.attempt` cannot be 0ns: it must be above zero, at most 100 years"
+    );
+    assert_eq!(
+        of_client("retry.colour", "red"),
+        "`retry.setting` cannot be colour: it must be attempts, total, longest_retry_after or rejections"
+    );
+    assert!(of_client("colour.red", "1").contains("one of `retry`, `breaker`, `throttle` and `timeout`"));
+    assert!(of_client("breaker", "1").starts_with("`path` cannot be breaker"));
+    let long = "x".repeat(100_000);
+    assert!(of_client(&long, "1").len() < 200);
+
+    let server = cofferdam::http::server("checkout").build().unwrap();
+    assert_eq!(server.set("shedding.max_queue", "0").unwrap_err().path(), "shedding.max_queue");
+    assert!(server.set("timeout.attempt", "1s").unwrap_err().to_string().contains("before it is built"));
+    assert!(cofferdam::http::server("").build().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_stack_is_one_dependency_wherever_it_is_put() {
+    let stack = cofferdam::http::client("payments").timeout(Duration::from_millis(100)).attempts(1).build().unwrap();
+    stack.breaker().unwrap().force_open();
+    for _ in 0..2 {
+        let service = stack.clone().layer(dependency(Arc::default(), |_| StatusCode::OK));
+        assert_eq!(service.oneshot(Request::default()).await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+}
+
+#[cfg(feature = "rate-limit")]
+#[tokio::test(start_paused = true)]
+async fn a_limit_per_route_is_another_layer() {
+    use cofferdam::{Rate, RateLimit};
+
+    let few = RateLimit::builder("search", Rate::per_second(1).unwrap()).burst(1).build().unwrap();
+    let app: Router = Router::new()
+        .route("/search", get(|| async { "found" }).layer(few.layer().http()))
+        .route("/", get(|| async { "home" }))
+        .layer(cofferdam::http::server("shop").build().unwrap());
+    let ask = |path: &'static str| app.clone().oneshot(Request::get(path).body(Body::empty()).unwrap());
+    assert_eq!(ask("/search").await.unwrap().status(), StatusCode::OK);
+    assert_eq!(ask("/search").await.unwrap().status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(ask("/").await.unwrap().status(), StatusCode::OK);
+}
+
+#[test]
+fn many_settings_change_together_or_not_at_all() {
+    let config = Config::default().set("breaker.open_time", "2s").set("throttle.cap", "0.9");
+    let client = cofferdam::http::client("payments").config(&config).build().unwrap();
+    let before = client.explain().to_string();
+
+    let half_wrong = Config::default().set("breaker.open_time", "3s").set("throttle.cap", "1.5");
+    assert_eq!(client.apply(&half_wrong).unwrap_err().path(), "throttle.cap");
+    let half_late = Config::default().set("throttle.cap", "0.8").set("retry.attempts", "2");
+    assert!(client.apply(&half_late).unwrap_err().to_string().contains("before it is built"));
+    assert_eq!(client.explain().to_string(), before);
+
+    client.apply(&Config::default().set("breaker.open_time", "3s").set("throttle.cap", "0.8")).unwrap();
+    assert_ne!(client.explain().to_string(), before);
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_file_says_what_a_stack_is_set_to() {
+    let text = r#"{"breaker": {"open_time": "2s", "minimum_calls": 20, "slow_calls": null}, "throttle": {"cap": 0.9, "coin": "no"},
+        "retry": {"rejections": true}}"#;
+    let config: Config = serde_json::from_str(text).unwrap();
+    let client = cofferdam::http::client("payments").config(&config).build().unwrap();
+    let text = client.explain().to_string();
+    for line in [
+        "open_time              2s",
+        "minimum_calls          20",
+        "slow_calls             none",
+        "cap                    0.9",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+
+    for bad in [r#"{"breaker": 3}"#, r#"[1]"#, r#"{"breaker": {"open_time": [1]}}"#] {
+        assert!(serde_json::from_str::<Config>(bad).is_err(), "{bad}");
+    }
+    let many: Vec<String> = (0..257).map(|number| format!(r#""{number}": 1"#)).collect();
+    let many = format!(r#"{{"breaker": {{{}}}}}"#, many.join(","));
+    assert!(serde_json::from_str::<Config>(&many).unwrap_err().to_string().contains("more than 256"));
+}
