@@ -186,6 +186,79 @@ fn defect_80_fast_failures_are_no_sickness() {
     assert_eq!(b.call_until_rejected(now.after(ms(1)), 64), (64, None));
 }
 
+/// A download takes its slot for as long as it goes on, and no answer is owed meanwhile.
+#[test]
+fn streams_that_go_on_are_no_silence() {
+    for owes in [false, true] {
+        let (_pool, _a, mut b, now) = two_that_are_known();
+        assert_eq!(b.call_until_rejected(now, 10), (10, None));
+        let now = now.after(ms(20));
+        let answered = if owes { 9 } else { 10 };
+        for (taken, began) in b.calls.iter().take(answered) {
+            b.share.head(taken, *began, now);
+        }
+        // A second later.
+        let (_, rejected) = b.call_until_rejected(now.after(ms(1_000)), 64);
+        assert_eq!(rejected.is_some(), owes);
+        for (index, (taken, began)) in b.calls.drain(..).enumerate() {
+            let has_head = index < answered;
+            let outcome = if has_head { Outcome::Success } else { Outcome::Ignored };
+            let mut ended = Ended::new(outcome, began, now.after(ms(2_000)));
+            ended.head = Some(now).filter(|_| has_head);
+            b.share.settle(taken, &ended);
+        }
+        // Nothing is owed any more either.
+        assert_eq!(b.share.in_use(), 0);
+        b.call(now.after(ms(9_000))).unwrap();
+        assert_eq!(b.call_until_rejected(now.after(ms(9_005)), 64).1, None);
+    }
+}
+
+/// A request that takes four slots of the front takes four of the pool.
+#[test]
+fn heavy_requests_hold_what_they_weigh() {
+    let weigh = |weight: &u32| *weight;
+    let front = Bulkhead::builder("front").limit(64).build().unwrap();
+    let pool = Pool::builder("front").slots_of(front.usage()).build().unwrap();
+    let (a, b) = (pool.share("a").unwrap().weighted(weigh), pool.share("b").unwrap().weighted(weigh));
+    let front = front.weighted(weigh);
+    let mut now = Instant::ORIGIN.after(START);
+    let mut work = |share: &cofferdam::Weighted<PoolShare, _>, at_a_time: usize| {
+        let mut calls = VecDeque::new();
+        for _ in 0..1_000 {
+            now = now.after(ms(20) / at_a_time as u32);
+            if calls.len() == at_a_time {
+                let (taken, began) = calls.pop_front().unwrap();
+                share.settle(taken, &Ended::new(Outcome::Success, began, now));
+            }
+            calls.push_back((share.admit(&4, now).unwrap(), now));
+        }
+        calls.into_iter().for_each(|(taken, began)| {
+            share.settle(taken, &Ended::new(Outcome::Success, began, now));
+        });
+        now
+    };
+    work(&a, 6);
+    let now = work(&b, 2).after(ms(50));
+    // What calls find is one less than there are at a time: five, of four slots each.
+    assert!((a.policy().guaranteed() - (20.0 + 20.0_f64.sqrt() + 1.0)).abs() < 0.5, "{}", a.policy().guaranteed());
+
+    // Nothing weighs nothing.
+    let nothing = b.admit(&0, now).unwrap();
+    assert_eq!(pool.in_use(), 0);
+    let mut held = 0;
+    // It owes an answer for longer than those take.
+    let now = now.after(ms(100));
+    while front.admit(&4, now).is_ok() && b.admit(&4, now).is_ok() {
+        held += 4;
+    }
+    assert_eq!(b.policy().in_use(), held);
+    let left = f64::from(64 - held);
+    assert!((a.policy().guaranteed()..a.policy().guaranteed() + 4.0).contains(&left), "{left} are left");
+    b.undo(nothing, now);
+    assert_eq!(b.policy().in_use(), held);
+}
+
 #[test]
 fn nothing_is_known_before_twenty_answers_and_so_nothing_is_rejected() {
     let pool = pool(8);

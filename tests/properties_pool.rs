@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use cofferdam::{Admit, Ended, Instant, Outcome, Policy, Pool, PoolShare, PoolState, Why, pool::Taken};
+use cofferdam::{Admit, Ended, Instant, Outcome, Policy, Pool, PoolShare, PoolState, Rejected, Why, pool::Taken};
 use proptest::{prelude::*, sample::select};
 
 const MS: u64 = 1_000_000;
@@ -14,11 +14,19 @@ fn at(nanos: u64) -> Instant {
     Instant::ORIGIN.after(Duration::from_nanos(nanos))
 }
 
+/// A call in flight.
+#[derive(Clone)]
+struct InFlight {
+    began: u64,
+    head: Option<u64>,
+    found: u32,
+    weight: u32,
+}
+
 /// What the model knows of one dependency.
 #[derive(Clone, Default)]
 struct Known {
-    /// When each of its calls in flight began, and how many it found.
-    calls: Vec<(u64, u32)>,
+    calls: Vec<InFlight>,
     /// The part of the pool that is its own, as of the last look.
     own: f64,
     answers: u32,
@@ -37,8 +45,16 @@ impl Known {
         self.mean_use + self.mean_use.sqrt() + 1.0
     }
 
+    fn held(&self) -> u32 {
+        self.calls.iter().map(|call| call.weight).sum()
+    }
+
+    fn owes(&self) -> bool {
+        self.calls.iter().any(|call| call.head.is_none())
+    }
+
     fn is_sick(&self, now: u64) -> bool {
-        let silent = if self.calls.is_empty() { 0 } else { now.saturating_sub(self.last_word) };
+        let silent = if self.owes() { now.saturating_sub(self.last_word) } else { 0 };
         self.answers >= 20
             && (self.delay > (3.0 * self.usual).max(0.01 * SECOND) || silent as f64 > self.usual.max(0.01 * SECOND))
     }
@@ -62,13 +78,15 @@ impl Known {
     }
 
     fn end(&mut self, call: usize, outcome: Outcome, now: u64, may_rise: bool) {
-        let (began, found) = self.calls.remove(call);
-        let took = (now - began) as f64;
+        let InFlight { began, head, found, .. } = self.calls.remove(call);
+        let took = (head.unwrap_or(now) - began) as f64;
         let late = took > self.delay;
         match outcome {
             Outcome::Success => {
-                self.last_word = now;
-                self.took(took, now, may_rise);
+                if head.is_none() {
+                    self.last_word = now;
+                    self.took(took, now, may_rise);
+                }
                 if self.delay <= (1.3 * self.usual).max(0.01 * SECOND) {
                     let weight = (self.use_samples + 1.0).min(128.0);
                     self.mean_use += (f64::from(found) - self.mean_use) / weight;
@@ -77,7 +95,9 @@ impl Known {
                 }
             }
             Outcome::Failure | Outcome::Overload if !late => self.last_word = now,
-            Outcome::Failure | Outcome::Overload | Outcome::Abandoned if late => self.took(took, now, may_rise),
+            Outcome::Failure | Outcome::Overload | Outcome::Abandoned if late && head.is_none() => {
+                self.took(took, now, may_rise);
+            }
             _ => {}
         }
     }
@@ -93,7 +113,7 @@ struct Model {
 
 impl Model {
     fn held(&self) -> f64 {
-        self.all.iter().map(|known| known.calls.len() as f64).sum()
+        self.all.iter().map(|known| f64::from(known.held())).sum()
     }
 
     fn guarantees(&self) -> f64 {
@@ -117,38 +137,49 @@ impl Model {
     }
 
     /// Whether the call comes in.
-    fn call(&mut self, which: usize, now: u64) -> bool {
+    fn call(&mut self, which: usize, weight: u32, now: u64) -> bool {
         self.look(now);
         let known = &self.all[which];
         if known.refused.is_some_and(|refused| now - refused >= 10_000 * MS) {
             self.all[which].refused = None;
         }
         let known = &self.all[which];
-        let would_hold = known.calls.len() as f64 + 1.0;
+        let found = known.held();
+        let would_hold = f64::from(found + weight);
         let own_now = (known.guarantee() * self.slots / self.guarantees()).floor();
-        if would_hold > known.own && would_hold > own_now && self.takes_from_others(which) && known.is_sick(now) {
+        if would_hold > known.own && would_hold > own_now && self.takes_from_others(which, weight) && known.is_sick(now)
+        {
             self.all[which].refused = Some(now);
             self.refused = Some(now);
             return false;
         }
         let known = &mut self.all[which];
-        if known.calls.is_empty() {
+        if !known.owes() {
             known.last_word = now;
         }
-        known.calls.push((now, would_hold as u32 - 1));
+        known.calls.push(InFlight { began: now, head: None, found, weight });
         true
     }
 
-    fn takes_from_others(&self, which: usize) -> bool {
+    fn takes_from_others(&self, which: usize, weight: u32) -> bool {
         let cut = (self.slots / self.guarantees()).min(1.0);
         let others = self.all.iter().enumerate().filter(|(index, _)| *index != which).map(|(_, known)| known);
-        let unused: f64 = others.map(|known| (cut * known.guarantee() - known.calls.len() as f64).max(0.0)).sum();
-        self.slots - (self.held() + 1.0) < unused
+        let unused: f64 = others.map(|known| (cut * known.guarantee() - f64::from(known.held())).max(0.0)).sum();
+        self.slots - (self.held() + f64::from(weight)) < unused
     }
 
     fn end(&mut self, which: usize, call: usize, outcome: Outcome, now: u64) {
         let may_rise = self.refused.is_none_or(|refused| now - refused >= 10_000 * MS);
         self.all[which].end(call, outcome, now, may_rise);
+    }
+
+    fn head(&mut self, which: usize, call: usize, now: u64) {
+        let may_rise = self.refused.is_none_or(|refused| now - refused >= 10_000 * MS);
+        let known = &mut self.all[which];
+        known.calls[call].head = Some(now);
+        let took = (now - known.calls[call].began) as f64;
+        known.last_word = now;
+        known.took(took, now, may_rise);
     }
 }
 
@@ -156,6 +187,10 @@ impl Model {
 enum Op {
     Call(usize),
     Calls(usize, usize),
+    /// One that takes so many slots.
+    Heavy(usize, u32),
+    /// The head of an answer comes, and its body is still to come.
+    Head(usize, usize),
     End(usize, usize, Outcome),
     /// All calls of one end like this.
     Ends(usize, Outcome),
@@ -175,6 +210,8 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => which().prop_map(Op::Call),
         3 => (which(), 0..12_usize).prop_map(|(which, calls)| Op::Calls(which, calls)),
+        2 => (which(), 0..9_u32).prop_map(|(which, weight)| Op::Heavy(which, weight)),
+        2 => (which(), any::<usize>()).prop_map(|(which, call)| Op::Head(which, call)),
         3 => (which(), any::<usize>(), outcome()).prop_map(|(which, call, outcome)| Op::End(which, call, outcome)),
         1 => (which(), outcome()).prop_map(|(which, outcome)| Op::Ends(which, outcome)),
         1 => (which(), any::<usize>()).prop_map(|(which, call)| Op::Undo(which, call)),
@@ -188,7 +225,7 @@ fn op() -> impl Strategy<Value = Op> {
 struct Both {
     pool: Pool,
     shares: Vec<PoolShare>,
-    calls: Vec<Vec<(Taken, u64)>>,
+    calls: Vec<Vec<(Taken, u64, Option<u64>)>>,
     model: Model,
     now: u64,
 }
@@ -203,9 +240,13 @@ impl Both {
 
     fn call(&mut self, which: usize) -> Result<(), TestCaseError> {
         let admitted = self.shares[which].admit(&(), at(self.now));
-        prop_assert_eq!(admitted.is_ok(), self.model.call(which, self.now));
+        self.called(which, 1, admitted)
+    }
+
+    fn called(&mut self, which: usize, weight: u32, admitted: Result<Taken, Rejected>) -> Result<(), TestCaseError> {
+        prop_assert_eq!(admitted.is_ok(), self.model.call(which, weight, self.now));
         match admitted {
-            Ok(taken) => self.calls[which].push((taken, self.now)),
+            Ok(taken) => self.calls[which].push((taken, self.now, None)),
             Err(rejected) => {
                 prop_assert_eq!(rejected.why(), Why::Reserved);
                 prop_assert!(rejected.retry_after().is_some_and(|after| after <= Duration::from_secs(30)));
@@ -216,8 +257,10 @@ impl Both {
     }
 
     fn end(&mut self, which: usize, call: usize, outcome: Outcome) {
-        let (taken, began) = self.calls[which].remove(call);
-        self.shares[which].settle(taken, &Ended::new(outcome, at(began), at(self.now)));
+        let (taken, began, head) = self.calls[which].remove(call);
+        let mut ended = Ended::new(outcome, at(began), at(self.now));
+        ended.head = head.map(at);
+        self.shares[which].settle(taken, &ended);
         self.model.end(which, call, outcome, self.now);
     }
 
@@ -225,16 +268,32 @@ impl Both {
         match op {
             Op::Call(which) => self.call(which)?,
             Op::Calls(which, calls) => (0..calls).try_for_each(|_| self.call(which))?,
+            Op::Heavy(which, weight) => {
+                let weighted = self.shares[which].clone().weighted(|weight: &u32| *weight);
+                self.called(which, weight, weighted.admit(&weight, at(self.now)))?;
+            }
+            Op::Head(which, call) if !self.calls[which].is_empty() => {
+                let call = call % self.calls[which].len();
+                let (taken, began, head) = &mut self.calls[which][call];
+                if head.is_none() {
+                    *head = Some(self.now);
+                    self.shares[which].head(taken, at(*began), at(self.now));
+                    self.model.head(which, call, self.now);
+                }
+            }
             Op::End(which, call, outcome) if !self.calls[which].is_empty() => {
                 self.end(which, call % self.calls[which].len(), outcome);
             }
             Op::Ends(which, outcome) => (0..self.calls[which].len()).for_each(|_| self.end(which, 0, outcome)),
             Op::Undo(which, call) if !self.calls[which].is_empty() => {
                 let call = call % self.calls[which].len();
-                self.shares[which].undo(self.calls[which].remove(call).0, at(self.now));
-                self.model.all[which].calls.remove(call);
+                // What has a head was made, and is not undone.
+                if self.calls[which][call].2.is_none() {
+                    self.shares[which].undo(self.calls[which].remove(call).0, at(self.now));
+                    self.model.all[which].calls.remove(call);
+                }
             }
-            Op::End(..) | Op::Undo(..) => {}
+            Op::End(..) | Op::Undo(..) | Op::Head(..) => {}
             Op::Resize(slots) => {
                 self.pool.resize(slots).unwrap();
                 self.model.slots = slots as f64;
@@ -256,7 +315,7 @@ impl Both {
     fn agree(&self) -> Result<(), TestCaseError> {
         prop_assert_eq!(f64::from(self.pool.in_use()), self.model.held());
         for (share, known) in self.shares.iter().zip(&self.model.all) {
-            prop_assert_eq!(share.in_use() as usize, known.calls.len());
+            prop_assert_eq!(share.in_use(), known.held());
             prop_assert!((share.guaranteed() - known.guarantee()).abs() < 1e-6);
             prop_assert_eq!(share.state() == PoolState::Contained, known.refused.is_some());
         }

@@ -11,7 +11,7 @@
 #[path = "../../tests/support/lab/mod.rs"]
 mod lab;
 
-use std::env;
+use std::{env, ops::Range};
 
 use criterion::Criterion;
 use lab::{
@@ -23,6 +23,9 @@ use lab::{
 
 const SEEDS: u64 = 3;
 
+/// Those that nothing was chosen by.
+const HELD_OUT: Range<u64> = SEEDS..8;
+
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let given = |argument: &str| arguments.iter().any(|given| given == argument);
@@ -33,10 +36,11 @@ fn main() {
         let arounds = [Around::Nothing, Around::Breaker, Around::Pool];
         arounds.iter().for_each(|around| drop(brief.run(*around)));
     } else if !given("--list") {
-        let words = ["table", "all"];
+        let words = ["table", "all", "held-out"];
         let part = arguments.iter().find(|word| !word.starts_with("--") && !words.contains(&word.as_str()));
         table(part.map(String::as_str), given("all"));
-        fronts(part.map(String::as_str), given("all"));
+        let seeds = if given("held-out") { HELD_OUT } else { 0..SEEDS };
+        fronts(part.map(String::as_str), given("all"), seeds);
     }
     if !given("table") {
         criterion();
@@ -101,17 +105,17 @@ fn contention(all: bool) {
 }
 
 /// S4: a front end and its two dependencies.
-fn fronts(part: Option<&str>, all: bool) {
+fn fronts(part: Option<&str>, all: bool, seeds: Range<u64>) {
     let cells = front::matrix().into_iter().map(|front| (front.name(), front));
     let others = front::others().into_iter().map(|(name, front)| (format!("{}, {name}", front.name()), front));
     let arounds = if all { vec![Around::Nothing, Around::Breaker, Around::Pool] } else { vec![Around::Pool] };
     for (name, front) in cells.chain(others).filter(|(name, _)| part.is_none_or(|part| name.contains(part))) {
-        arounds.iter().for_each(|around| print_front(&name, front, *around));
+        arounds.iter().for_each(|around| print_front(&name, front, *around, seeds.clone()));
     }
 }
 
-fn print_front(name: &str, front: Front, around: Around) {
-    let figures = front.worst(around, 0..SEEDS);
+fn print_front(name: &str, front: Front, around: Around, seeds: Range<u64>) {
+    let figures = front.worst(around, seeds);
     println!(
         "{name:34} {:8} A lost {:.4}  A late {:.3}  B {:.3} of {:.3}: {:.3}  at once {:.3}  calls {:.2}, known {:.2}  back {:.1}  before {:.4}",
         format!("{around:?}"),

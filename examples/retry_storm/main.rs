@@ -10,6 +10,8 @@
 //! cargo run --release --example retry_storm -- --quick # within 15 seconds
 //! ```
 
+#[path = "../chart/mod.rs"]
+mod chart;
 mod client;
 mod load;
 mod plot;

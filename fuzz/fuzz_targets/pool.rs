@@ -14,6 +14,7 @@ use libfuzzer_sys::{
 enum Op {
     Call(u8),
     Calls(u8, u8),
+    Heavy(u8, u32),
     Head(u8, u8),
     End(u8, u8, u8),
     Ends(u8, u8),
@@ -40,13 +41,21 @@ const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 /// A dependency with its calls in flight.
 struct Dependency {
     share: PoolShare,
-    open: Vec<(Taken, Instant)>,
+    open: Vec<Call>,
+}
+
+/// A call in flight.
+struct Call {
+    taken: Taken,
+    weight: u32,
+    began: Instant,
+    head: Option<Instant>,
 }
 
 impl Dependency {
-    fn call(&mut self, pool: &Pool, now: Instant) {
-        match self.share.admit(&(), now) {
-            Ok(taken) => self.open.push((taken, now)),
+    fn call(&mut self, pool: &Pool, weight: u32, now: Instant) {
+        match self.share.clone().weighted(|weight: &u32| *weight).admit(&weight, now) {
+            Ok(taken) => self.open.push(Call { taken, weight, began: now, head: None }),
             Err(rejected) => {
                 assert_eq!(rejected.why(), Why::Reserved);
                 assert!(pool.shares() > 1, "a share alone is refused nothing");
@@ -56,8 +65,10 @@ impl Dependency {
 
     fn end(&mut self, which: u8, outcome: u8, now: Instant) {
         if !self.open.is_empty() {
-            let (taken, began) = self.open.swap_remove(usize::from(which) % self.open.len());
-            self.share.settle(taken, &Ended::new(OUTCOMES[usize::from(outcome) % 5], began, now));
+            let Call { taken, began, head, .. } = self.open.swap_remove(usize::from(which) % self.open.len());
+            let mut ended = Ended::new(OUTCOMES[usize::from(outcome) % 5], began, now);
+            ended.head = head;
+            self.share.settle(taken, &ended);
         }
     }
 }
@@ -80,12 +91,14 @@ fn run(input: &Input) {
         let count = all.len();
         let mut one = |index: u8| all.get_mut(usize::from(index) % count.max(1));
         match op {
-            Op::Call(index) => drop(one(*index).map(|one| one.call(&pool, now))),
-            Op::Calls(index, calls) => drop(one(*index).map(|one| (0..*calls).for_each(|_| one.call(&pool, now)))),
+            Op::Call(index) => drop(one(*index).map(|one| one.call(&pool, 1, now))),
+            Op::Calls(index, calls) => drop(one(*index).map(|one| (0..*calls).for_each(|_| one.call(&pool, 1, now)))),
+            Op::Heavy(index, weight) => drop(one(*index).map(|one| one.call(&pool, *weight, now))),
             Op::Head(index, which) => {
                 if let Some(Dependency { share, open }) = one(*index)
-                    && let Some((taken, began)) = open.get(usize::from(*which))
+                    && let Some(Call { taken, began, head: head @ None, .. }) = open.get_mut(usize::from(*which))
                 {
+                    *head = Some(now);
                     share.head(taken, *began, now);
                 }
             }
@@ -95,9 +108,9 @@ fn run(input: &Input) {
             }
             Op::Undo(index, which) => {
                 if let Some(Dependency { share, open }) = one(*index)
-                    && !open.is_empty()
+                    && let Some(call) = open.iter().skip(usize::from(*which)).position(|call| call.head.is_none())
                 {
-                    share.undo(open.swap_remove(usize::from(*which) % open.len()).0, now);
+                    share.undo(open.swap_remove(usize::from(*which) + call).taken, now);
                 }
             }
             Op::Pause(micros) => now = now.after(Duration::from_micros(u64::from(*micros))),
@@ -106,14 +119,18 @@ fn run(input: &Input) {
             Op::Reset(index) => drop(one(*index).map(|one| one.share.reset())),
             Op::Leave(index) if count > 0 => {
                 let Dependency { share, open } = all.swap_remove(usize::from(*index) % count);
-                open.into_iter().for_each(|(taken, _)| share.undo(taken, now));
+                for Call { taken, began, head, .. } in open {
+                    let mut ended = Ended::new(Outcome::Abandoned, began, now);
+                    ended.head = head;
+                    share.settle(taken, &ended);
+                }
             }
             Op::Leave(_) | Op::Come(_) => {}
         }
-        assert_eq!(pool.in_use() as usize, all.iter().map(|one| one.open.len()).sum::<usize>());
         assert_eq!(pool.shares(), all.len());
         for Dependency { share, open } in &all {
-            assert_eq!(share.in_use() as usize, open.len());
+            let weighs: u64 = open.iter().map(|call| u64::from(call.weight)).sum();
+            assert_eq!(share.in_use(), u32::try_from(weighs).unwrap_or(u32::MAX));
             assert!(share.guaranteed().is_finite() && share.guaranteed() >= 1.0);
         }
     }

@@ -7,14 +7,15 @@ use crate::kernel::{
 };
 
 /// One dependency. Words are written one by one: threads in the same moment may lose what one call taught, and the next
-/// ones make up for it. Only the count of slots is exact.
+/// ones make up for it. Only the count of slots and of what is owed is exact.
 #[derive(Debug)]
 pub(super) struct Seat {
     occupied: AtomicBool,
-    held: AtomicU32,
+    /// How many slots it holds, and how many answers it owes, in one word: a stream that goes on holds its slot and owes nothing.
+    calls_now: AtomicU64,
     /// What it may hold without anybody looking further.
     own: AtomicU32,
-    /// The last answer, or the call that ended an idle time, in nanoseconds.
+    /// The last answer, or the call before which none was owed, in nanoseconds.
     heard: AtomicU64,
     /// The [`Pace`]: floats by their bits.
     delay: AtomicU64,
@@ -34,11 +35,19 @@ pub(super) struct Seat {
 /// In this time the mean use of a dependency that nobody calls is halved: what is not used is not reserved for ever.
 const HALVES: u64 = 60_000_000_000;
 
+/// An answer that is owed, in the word of calls: slots are below. What is too heavy for that is wrong only while it is there.
+const OWED: u64 = 1 << 40;
+
+/// The slots in the word of calls.
+fn held(calls_now: u64) -> u32 {
+    u32::try_from(calls_now % OWED).unwrap_or(u32::MAX)
+}
+
 impl Seat {
     pub(super) fn new() -> Self {
         Self {
             occupied: AtomicBool::new(false),
-            held: AtomicU32::new(0),
+            calls_now: AtomicU64::new(0),
             own: AtomicU32::new(0),
             heard: AtomicU64::new(0),
             delay: AtomicU64::new(0),
@@ -54,7 +63,7 @@ impl Seat {
 
     /// Somebody takes it, who finds nothing of whoever had it before.
     pub(super) fn occupy(&self) {
-        self.held.store(0, Ordering::Relaxed);
+        self.calls_now.store(0, Ordering::Relaxed);
         self.forget();
         self.occupied.store(true, Ordering::Release);
     }
@@ -78,33 +87,39 @@ impl Seat {
     }
 
     pub(super) fn held(&self) -> u32 {
-        self.held.load(Ordering::Relaxed)
+        held(self.calls_now.load(Ordering::Relaxed))
     }
 
-    /// Whether one slot more is still within what nobody is asked about.
+    /// Whether so many slots more are still within what nobody is asked about.
     #[inline]
-    pub(super) fn is_within_its_own(&self) -> bool {
-        self.held.load(Ordering::Relaxed) < self.own.load(Ordering::Relaxed)
+    pub(super) fn is_within_its_own(&self, weight: u32) -> bool {
+        self.held().saturating_add(weight) <= self.own.load(Ordering::Relaxed)
     }
 
     pub(super) fn set_own(&self, own: u32) {
         self.own.store(own, Ordering::Relaxed);
     }
 
-    /// Takes a slot. Returns how many it held before.
+    /// Takes so many slots for a call. Returns how many it held before.
     #[inline]
-    pub(super) fn take(&self, now: Instant) -> u32 {
-        let found = self.held.fetch_add(1, Ordering::Relaxed);
-        if found == 0 {
+    pub(super) fn take(&self, weight: u32, now: Instant) -> u32 {
+        let before = self.calls_now.fetch_add(OWED + u64::from(weight), Ordering::Relaxed);
+        if before < OWED {
             // Nobody waited for an answer, so it was not silent.
             self.heard.store(now.as_nanos(), Ordering::Relaxed);
         }
-        found
+        held(before)
     }
 
+    /// The slots of a call come back. `owed` is whether it ended without an answer before that.
     #[inline]
-    pub(super) fn give_back(&self) {
-        self.held.fetch_sub(1, Ordering::Relaxed);
+    pub(super) fn give_back(&self, weight: u32, owed: bool) {
+        self.calls_now.fetch_sub(u64::from(owed) * OWED + u64::from(weight), Ordering::Relaxed);
+    }
+
+    /// The answer of a call is here, and its slots are held on.
+    pub(super) fn owes_one_less(&self) {
+        self.calls_now.fetch_sub(OWED, Ordering::Relaxed);
     }
 
     pub(super) fn stake(&self) -> Stake {
@@ -122,7 +137,8 @@ impl Seat {
 
     /// For how many nanoseconds nobody has heard of it, if it owes an answer.
     pub(super) fn silent(&self, now: Instant) -> f64 {
-        if self.held() == 0 { 0.0 } else { now.as_nanos().saturating_sub(self.heard.load(Ordering::Relaxed)) as f64 }
+        let owes = self.calls_now.load(Ordering::Relaxed) >= OWED;
+        if owes { now.as_nanos().saturating_sub(self.heard.load(Ordering::Relaxed)) as f64 } else { 0.0 }
     }
 
     pub(super) fn is_sick(&self, now: Instant) -> bool {
@@ -145,8 +161,8 @@ impl Seat {
                 }
             }
             Word::Failure => self.heard.store(now, Ordering::Relaxed),
-            Word::Silence => drop(self.learn_pace(took, now, follows)),
-            Word::Nothing => {}
+            Word::Silence if ended.head.is_none() => drop(self.learn_pace(took, now, follows)),
+            Word::Silence | Word::Nothing => {}
         }
     }
 

@@ -7,7 +7,10 @@ use super::{
     state::judge,
 };
 use crate::kernel::{
-    Admit, Ended, Fresh, Immediate, Instant, Name, Policy, Rejected, Timing, Why, event::Chain, sync::Arc,
+    Admit, Ended, Fresh, Immediate, Instant, Name, Policy, Rejected, Timing, Weighted, Why,
+    event::Chain,
+    sync::Arc,
+    weighted::{AdmitWeighed, Weigh},
 };
 
 /// Whether a dependency is kept from the slots of others.
@@ -98,6 +101,8 @@ impl Drop for Held {
 pub struct Taken {
     /// How many slots it found in use.
     found: u32,
+    /// How many it holds.
+    weight: u32,
 }
 
 /// Nobody is told to come again later than that.
@@ -139,6 +144,22 @@ impl Share {
         state(self.seat())
     }
 
+    /// The same share, in which a request takes as many slots as `weight` says: what it takes of the limit in front, where that
+    /// one is weighted. One of weight zero takes none.
+    ///
+    /// ```
+    /// use cofferdam::{Bulkhead, Policy, Pool};
+    ///
+    /// let pages = |pages: &u32| *pages;
+    /// let front = Bulkhead::builder("front").limit(64).build()?;
+    /// let pool = Pool::builder("front").slots_of(front.usage()).build()?;
+    /// let (front, search) = (front.weighted(pages), pool.share("search")?.weighted(pages));
+    /// # let _ = (front.layer(), search.layer()); Ok::<(), cofferdam::Invalid>(())
+    /// ```
+    pub fn weighted<Request, F: Fn(&Request) -> u32>(self, weight: F) -> Weighted<Self, F> {
+        Weighted::new(self, weight)
+    }
+
     /// Forgets all that was learned of the dependency, after it has changed for good. Its calls go on.
     pub fn reset(&self) {
         let seat = self.seat();
@@ -158,20 +179,33 @@ impl Share {
         &self.held.pool.shared
     }
 
+    #[inline]
+    fn take(&self, weight: u32, now: Instant) -> Result<Taken, Rejected> {
+        let seat = self.seat();
+        self.shared().look(now);
+        if seat.is_contained() {
+            self.recover(now);
+        }
+        if !seat.is_within_its_own(weight) {
+            self.judge(weight, now)?;
+        }
+        Ok(Taken { found: seat.take(weight, now), weight })
+    }
+
     /// The way in for more than it may always hold.
     #[cold]
     #[inline(never)]
-    fn judge(&self, now: Instant) -> Result<(), Rejected> {
+    fn judge(&self, weight: u32, now: Instant) -> Result<(), Rejected> {
         let (shared, seat) = (self.shared(), self.seat());
         let (slots, taken) = shared.slots();
         let sum = shared.sum();
         let mut own = seat.stake();
-        own.held = own.held.saturating_add(1);
+        own.held = own.held.saturating_add(weight);
         if own.held <= sum.own(own.guarantee, slots) {
             return Ok(());
         }
         // In front, the request that this is done for holds a slot already.
-        let taken = taken.map_or(sum.held + 1.0, f64::from);
+        let taken = taken.map_or(sum.held + f64::from(weight), f64::from);
         let verdict = judge(own, shared.others(self.held.seat), sum, slots, taken);
         let harms = verdict.takes_from_others && (seat.is_sick(now) || verdict.is_the_largest && shared.is_late());
         if harms { Err(self.refuse(now)) } else { Ok(()) }
@@ -237,35 +271,54 @@ impl Policy for Share {
 
     /// A stream that goes on for hours is an answer all the same.
     fn head(&self, _: &Taken, started: Instant, now: Instant) {
-        let took = now.since(started).as_nanos() as f64;
-        self.seat().answered(took, now.as_nanos(), self.shared().is_calm(now.as_nanos()));
+        let (seat, took) = (self.seat(), now.since(started).as_nanos() as f64);
+        seat.answered(took, now.as_nanos(), self.shared().is_calm(now.as_nanos()));
+        seat.owes_one_less();
     }
 
     #[inline]
     fn settle(&self, taken: Taken, ended: &Ended) {
         let seat = self.seat();
         seat.learn(taken.found, ended, self.shared().is_calm(ended.now.as_nanos()));
-        seat.give_back();
+        seat.give_back(taken.weight, ended.head.is_none());
     }
 
     #[inline]
-    fn undo(&self, _: Taken, _: Instant) {
-        self.seat().give_back();
+    fn undo(&self, taken: Taken, _: Instant) {
+        self.seat().give_back(taken.weight, true);
     }
 }
 
 impl<Request> Admit<Request> for Share {
     #[inline]
     fn admit(&self, _: &Request, now: Instant) -> Result<Taken, Rejected> {
-        let seat = self.seat();
-        self.shared().look(now);
-        if seat.is_contained() {
-            self.recover(now);
-        }
-        if !seat.is_within_its_own() {
-            self.judge(now)?;
-        }
-        Ok(Taken { found: seat.take(now) })
+        self.take(1, now)
+    }
+}
+
+impl Weigh for Share {
+    type Weight = u32;
+    type Taken = Taken;
+
+    fn head_weighed(&self, taken: &Taken, started: Instant, now: Instant) {
+        Policy::head(self, taken, started, now);
+    }
+
+    #[inline]
+    fn settle_weighed(&self, taken: Taken, ended: &Ended) {
+        Policy::settle(self, taken, ended);
+    }
+
+    #[inline]
+    fn undo_weighed(&self, taken: Taken, now: Instant) {
+        Policy::undo(self, taken, now);
+    }
+}
+
+impl<Request> AdmitWeighed<Request> for Share {
+    #[inline]
+    fn admit_weighed(&self, _: &Request, weight: u32, now: Instant) -> Result<Taken, Rejected> {
+        self.take(weight, now)
     }
 }
 
