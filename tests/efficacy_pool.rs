@@ -10,8 +10,9 @@ mod lab;
 
 use lab::front::{Around, Figures, Front, Trouble};
 
-/// A run with optimizations takes a tenth of the time, and can afford more seeds.
+/// A run with optimizations takes a tenth of the time, and can afford more seeds and longer troubles.
 const SEEDS: u64 = if cfg!(debug_assertions) { 1 } else { 3 };
+const LASTS: f64 = if cfg!(debug_assertions) { 8.0 } else { 30.0 };
 
 fn worst(front: Front, around: Around) -> Figures {
     front.worst(around, 0..SEEDS)
@@ -26,7 +27,7 @@ fn contains(front: Front, least: f64) {
 }
 
 fn at(rate: f64, share: f64, trouble: Trouble) -> Front {
-    Front { rate, share, ..Front::s4(trouble, 0) }
+    Front { rate, share, lasts: LASTS, ..Front::s4(trouble, 0) }
 }
 
 #[test]
@@ -49,32 +50,36 @@ fn s4_a_hang_is_contained() {
     assert!(figures.a_lost <= 0.001, "{figures:?}");
     assert!(figures.b_at_once >= 0.95, "{figures:?}");
     assert!(figures.calls_once_known <= 1.0, "{figures:?}");
-    // A probe that hangs takes a second, and the open time has grown to two by then.
-    assert!(figures.b_back <= 3.0, "{figures:?}");
+    // The last probe that hung may have been sent a moment before, the next one goes 1.1 s later, and then it ramps for half a second.
+    assert!(figures.b_back <= 2.0, "{figures:?}");
 }
 
 #[test]
 fn s4_a_slow_one_has_what_nobody_else_needs() {
-    contains(at(500.0, 0.2, Trouble::Slower(4.0)), 0.99);
+    contains(at(100.0, 0.5, Trouble::Slower(4.0)), 0.99);
     contains(at(500.0, 0.2, Trouble::Slower(10.0)), 0.99);
-    contains(at(500.0, 0.2, Trouble::Slower(25.0)), 0.9);
-    contains(at(500.0, 0.2, Trouble::Slower(50.0)), 0.7);
+    contains(at(500.0, 0.2, Trouble::Slower(25.0)), 0.85);
     contains(at(1_000.0, 0.5, Trouble::Slower(25.0)), 0.8);
 }
 
 #[test]
 fn s4_under_the_largest_loads() {
-    for trouble in [Trouble::Hang, Trouble::Slower(4.0), Trouble::Slower(50.0)] {
-        contains(at(1_500.0, 0.5, trouble), 0.6);
-    }
+    contains(at(1_500.0, 0.5, Trouble::Hang), 1.0);
+    contains(at(1_500.0, 0.5, Trouble::Slower(50.0)), 0.5);
+}
+
+#[test]
+fn s4_errors_cost_the_healthy_one_nothing() {
+    let figures = worst(at(500.0, 0.5, Trouble::Fail(0.5)), Around::Pool);
+    assert!(figures.a_lost <= 0.001, "{figures:?}");
 }
 
 #[test]
 fn s4_in_pools_of_other_sizes() {
     for trouble in [Trouble::Hang, Trouble::Slower(10.0), Trouble::Slower(25.0)] {
         contains(Front { slots: 16, ..at(250.0, 0.5, trouble) }, 0.6);
-        contains(Front { slots: 256, lasts: 5.0, ..at(4_000.0, 0.5, trouble) }, 0.6);
     }
+    contains(Front { slots: 256, ..at(1_000.0, 0.5, Trouble::Slower(25.0)) }, 0.9);
 }
 
 #[test]
@@ -86,7 +91,7 @@ fn s4_a_pool_that_is_told_a_number_contains_as_well() {
 /// Seven tenths of the pool are in use, and all of it when B is twice as slow: too little slower to be sick.
 #[test]
 fn s4_a_small_slowdown_of_a_busy_pool_costs_little() {
-    let front = Front { lasts: 25.0, ..at(2_250.0, 0.5, Trouble::Slower(2.0)) };
+    let front = Front { slots: 32, lasts: 25.0, ..at(1_125.0, 0.5, Trouble::Slower(2.0)) };
     assert!(worst(front, Around::Breaker).a_lost > 0.2);
     let figures = worst(front, Around::Pool);
     assert!(figures.a_lost <= 0.01 && figures.b_good > 0.85, "{figures:?}");
@@ -94,7 +99,7 @@ fn s4_a_small_slowdown_of_a_busy_pool_costs_little() {
 
 #[test]
 fn s4_while_all_is_well_nothing_is_refused() {
-    let calm = |rate| Front { lasts: 5.0, ..at(rate, 0.5, Trouble::Nothing) };
+    let calm = |rate| Front { lasts: 2.0, ..at(rate, 0.5, Trouble::Nothing) };
     // The pool at 93 %; B at 93 %, with ten workers; and both of them.
     let busy = [
         calm(2_976.0),
@@ -109,5 +114,5 @@ fn s4_while_all_is_well_nothing_is_refused() {
 
 #[test]
 fn s4_a_surge_of_the_healthy_one_is_followed() {
-    contains(Front { surge: 4.0, ..at(600.0, 0.5, Trouble::Slower(25.0)) }, 0.6);
+    contains(Front { surge: 4.0, lasts: 15.0, ..at(600.0, 0.5, Trouble::Slower(25.0)) }, 0.6);
 }
