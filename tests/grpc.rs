@@ -274,6 +274,16 @@ fn an_error_of_the_service_is_a_failure() {
 }
 
 #[test]
+fn an_error_of_the_service_is_what_you_say() {
+    let log = Log::default();
+    let protocol = Grpc::new().classify_errors(|_: &Broken| Outcome::Ignored);
+    let layer = Recording::new("call", Does::Admit, &log).layer().protocol(protocol);
+    let service = layer.layer(service_fn(|()| async { Err::<Response<Boxed>, _>(Broken) }));
+    assert!(settled(service.oneshot(())).is_err());
+    assert_eq!(log.take(), "call, call Ignored");
+}
+
+#[test]
 fn a_status_means_what_you_say() {
     // Given a classification of one's own, by status and by what comes with it
     let by = |code: Code, metadata: &HeaderMap| match code {

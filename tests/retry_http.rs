@@ -16,7 +16,7 @@ use std::{
 
 use bytes::Bytes;
 use cofferdam::{
-    Backoff, Context, Deadline, GivenUp, Instant, Replay, Retry,
+    Backoff, Bulkhead, Context, Deadline, GivenUp, Instant, Policy, Replay, Retry,
     http::ByMethod,
     retry::{Cloned, Exhausted, RetryLayer},
 };
@@ -103,6 +103,21 @@ async fn defect_215_a_500_is_tried_again_and_a_404_is_not() {
         service.oneshot(request(Method::GET)).await.unwrap();
         assert_eq!(calls.load(Ordering::SeqCst), made, "{code}");
     }
+}
+
+/// A response holds its slot until its body is read, and nobody reads that of one that failed.
+#[tokio::test(start_paused = true)]
+async fn defect_83_the_slot_of_an_answer_that_failed_is_free_for_the_next_attempt() {
+    let slot = Bulkhead::builder("one").limit(1).build().unwrap();
+    let failing = service_fn(|_: Request<Replay<String>>| async {
+        Ok::<_, Infallible>(Response::builder().status(500).body(Full::new(Bytes::from("sorry"))).unwrap())
+    });
+    let service = two!().http().build().unwrap().layer(slot.clone().layer().http().layer(failing));
+    let response = service.oneshot(request(Method::GET)).await.unwrap();
+    assert_eq!(response.status(), 500, "the second attempt was let in, too");
+    assert_eq!(response.extensions().get::<Exhausted>().unwrap().attempts, 2);
+    drop(response);
+    assert_eq!(slot.in_flight(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,10 +2,10 @@
 //!
 //! - `cargo bench --bench efficacy --features test-util` prints the table of the crate's own stack, then runs criterion.
 //! - `.. -- table` prints the table only, `.. -- table S1b` those scenarios whose name has that in it, and with `all` for
-//!   all stacks.
+//!   all stacks; `.. -- table 3..8` with those seeds in place of the first three.
 //! - `.. -- --test` runs everything briefly and judges nothing.
 //!
-//! Each figure is the worst of three seeds. What the figures must reach is asserted in `tests/efficacy.rs`.
+//! Each figure is the worst of its seeds. What the figures must reach is asserted in `tests/efficacy*.rs`.
 #![allow(missing_docs, unreachable_pub, dead_code)] // the laboratory is shared with the tests
 
 #[path = "../../tests/support/lab/mod.rs"]
@@ -21,10 +21,15 @@ use lab::{
     stampede,
 };
 
-const SEEDS: u64 = 3;
+/// The seeds that were asked for, or the first three.
+fn seeds() -> Range<u64> {
+    env::args().find_map(|argument| range(&argument)).unwrap_or(0..3)
+}
 
-/// Those that nothing was chosen by.
-const HELD_OUT: Range<u64> = SEEDS..8;
+fn range(argument: &str) -> Option<Range<u64>> {
+    let (from, to) = argument.split_once("..")?;
+    Some(from.parse().ok()?..to.parse().ok()?)
+}
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -36,11 +41,11 @@ fn main() {
         let arounds = [Around::Nothing, Around::Breaker, Around::Pool];
         arounds.iter().for_each(|around| drop(brief.run(*around)));
     } else if !given("--list") {
-        let words = ["table", "all", "held-out"];
-        let part = arguments.iter().find(|word| !word.starts_with("--") && !words.contains(&word.as_str()));
+        let words = ["table", "all"];
+        let is_part = |word: &str| !word.starts_with("--") && !words.contains(&word) && range(word).is_none();
+        let part = arguments.iter().find(|word| is_part(word));
         table(part.map(String::as_str), given("all"));
-        let seeds = if given("held-out") { HELD_OUT } else { 0..SEEDS };
-        fronts(part.map(String::as_str), given("all"), seeds);
+        fronts(part.map(String::as_str), given("all"));
     }
     if !given("table") {
         criterion();
@@ -83,7 +88,7 @@ fn attempts(part: Option<&str>, all: bool) {
     for (ways, trials) in groups {
         for trial in trials.iter().filter(|trial| part.is_none_or(|part| trial.name.contains(part))) {
             for way in &ways[..if all { ways.len() } else { 1 }] {
-                print_row(&trial.name, format!("{way:?}"), trial.worst(*way, 0..SEEDS));
+                print_row(&trial.name, format!("{way:?}"), trial.worst(*way, seeds()));
             }
         }
     }
@@ -105,17 +110,17 @@ fn contention(all: bool) {
 }
 
 /// S4: a front end and its two dependencies.
-fn fronts(part: Option<&str>, all: bool, seeds: Range<u64>) {
+fn fronts(part: Option<&str>, all: bool) {
     let cells = front::matrix().into_iter().map(|front| (front.name(), front));
     let others = front::others().into_iter().map(|(name, front)| (format!("{}, {name}", front.name()), front));
     let arounds = if all { vec![Around::Nothing, Around::Breaker, Around::Pool] } else { vec![Around::Pool] };
     for (name, front) in cells.chain(others).filter(|(name, _)| part.is_none_or(|part| name.contains(part))) {
-        arounds.iter().for_each(|around| print_front(&name, front, *around, seeds.clone()));
+        arounds.iter().for_each(|around| print_front(&name, front, *around));
     }
 }
 
-fn print_front(name: &str, front: Front, around: Around, seeds: Range<u64>) {
-    let figures = front.worst(around, seeds);
+fn print_front(name: &str, front: Front, around: Around) {
+    let figures = front.worst(around, seeds());
     println!(
         "{name:34} {:8} A lost {:.4}  A late {:.3}  B {:.3} of {:.3}: {:.3}  at once {:.3}  calls {:.2}, known {:.2}  back {:.1}  before {:.4}",
         format!("{around:?}"),
@@ -133,7 +138,7 @@ fn print_front(name: &str, front: Front, around: Around, seeds: Range<u64>) {
 }
 
 fn print(scenario: &Scenario, stack: Stack) {
-    print_row(&scenario.name, format!("{stack:?}"), scenario.worst(stack, 0..SEEDS));
+    print_row(&scenario.name, format!("{stack:?}"), scenario.worst(stack, seeds()));
 }
 
 fn print_row(name: &str, stack: String, figures: Vec<(&str, f64)>) {

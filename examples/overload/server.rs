@@ -3,13 +3,12 @@
 use std::{future::IntoFuture, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, extract::State, http::StatusCode, routing::get, serve::ListenerExt};
-use cofferdam::{BoxError, ContextHeaders, LoadShed, context::Trust, guard, limit::AdaptiveLimit};
+use cofferdam::BoxError;
 use tokio::{
     net::TcpListener,
     sync::{Mutex, mpsc, oneshot},
     time::sleep,
 };
-use tower::ServiceBuilder;
 
 pub(crate) const WORKERS: usize = 16;
 
@@ -20,14 +19,9 @@ pub(crate) async fn unprotected() -> io::Result<SocketAddr> {
     listen(routes()).await
 }
 
-/// The same, with nothing set: it reads what requests carry, and lets them in by that.
+/// The same behind the stack for servers, with nothing set: it reads what requests carry, and lets them in by that.
 pub(crate) async fn protected() -> Result<SocketAddr, BoxError> {
-    let trust = Trust::builder().build()?;
-    let limit = AdaptiveLimit::builder("server").deadline().build()?;
-    let shed: LoadShed = LoadShed::builder(limit).build()?;
-    let layers =
-        ServiceBuilder::new().layer(ContextHeaders::builder().build()?.inbound(trust)).layer(guard(shed).http());
-    Ok(listen(routes().layer(layers)).await?)
+    Ok(listen(routes().layer(cofferdam::http::server("server").build()?)).await?)
 }
 
 fn routes() -> Router {

@@ -8,7 +8,7 @@ use crate::{
         fallback::FallbackLayer,
         timeout::{Builder, Pace, TimeoutProtocol},
     },
-    http::{HttpFallback, Paced, Wording, word},
+    http::{ClassifyError, HttpFallback, Paced, Wording, word},
     kernel::{Plain, Rejected},
 };
 
@@ -32,10 +32,11 @@ impl<D> Builder<D, Plain> {
     }
 }
 
-impl<B, E, W, C> TimeoutProtocol<Response<B>, E> for Grpc<W, C>
+impl<B, E, W, C, X> TimeoutProtocol<Response<B>, E> for Grpc<W, C, X>
 where
     W: Wording<E> + Clone,
     C: ClassifyStatus + Clone,
+    X: ClassifyError<E> + Clone,
 {
     type Response = Response<Paced<B>>;
 

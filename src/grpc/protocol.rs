@@ -3,7 +3,9 @@ use http_body::Body;
 
 use super::{Code, TrailersOnly, status, wording};
 use crate::{
-    http::{Errors, ReadEnd, ReadHead, Rest, Tracked, WordWith, Wording, read_answer, word},
+    http::{
+        AllFailures, ClassifyError, Errors, ReadEnd, ReadHead, Rest, Tracked, WordWith, Wording, read_answer, word,
+    },
     kernel::{ClassifyWith, Guard, Outcome, Plain, Policy, Protocol, Reading, Rejected, Ticket},
 };
 
@@ -13,6 +15,7 @@ use crate::{
 /// |---|---|
 /// | [`wording`](Self::wording) of a rejection | [`TrailersOnly`]: `UNAVAILABLE` or `DEADLINE_EXCEEDED`, with pushback |
 /// | [`classify`](Self::classify) | [`ByCode`] |
+/// | [`classify_errors`](Self::classify_errors) | [`AllFailures`] |
 ///
 /// ```
 /// use cofferdam::{Bulkhead, Grpc, Policy, Rejected, grpc::{Code, trailers_only}};
@@ -24,9 +27,10 @@ use crate::{
 /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Grpc<W = TrailersOnly, C = ByCode> {
+pub struct Grpc<W = TrailersOnly, C = ByCode, X = AllFailures> {
     pub(super) wording: W,
     classify: C,
+    errors: X,
 }
 
 impl Grpc {
@@ -37,25 +41,24 @@ impl Grpc {
     }
 }
 
-impl<W, C> Grpc<W, C> {
+impl<W, C, X> Grpc<W, C, X> {
     /// Words rejections by a function, of which [`trailers_only`](super::trailers_only) makes short work. [`Rejected`] is
     /// put into the extensions of what it returns. An answer that had begun when time was up ends in trailers with the
     /// words of [`TrailersOnly`], whatever is said here.
-    pub fn wording<F>(self, word: F) -> Grpc<WordWith<F>, C>
+    pub fn wording<F>(self, word: F) -> Grpc<WordWith<F>, C, X>
     where
         F: Fn(&Rejected) -> Response<bytes::Bytes>,
     {
-        Grpc { wording: WordWith(word), classify: self.classify }
+        Grpc { wording: WordWith(word), classify: self.classify, errors: self.errors }
     }
 
     /// Rejections are errors, for services whose error [carries](crate::Carries) one.
-    pub fn errors(self) -> Grpc<Errors, C> {
-        Grpc { wording: Errors, classify: self.classify }
+    pub fn errors(self) -> Grpc<Errors, C, X> {
+        Grpc { wording: Errors, classify: self.classify, errors: self.errors }
     }
 
     /// Tells what became of a call from its status and from the metadata that came with it: the trailers, or the head if
-    /// that had the status. An answer without a status is [`Code::Unknown`]. An error of the service is a failure in any
-    /// case.
+    /// that had the status. An answer without a status is [`Code::Unknown`].
     ///
     /// ```
     /// use cofferdam::{Grpc, Outcome, grpc::{ByCode, ClassifyStatus, Code}};
@@ -68,11 +71,33 @@ impl<W, C> Grpc<W, C> {
     /// });
     /// # let _ = protocol;
     /// ```
-    pub fn classify<F>(self, classify: F) -> Grpc<W, ClassifyWith<F>>
+    pub fn classify<F>(self, classify: F) -> Grpc<W, ClassifyWith<F>, X>
     where
         F: Fn(Code, &HeaderMap) -> Outcome,
     {
-        Grpc { wording: self.wording, classify: ClassifyWith(classify) }
+        Grpc { wording: self.wording, classify: ClassifyWith(classify), errors: self.errors }
+    }
+
+    /// Tells what became of a call from the service's own error, such as that of a client's connection, as
+    /// [`Http::classify_errors`](crate::Http::classify_errors) does.
+    ///
+    /// Default: [`AllFailures`]: each is a failure.
+    ///
+    /// ```
+    /// use std::io;
+    /// use cofferdam::{Grpc, Outcome};
+    ///
+    /// let protocol = Grpc::new().classify_errors(|error: &io::Error| match error.kind() {
+    ///     io::ErrorKind::InvalidInput => Outcome::Ignored, // That is how we asked, and not how it works.
+    ///     _ => Outcome::Failure,
+    /// });
+    /// # let _ = protocol;
+    /// ```
+    pub fn classify_errors<E, F>(self, classify: F) -> Grpc<W, C, ClassifyWith<F>>
+    where
+        F: Fn(&E) -> Outcome,
+    {
+        Grpc { wording: self.wording, classify: self.classify, errors: ClassifyWith(classify) }
     }
 }
 
@@ -179,7 +204,7 @@ impl<C: ClassifyStatus> ReadEnd for ByTrailers<C> {
     }
 }
 
-impl<W: Clone, C: ClassifyStatus + Clone> ReadHead for Grpc<W, C> {
+impl<W: Clone, C: ClassifyStatus + Clone, X: Clone> ReadHead for Grpc<W, C, X> {
     fn read_head<B: Body>(&self, response: &Response<B>) -> Reading {
         match code_in_head(response) {
             Some(code) => read(&self.classify, code, response.headers()),
@@ -193,15 +218,16 @@ impl<W: Clone, C: ClassifyStatus + Clone> ReadHead for Grpc<W, C> {
     }
 }
 
-impl<B: Body, E, W, C> Protocol<Response<B>, E> for Grpc<W, C>
+impl<B: Body, E, W, C, X> Protocol<Response<B>, E> for Grpc<W, C, X>
 where
     W: Wording<E> + Clone,
     C: ClassifyStatus + Clone,
+    X: ClassifyError<E> + Clone,
 {
     type Guarded<P: Policy> = Response<Tracked<B, P, ByTrailers<C>>>;
 
     fn read(&self, answer: Result<&Response<B>, &E>) -> Reading {
-        read_answer(self, &self.wording, |_| Outcome::Failure, answer)
+        read_answer(self, &self.wording, |error| self.errors.classify(error), answer)
     }
 
     fn finish<P: Policy>(&self, answer: Result<Response<B>, E>, ticket: Ticket<P>) -> Result<Self::Guarded<P>, E> {
@@ -214,7 +240,7 @@ where
     }
 }
 
-impl<W, C: Clone> Grpc<W, C> {
+impl<W, C: Clone, X> Grpc<W, C, X> {
     /// What the head says about the rest: either the status is in it, and nothing is to follow, or the trailers decide.
     fn rest<B: Body>(&self, reading: Reading, response: &Response<B>) -> Rest<ByTrailers<C>> {
         let decided = reading.outcome != Outcome::Success || code_in_head(response).is_some();

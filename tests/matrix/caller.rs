@@ -27,7 +27,7 @@ pub(crate) struct Caller {
 
 #[derive(Clone)]
 pub(crate) enum Speaks {
-    Http(Boxed<Empty<Bytes>>, SocketAddr),
+    Http(Boxed<AnyBody>, SocketAddr),
     Unary(Boxed<Body>),
     Stream(Boxed<Body>),
 }
@@ -121,7 +121,8 @@ impl Caller {
     async fn head(&self, ask: Ask) -> Response<AnyBody> {
         let Speaks::Http(client, address) = &self.speaks else { panic!("this is not HTTP") };
         let uri = format!("http://{address}{}?{}", ask.path, ask.what);
-        let mut request = Request::get(uri).body(Empty::new()).unwrap();
+        let nothing = AnyBody::new(Empty::new().map_err(|never| match never {}));
+        let mut request = Request::get(uri).body(nothing).unwrap();
         let (headers, context) = self.context(ask);
         request.headers_mut().extend(headers);
         request.extensions_mut().extend(context);

@@ -20,11 +20,12 @@ use std::{
 };
 
 use cofferdam::{
-    AdaptiveLimit, AdaptiveThrottle, Admit, Bulkhead, CircuitBreaker, Ended, Fallback, Instant, LoadShed, Outcome,
-    Policy, Pool, PoolShare, Shadow, Timeout, Why, bulkhead::Queue, limit::Knee, pool::Taken,
+    AdaptiveLimit, AdaptiveThrottle, Admit, Bulkhead, CircuitBreaker, Drain, Ended, Fallback, Hedge, Instant, LoadShed,
+    Outcome, Policy, Pool, PoolShare, Retry, Shadow, Timeout, Why, bulkhead::Queue, http::Replayed, limit::Knee,
+    pool::Taken, retry::Every,
 };
 use row::Row;
-use stack::{Axum, HyperClient, HyperServer, Stack, TonicClient, TonicServer};
+use stack::{Axum, Column, HyperClient, HyperServer, Stack, TonicClient, TonicServer};
 use tower::ServiceBuilder;
 
 /// A module for each row, and in it a test for each column.
@@ -99,6 +100,30 @@ matrix! {
     timeout: {
         let timeout = Timeout::builder("matrix").attempt(Duration::from_millis(500)).protocol(Here::protocol());
         Row::of(timeout.build().unwrap()).asked("never", Why::TimedOut)
+    };
+    drain: {
+        let drain = Drain::builder("matrix").grace(Duration::ZERO).build().unwrap();
+        let [begun, undone, idle] = [drain.clone(), drain.clone(), drain.clone()];
+        Row::of(Here::around(drain))
+            .ordered(move || drop(begun.begin()), move || assert!(undone.resume()), Why::Draining)
+            .at_rest(move || idle.in_flight() == 0)
+    };
+    retry: {
+        let slots = bulkhead();
+        let retry = Retry::builder("matrix").http_with(Here::protocol()).repeat(Replayed::<Every>::default());
+        let retry = retry.map_body(Here::sent).build().unwrap();
+        Row::of(ServiceBuilder::new().layer(retry).layer(Here::around(slots.clone())))
+            .full(Why::Full)
+            .at_rest(move || slots.in_flight() == 0)
+    };
+    hedge: {
+        let slots = bulkhead();
+        let hedge = Hedge::builder("matrix").http_with(Here::protocol()).repeat(Replayed::<Every>::default());
+        let hedge = hedge.map_body(Here::sent).build().unwrap();
+        let made = hedge.clone();
+        Row::of(ServiceBuilder::new().layer(hedge).layer(Here::around(slots.clone())))
+            .full(Why::Full)
+            .at_rest(move || slots.in_flight() == 0 && made.in_flight() == 0)
     };
     fallback: {
         let breaker = breaker();

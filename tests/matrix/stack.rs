@@ -10,7 +10,7 @@ use std::{
 use axum::{Router, response::IntoResponse, routing::Route};
 use bytes::Bytes;
 use cofferdam::{
-    BoxError, ContextHeaders, Failed, Grpc, Guard, Http, Keyed, Outcome, Policy,
+    BoxError, ContextHeaders, Failed, Grpc, Guard, Http, Keyed, Outcome, Policy, Replay,
     context::Trust,
     grpc::{Code, trailers_only},
     guard,
@@ -19,7 +19,7 @@ use cofferdam::{
 };
 use http::{Request, Response};
 use http_body::Body as HttpBody;
-use http_body_util::{BodyExt, Empty, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -110,36 +110,64 @@ pub(crate) trait Column {
     type Body;
     type Protocol: Speaking;
     type End: End;
+    /// What the service behind is sent by those who may send it again, and how it is made of what they record.
+    type Sent;
+    fn sent(body: Replay<Self::Body>) -> Self::Sent;
 }
 
 impl<const TWO: bool> Column for Axum<TWO> {
     type Body = axum::body::Body;
     type Protocol = Http;
     type End = AtServer;
+    type Sent = Replay<axum::body::Body>;
+
+    fn sent(body: Replay<axum::body::Body>) -> Replay<axum::body::Body> {
+        body
+    }
 }
 
 impl<const TWO: bool> Column for HyperServer<TWO> {
     type Body = Incoming;
     type Protocol = Http;
     type End = AtServer;
+    type Sent = Replay<Incoming>;
+
+    fn sent(body: Replay<Incoming>) -> Replay<Incoming> {
+        body
+    }
 }
 
 impl Column for HyperClient {
-    type Body = Empty<Bytes>;
+    type Body = AnyBody;
     type Protocol = Http;
     type End = AtClient;
+    type Sent = AnyBody;
+
+    fn sent(body: Replay<AnyBody>) -> AnyBody {
+        AnyBody::new(body.map_err(io::Error::other))
+    }
 }
 
 impl<const MANY: bool> Column for TonicServer<MANY> {
     type Body = Body;
     type Protocol = Grpc;
     type End = AtServer;
+    type Sent = Body;
+
+    fn sent(body: Replay<Body>) -> Body {
+        Body::new(body)
+    }
 }
 
 impl Column for TonicClient {
     type Body = Body;
     type Protocol = Grpc;
     type End = AtClient;
+    type Sent = Body;
+
+    fn sent(body: Replay<Body>) -> Body {
+        Body::new(body)
+    }
 }
 
 /// Finds the path of a request.
@@ -260,7 +288,7 @@ async fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-type HyperUtil = Client<HttpConnector, Empty<Bytes>>;
+type HyperUtil = Client<HttpConnector, AnyBody>;
 
 fn hyper_client(two: bool) -> HyperUtil {
     Client::builder(TokioExecutor::new()).http2_only(two).build_http()
@@ -318,9 +346,9 @@ impl HyperClient {
     pub(crate) async fn build<L, RB>(layer: L) -> World
     where
         L: Layer<HyperUtil>,
-        L::Service: Service<Request<Empty<Bytes>>, Response = Response<RB>> + Clone + Send + Sync + 'static,
-        <L::Service as Service<Request<Empty<Bytes>>>>::Error: Into<BoxError>,
-        <L::Service as Service<Request<Empty<Bytes>>>>::Future: Send + 'static,
+        L::Service: Service<Request<AnyBody>, Response = Response<RB>> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Request<AnyBody>>>::Error: Into<BoxError>,
+        <L::Service as Service<Request<AnyBody>>>::Future: Send + 'static,
         RB: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         let (feed, feeds) = mpsc::unbounded_channel();

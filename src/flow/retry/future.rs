@@ -93,8 +93,10 @@ where
                     ready!(timer.poll(cx));
                     let last = last.take().expect("a future is not polled after its end");
                     match this.begin(cx) {
-                        Begin::Attempt(future) => {
-                            this.state.set(State::Calling { future });
+                        Begin::Attempt(mut service, request) => {
+                            // It may hold what the attempt needs: a slot, until its body is read.
+                            drop(last);
+                            this.state.set(State::Calling { future: service.call(request) });
                             continue;
                         }
                         Begin::Failed(error) => return Poll::Ready(Err(error)),
@@ -116,8 +118,9 @@ where
 }
 
 /// What came of an attempt's turn.
-enum Begin<F, E> {
-    Attempt(F),
+enum Begin<S, R, E> {
+    /// To be made in place of the last answer, of this service, which is ready.
+    Attempt(S, R),
     /// The service will never be ready again.
     Failed(E),
     Nothing(Next),
@@ -148,7 +151,7 @@ where
     }
 
     /// The turn of an attempt has come. Only now is it known how things stand: a blip is over, and an outage is not.
-    fn begin(&mut self, cx: &mut Context<'_>) -> Begin<S::Future, S::Error> {
+    fn begin(&mut self, cx: &mut Context<'_>) -> Begin<S, R::Request, S::Error> {
         if self.plan.is_open() {
             return self.give_up(GivenUp::Open);
         }
@@ -177,11 +180,11 @@ where
         *self.attempt = self.attempt.next();
         *self.started = clock::coarse();
         self.how.deadline.number(&mut request, *self.attempt);
-        Begin::Attempt(service.call(request))
+        Begin::Attempt(service, request)
     }
 
     /// The attempt is used up without being sent.
-    fn pass_over<F, E>(&mut self) -> Begin<F, E> {
+    fn pass_over(&mut self) -> Begin<S, R::Request, S::Error> {
         *self.attempt = self.attempt.next();
         match self.plan_next(None) {
             Next::GivenUp(why) => self.give_up(why),
@@ -190,7 +193,7 @@ where
     }
 
     /// Says what was left open when the last attempt was told of.
-    fn give_up<F, E>(&mut self, why: GivenUp) -> Begin<F, E> {
+    fn give_up(&mut self, why: GivenUp) -> Begin<S, R::Request, S::Error> {
         event::given_up(self.plan.common.name, self.attempt.number(), why);
         Begin::Nothing(Next::GivenUp(why))
     }

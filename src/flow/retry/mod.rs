@@ -45,7 +45,9 @@
 //! it has paid for is not paid back.
 //!
 //! **In a stack** it stands outside of guards and timeouts, so that each attempt is bounded and counted by itself, and
-//! holds no slot while it waits. It registers a timer only after a failure, and only then needs a tokio runtime.
+//! holds no slot while it waits. An HTTP response that failed is the exception: it may still be the answer, so its body, and
+//! with that its slot, is kept until the next attempt begins. It registers a timer only after a failure, and only then needs
+//! a tokio runtime.
 
 mod backoff;
 mod config;
