@@ -16,7 +16,7 @@ use tower::{ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 
 use crate::dependency::{Dependency, without_delay};
 
-pub(crate) const SLOTS: usize = 24;
+pub(crate) const SLOTS: usize = 12;
 
 /// For how long a request waits for a slot, and a call for its answer.
 const PATIENCE: Duration = Duration::from_secs(1);

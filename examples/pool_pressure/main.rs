@@ -1,7 +1,7 @@
 //! One of two dependencies hangs, and later becomes slow. Requests for the other one share nothing with it but the slots of
 //! the front end. Who gets them?
 //!
-//! Two front ends of 24 slots over HTTP, each with two dependencies of its own. Both have a line in front of the slots, and a
+//! Two front ends of 12 slots over HTTP, each with two dependencies of its own. Both have a line in front of the slots, and a
 //! breaker and a timeout around each dependency. In one of them the dependencies also have shares of a pool; nothing else is
 //! different, and nothing is set.
 //!

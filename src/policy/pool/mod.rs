@@ -65,6 +65,9 @@
 //! there when it comes back. The service's own limit, whose slots these are, is further out, in front of the whole service; the pool learns
 //! from it how many slots there are, how many are taken, and whether requests wait for long.
 //!
+//! **Weights.** Where the limit in front counts what requests weigh, [`Share::weighted`] does as well. A stream whose head has come
+//! holds its slot to its end, and owes no answer meanwhile.
+//!
 //! # What it does not do
 //!
 //! - It knows nothing of a dependency before its first twenty answers.
