@@ -6,12 +6,13 @@
 use std::{cell::RefCell, ops::Range, rc::Rc, sync::Arc, task::Poll, time::Duration};
 
 use cofferdam::{
-    Attempt, BoxError, Bulkhead, CircuitBreaker, Criticality, Deadline, Policy, Pool, Timeout, guard, waiting::Order,
+    Attempt, BoxError, Bulkhead, CircuitBreaker, Criticality, Deadline, Instant, Policy, Pool, Timeout, guard,
+    waiting::Order,
 };
 use tokio::{
     sync::Semaphore,
     task::{JoinSet, LocalSet},
-    time::{Instant, sleep},
+    time::sleep,
 };
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
@@ -192,7 +193,7 @@ impl Dependency {
     }
 
     fn now(&self) -> f64 {
-        self.0.began.elapsed().as_secs_f64()
+        Instant::now().since(self.0.began).as_secs_f64()
     }
 
     fn trouble(&self) -> Trouble {
@@ -318,7 +319,7 @@ impl Seen {
             let from = self.front.ends() + bucket / 2.0;
             self.share(true, from, from + 0.5, |asked| !asked.good) > 0.05
         });
-        bad.last().map_or(0.0, |bucket| (bucket + 1.0) / 2.0)
+        bad.max_by(f64::total_cmp).map_or(0.0, |bucket| (bucket + 1.0) / 2.0)
     }
 }
 
