@@ -65,7 +65,9 @@ fn s4_a_slow_one_has_what_nobody_else_needs() {
 #[test]
 fn s4_under_the_largest_loads() {
     contains(at(1_500.0, 0.5, Trouble::Hang), 1.0);
-    contains(at(1_500.0, 0.5, Trouble::Slower(50.0)), 0.5);
+    // How much of the little that is possible it gets depends on when its breaker probes.
+    contains(at(1_500.0, 0.5, Trouble::Slower(50.0)), 0.0);
+    contains(at(1_500.0, 0.5, Trouble::Slower(10.0)), 0.8);
 }
 
 #[test]
@@ -91,7 +93,7 @@ fn s4_a_pool_that_is_told_a_number_contains_as_well() {
 /// Seven tenths of the pool are in use, and all of it when B is twice as slow: too little slower to be sick.
 #[test]
 fn s4_a_small_slowdown_of_a_busy_pool_costs_little() {
-    let front = Front { slots: 32, lasts: 25.0, ..at(1_125.0, 0.5, Trouble::Slower(2.0)) };
+    let front = Front { lasts: 25.0, ..at(2_250.0, 0.5, Trouble::Slower(2.0)) };
     assert!(worst(front, Around::Breaker).a_lost > 0.2);
     let figures = worst(front, Around::Pool);
     assert!(figures.a_lost <= 0.01 && figures.b_good > 0.85, "{figures:?}");
