@@ -34,6 +34,7 @@
 //! | to stop calling what does not work | [`CircuitBreaker`] | [`breaker`] |
 //! | at most so many calls at a time | [`Bulkhead`] | [`bulkhead`] |
 //! | at most so many calls per time | `RateLimit`, feature `rate-limit` | `rate` |
+//! | the slots of a service kept from a dependency that is sick | [`Pool`], [`PoolShare`] | [`pool`] |
 //! | as many calls at a time as get done | [`AdaptiveLimit`] | [`limit`] |
 //! | what matters most to be done first | [`LoadShed`] | [`shed`] |
 //! | no call to last longer than it is worth | [`Timeout`], [`Deadline`] | [`timeout`] |
@@ -62,8 +63,8 @@
 //!
 //! # The order of layers
 //!
-//! From the outside in: **fallback, retry, hedge, guard (breaker, throttle, bulkhead), timeout, service**. The fallback answers
-//! for everything further in. Retry and hedge make each attempt pass the guards by itself. The breaker stands before the bulkhead, so that an open one costs no slot, and both stand outside the
+//! From the outside in: **fallback, share of a pool, retry, hedge, guard (breaker, throttle, bulkhead), timeout, service**. The fallback answers
+//! for everything further in. A [share](pool) lasts from the first attempt to the last, as the request's own slot does. Retry and hedge make each attempt pass the guards by itself. The breaker stands before the bulkhead, so that an open one costs no slot, and both stand outside the
 //! timeout: a timeout is a failure that the breaker counts, and a call holds its slot until the timeout ends it. A drain
 //! is the outermost layer of a server. What reads a request's context from headers is outermost in a server, and what writes it is innermost in a client: see [`hops`].
 //!
@@ -123,6 +124,7 @@ pub use policy::{
     bulkhead::{self, Bulkhead},
     drain::{self, Drain, State as DrainState},
     limit::{self, AdaptiveLimit},
+    pool::{self, Pool, Share as PoolShare, State as PoolState},
     shed::{self, LoadShed},
     throttle::{self, AdaptiveThrottle, State as ThrottleState},
 };

@@ -190,6 +190,30 @@ fn full() -> Bulkhead {
     slots
 }
 
+/// A share that holds one slot of two, the other of which is somebody else's, and owes an answer for long.
+fn contained() -> cofferdam::PoolShare {
+    let pool = cofferdam::Pool::builder("front").slots(2).build().unwrap();
+    std::mem::forget(pool.share("search").unwrap());
+    let share = pool.share("payments").unwrap();
+    for _ in 0..20 {
+        let token = share.admit(&(), Instant::ORIGIN).unwrap();
+        share.settle(token, &Ended::new(Outcome::Success, Instant::ORIGIN, Instant::ORIGIN));
+    }
+    share.admit(&(), Instant::ORIGIN).unwrap();
+    share
+}
+
+#[test]
+fn a_share_of_a_pool_allocates_nothing() {
+    let pool = cofferdam::Pool::builder("front").build().unwrap();
+    let share = || pool.share("payments").unwrap();
+    succeeds_for_nothing("share of a pool", share());
+    succeeds_for_nothing("share of a pool and breaker", share().and(patient()));
+    rejects_for_nothing("share of a pool", Why::Reserved, contained());
+    rejects_for_nothing("share of a pool and full bulkhead", Why::Full, share().and(full()));
+    assert_eq!(pool.in_use(), 0);
+}
+
 /// Per second, with a burst of that many.
 #[cfg(feature = "rate-limit")]
 fn rate(burst: u32) -> cofferdam::RateLimit {

@@ -13,7 +13,7 @@ use std::{
 
 use cofferdam::{
     Admit, BoxError, BreakerState, Bulkhead, CircuitBreaker, Drain, Failed, Fallback, Guard, Hedge, Keyed, Policy,
-    Rejected, Retry, Shadow, Timeout, bulkhead::Queue, guard, keyed::ByValue, retry::Repeat,
+    Pool, PoolShare, Rejected, Retry, Shadow, Timeout, bulkhead::Queue, guard, keyed::ByValue, retry::Repeat,
 };
 use support::{Ask, Asks, CountingWaker, Kind, Probe, Script, poll, poll_with, settled};
 use tower::{
@@ -80,6 +80,7 @@ impl<B, E> Readable<E> for http::Response<B> {
 enum Slots {
     Plain(Bulkhead),
     Queued(Bulkhead<Queue>),
+    Pool(Pool),
     /// Not slots, but calls that are counted.
     Counted(Arc<dyn Fn() -> u64 + Send + Sync>),
 }
@@ -89,13 +90,14 @@ impl Slots {
         match self {
             Self::Plain(slots) => slots.in_flight(),
             Self::Queued(slots) => slots.in_flight(),
+            Self::Pool(pool) => pool.in_use(),
             Self::Counted(calls) => calls() as u32,
         }
     }
 
     fn waiting(&self) -> usize {
         match self {
-            Self::Plain(_) | Self::Counted(_) => 0,
+            Self::Plain(_) | Self::Pool(_) | Self::Counted(_) => 0,
             Self::Queued(slots) => slots.waiting(),
         }
     }
@@ -260,6 +262,16 @@ fn with_breaker<L>(layer: impl Fn(CircuitBreaker) -> L) -> impl Fn() -> (L, Watc
     }
 }
 
+/// What a pool's share has in use is not a limit: it rejects nobody here.
+fn with_share<L>(layer: impl Fn(CircuitBreaker, PoolShare) -> L) -> impl Fn() -> (L, Watch) {
+    move || {
+        let (breaker, pool) = (breaker(), Pool::builder("contract").slots(LIMIT).build().unwrap());
+        let share = pool.share("contract").unwrap();
+        let watch = Watch { slots: Some(Slots::Pool(pool)), limits: false, ..Watch::breaker(&breaker) };
+        (layer(breaker, share), watch)
+    }
+}
+
 fn with_both<L>(layer: impl Fn(CircuitBreaker, Bulkhead) -> L) -> impl Fn() -> (L, Watch) {
     move || {
         let (breaker, slots) = (breaker(), bulkhead());
@@ -292,6 +304,7 @@ fn plain_layers<P: Property>() {
     run::<P, Asks, _>("breaker", with_breaker(|breaker| breaker.layer()));
     run::<P, Asks, _>("bulkhead", with_slots(|slots| slots.layer()));
     run::<P, Asks, _>("weighted bulkhead", with_slots(|slots| slots.weighted(|_: &Ask| 1).layer()));
+    run::<P, Asks, _>("share of a pool", with_share(|breaker, share| guard((share, breaker))));
     run::<P, Asks, _>("drain", || {
         let drain = Drain::builder("contract").exempt_nobody().build().unwrap();
         (drain.clone().layer(), Watch::drain(&drain))
@@ -436,6 +449,7 @@ fn web_layers<P: Property>() {
     });
     run::<P, Web, _>("http breaker", with_breaker(|breaker| breaker.layer().http()));
     run::<P, Web, _>("http bulkhead", with_slots(|slots| slots.layer().http()));
+    run::<P, Web, _>("http share of a pool", with_share(|breaker, share| guard((share, breaker)).http()));
     run::<P, Web, _>("http drain", || {
         let drain = Drain::builder("contract").build().unwrap();
         (drain.clone().layer().http(), Watch::drain(&drain))

@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use cofferdam::{
     AdaptiveLimit, Admit, BreakerState, Budget, Bulkhead, CircuitBreaker, Control, Drain, Instant, Invalid, Keyed,
-    keyed::WhenFull, waiting::Order,
+    Pool, keyed::WhenFull, waiting::Order,
 };
 use proptest::prelude::*;
 
@@ -19,6 +19,7 @@ fn all() -> Vec<Arc<dyn Control>> {
         Arc::new(breaker()),
         Arc::new(CircuitBreaker::builder("last calls").window_calls(50).no_slow_calls().ramp(None).build().unwrap()),
         Arc::new(Bulkhead::builder("checkout").build().unwrap()),
+        Arc::new(Pool::builder("front").build().unwrap()),
         Arc::new(Drain::builder("server").build().unwrap()),
         Arc::new(Budget::builder("extras").build().unwrap()),
         Arc::new(Budget::builder("few extras").ratio(0.02).in_flight(5).build().unwrap()),

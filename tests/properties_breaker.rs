@@ -332,7 +332,10 @@ impl Model {
     /// The open time begins with the probe that failed.
     fn open(&mut self, since: u64, now: u64) {
         let longest = now + self.rules.open_time_max;
-        let grown = self.rules.open_time as f64 * self.rules.growth.powi(self.openings);
+        // An opening makes it longer, unless it was so large a share of all up to that one.
+        let longer = |opening: &i32| f64::from(opening + 1) * (self.rules.growth - 1.0) > 1.0;
+        let times = (1..=self.openings).filter(longer).count() as i32;
+        let grown = self.rules.open_time as f64 * self.rules.growth.powi(times);
         let own = since + (grown.min(self.rules.open_time_max as f64) as u64);
         self.openings += 1;
         self.enter(Phase::Open { until: own.max(self.asked_until.min(longest)) });
@@ -767,6 +770,27 @@ proptest! {
         // Past its end everybody gets through.
         prop_assert!((0..100).all(|_| admit(&breaker, 750 * MS + length).is_ok()));
     }
+}
+
+/// A quarter of four open times is one: from then on each is a quarter longer.
+#[test]
+fn an_open_time_does_not_grow_before_it_is_that_share_of_the_outage() {
+    let breaker = CircuitBreaker::builder("properties")
+        .consecutive_failures(1)
+        .open_time(nanos(80 * MS))
+        .open_time_growth(1.25)
+        .open_time_jitter(0.0)
+        .build()
+        .unwrap();
+    let mut now = 0;
+    let times = [(); 6].map(|()| {
+        let token = admit(&breaker, now).unwrap();
+        settle(&breaker, token, Outcome::Failure, now);
+        let time = admit(&breaker, now).unwrap_err().retry_after().unwrap();
+        now += time.as_nanos() as u64;
+        time
+    });
+    assert_eq!(times, [80, 80, 80, 80, 100, 125].map(|time| nanos(time * MS)));
 }
 
 /// The same open times again: they grow with each opening of an outage, up to the longest, and start anew after ten

@@ -68,6 +68,7 @@ async fn defect_20_every_policy_is_spawned_over_box_error() {
     spawned!(Keyed::builder(queued()).by(|n: &u32| *n).build().unwrap().layer());
     spawned!(guard((breaker(), queued().weighted(|n: &u32| *n), slots())));
     spawned!(guard(()));
+    spawned!(guard((cofferdam::Pool::builder("spawned").build().unwrap().share("spawned").unwrap(), breaker())));
     spawned!(guard((breaker(), slots())));
     spawned!(guard(breaker().and(slots()).and(())));
     spawned!(Some(slots()).layer());

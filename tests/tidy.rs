@@ -92,6 +92,7 @@ fn patterns_name_no_other_pattern() {
         ("src/policy/breaker", ["bulkhead::", "Bulkhead", "RateLimit<"]),
         ("src/policy/bulkhead", ["breaker::", "CircuitBreaker", "RateLimit"]),
         ("src/policy/drain", ["breaker::", "CircuitBreaker", "Bulkhead"]),
+        ("src/policy/pool", ["breaker::", "CircuitBreaker", "Bulkhead"]),
         ("src/policy/rate", ["breaker::", "CircuitBreaker", "Bulkhead"]),
         ("src/flow/retry", ["fallback::", "timeout::", "hedge::"]),
         ("src/flow/hedge", ["fallback::", "timeout::", "retry::"]),

@@ -5,7 +5,7 @@
 //!   all stacks; `.. -- table 3..8` with those seeds in place of the first three.
 //! - `.. -- --test` runs everything briefly and judges nothing.
 //!
-//! Each figure is the worst of its seeds. What the figures must reach is asserted in `tests/efficacy.rs`.
+//! Each figure is the worst of its seeds. What the figures must reach is asserted in `tests/efficacy*.rs`.
 #![allow(missing_docs, unreachable_pub, dead_code)] // the laboratory is shared with the tests
 
 #[path = "../../tests/support/lab/mod.rs"]
@@ -18,6 +18,7 @@ use criterion::Criterion;
 use lab::{
     Experiment, Stack, Way, attempts, contention,
     fanout::{self, Phase},
+    front::{self, Around, Front},
     scenarios::{self, Scenario},
     stampede,
 };
@@ -38,11 +39,15 @@ fn main() {
     let smoke = given("--test") || !given("--bench");
     if smoke {
         Stack::ALL.iter().for_each(|stack| drop(Experiment { seconds: 2.0, ..Experiment::s1(2.0, 0) }.run(*stack)));
+        let brief = Front { lasts: 1.0, ..Front::s4(front::Trouble::Slower(25.0), 0) };
+        let arounds = [Around::Nothing, Around::Breaker, Around::Pool];
+        arounds.iter().for_each(|around| drop(brief.run(*around)));
     } else if !given("--list") {
         let words = ["table", "all"];
         let is_part = |word: &str| !word.starts_with("--") && !words.contains(&word) && range(word).is_none();
         let part = arguments.iter().find(|word| is_part(word));
         table(part.map(String::as_str), given("all"));
+        fronts(part.map(String::as_str), given("all"));
     }
     if !given("table") {
         criterion();
@@ -161,6 +166,34 @@ fn contention(all: bool) {
             print_row(&format!("S5, {clients} clients"), (*name).into(), figures);
         }
     }
+}
+
+/// S4: a front end and its two dependencies.
+fn fronts(part: Option<&str>, all: bool) {
+    let cells = front::matrix().into_iter().map(|front| (front.name(), front));
+    let others = front::others().into_iter().map(|(name, front)| (format!("{}, {name}", front.name()), front));
+    let arounds = if all { vec![Around::Nothing, Around::Breaker, Around::Pool] } else { vec![Around::Pool] };
+    for (name, front) in cells.chain(others).filter(|(name, _)| part.is_none_or(|part| name.contains(part))) {
+        arounds.iter().for_each(|around| print_front(&name, front, *around));
+    }
+}
+
+fn print_front(name: &str, front: Front, around: Around) {
+    let figures = front.worst(around, seeds());
+    println!(
+        "{name:34} {:8} A lost {:.4}  A late {:.3}  B {:.3} of {:.3}: {:.3}  at once {:.3}  calls {:.2}, known {:.2}  back {:.1}  before {:.4}",
+        format!("{around:?}"),
+        figures.a_lost,
+        figures.a_late,
+        figures.b_good,
+        front.possible(),
+        figures.b_of_possible,
+        figures.b_at_once,
+        figures.calls,
+        figures.calls_once_known,
+        figures.b_back,
+        figures.lost_before,
+    );
 }
 
 fn print(scenario: &Scenario, stack: Stack) {

@@ -13,7 +13,8 @@ use cofferdam::{Admit, Ends, Fallback, Hedge, Immediate, Keyed, Policy, Rejected
 use tower::{Layer, Service, ServiceBuilder};
 
 use super::policies::{
-    SLOTS, adaptive_limit, breaker, breaker_with, bulkhead, context, drain, four, load_shed, queued, record, throttle,
+    SLOTS, adaptive_limit, breaker, breaker_with, bulkhead, context, drain, four, load_shed, queued, record, share,
+    throttle,
 };
 use crate::support::{
     drive::{Work, poll_once},
@@ -73,6 +74,8 @@ fn single() -> Vec<Subject> {
         guarded("adaptive limit", adaptive_limit()).bar(1.3),
         Subject::service("adaptive limit + load shedding", guard(load_shed()).layer(Work)).bar(2.0),
         guarded("adaptive throttle", throttle()).bar(1.0),
+        guarded("share of a pool", share()).bar(1.2),
+        guarded("share of a pool + breaker, fused", (share(), breaker())),
         guarded("bulkhead, weighted", bulkhead().weighted(|_: &u64| 1)),
         guarded("adaptive limit, weighted", adaptive_limit().weighted(|_: &u64| NonZeroU32::MIN)),
         guarded("Shadow of breaker", Shadow::new(breaker())),

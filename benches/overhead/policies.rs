@@ -8,8 +8,8 @@ use std::{
 };
 
 use cofferdam::{
-    AdaptiveLimit, AdaptiveThrottle, BreakerState, Bulkhead, CircuitBreaker, Criticality, Drain, Instant, LoadShed,
-    Policy,
+    AdaptiveLimit, AdaptiveThrottle, Admit, BreakerState, Bulkhead, CircuitBreaker, Criticality, Drain, Ended, Instant,
+    LoadShed, Outcome, Policy, Pool, PoolShare,
     breaker::Builder,
     bulkhead::Queue,
     context::{NoDeadline, Rank},
@@ -106,6 +106,28 @@ pub(crate) fn pressed_throttle() -> AdaptiveThrottle<OfNumber> {
     // It looks at what it has counted once in 28 seconds.
     let _ = throttle.load_at(Instant::now().after(Duration::from_secs(60)));
     throttle
+}
+
+/// A share of a pool with eight dependencies.
+pub(crate) fn share() -> PoolShare {
+    let pool = Pool::builder("bench").slots(SLOTS).build().expect("the settings are valid");
+    for name in ["1", "2", "3", "4", "5", "6", "7"] {
+        mem::forget(pool.share(name).expect("there is room"));
+    }
+    pool.share("bench").expect("there is room")
+}
+
+/// One that holds its own part of the pool, and owes an answer since the beginning of time.
+pub(crate) fn contained_share() -> PoolShare {
+    let share = share();
+    for _ in 0..20 {
+        let taken = share.admit(&(), Instant::ORIGIN).expect("all is well");
+        share.settle(taken, &Ended::new(Outcome::Success, Instant::ORIGIN, Instant::ORIGIN));
+    }
+    while share.in_use() < share.pool().slots() {
+        let _ = share.admit(&(), Instant::ORIGIN);
+    }
+    share
 }
 
 pub(crate) fn four() -> Four {

@@ -7,7 +7,10 @@ use tower::{Layer, Service, ServiceBuilder};
 
 use super::{
     admitted::limit,
-    policies::{breaker, bulkhead, context, drained, full_bulkhead, full_load_shed, open_breaker, pressed_throttle},
+    policies::{
+        breaker, bulkhead, contained_share, context, drained, full_bulkhead, full_load_shed, open_breaker,
+        pressed_throttle,
+    },
 };
 use crate::support::{
     drive::{Work, call_once},
@@ -31,6 +34,7 @@ pub(crate) fn subjects() -> Vec<Subject> {
         boxed(),
         shedding(),
         mostly_throttled(),
+        rejecting("share of a pool, contained", contained_share()),
         #[cfg(feature = "rate-limit")]
         rejecting("rate limit, rejected", super::policies::used_rate_limit()),
     ]

@@ -23,6 +23,8 @@ pub enum Why {
     Ramping,
     /// No slot is free, and no place in line if there is one.
     Full,
+    /// The slots that are free are kept for other dependencies, as this one is sick.
+    Reserved,
     /// It waited in line for as long as it may.
     Waited,
     /// It waited in line, and its place went to another.
@@ -81,6 +83,7 @@ impl Why {
             Self::Probing => "the circuit is being probed",
             Self::Ramping => "the circuit has just closed",
             Self::Full => "no slot is free",
+            Self::Reserved => "the free slots are kept for others",
             Self::Waited => "no slot became free in time",
             Self::Displaced => "the place in line went to another",
             Self::Shed => "there is too much to do",

@@ -4,6 +4,7 @@ pub mod breaker;
 pub mod bulkhead;
 pub mod drain;
 pub mod limit;
+pub mod pool;
 #[cfg(feature = "rate-limit")]
 pub mod rate;
 pub mod shed;

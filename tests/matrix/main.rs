@@ -14,11 +14,15 @@ mod stack;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use cofferdam::{
-    AdaptiveLimit, AdaptiveThrottle, Bulkhead, CircuitBreaker, Drain, Fallback, Hedge, LoadShed, Retry, Shadow,
-    Timeout, Why, bulkhead::Queue, http::Replayed, limit::Knee, retry::Every,
+    AdaptiveLimit, AdaptiveThrottle, Admit, Bulkhead, CircuitBreaker, Drain, Ended, Fallback, Hedge, Instant, LoadShed,
+    Outcome, Policy, Pool, PoolShare, Retry, Shadow, Timeout, Why, bulkhead::Queue, http::Replayed, limit::Knee,
+    pool::Taken, retry::Every,
 };
 use row::Row;
 use stack::{Axum, Column, HyperClient, HyperServer, Stack, TonicClient, TonicServer};
@@ -85,6 +89,14 @@ matrix! {
         let throttle = AdaptiveThrottle::builder("matrix").coin(true).build().unwrap();
         Row::of(Here::around(throttle)).after("busy", Why::Throttled)
     };
+    share_of_a_pool: {
+        let (share, other, silence) = pool();
+        let (falls, speaks) = (silence.clone(), silence);
+        Row::of(Here::around(share.clone()))
+            .ordered(move || falls.falls(), move || speaks.speaks(), Why::Reserved)
+            .at_rest(move || share.in_use() == 0)
+            .finally(move || assert_eq!(other.in_use(), 0))
+    };
     timeout: {
         let timeout = Timeout::builder("matrix").attempt(Duration::from_millis(500)).protocol(Here::protocol());
         Row::of(timeout.build().unwrap()).asked("never", Why::TimedOut)
@@ -132,7 +144,7 @@ matrix! {
         Row::of(Here::around(keyed)).full(Why::Full).free_elsewhere().at_rest(at_rest)
     };
     shadow: {
-        let shadow = std::sync::Arc::new(Shadow::new(bulkhead()));
+        let shadow = Arc::new(Shadow::new(bulkhead()));
         let (seen, slots) = (shadow.clone(), shadow.clone());
         Row::of(Here::around(shadow))
             .full(None)
@@ -183,4 +195,33 @@ fn queue() -> Bulkhead<Queue> {
 /// One call at a time, whatever is measured.
 fn limit() -> AdaptiveLimit<Knee> {
     AdaptiveLimit::builder("matrix").min_limit(1).initial_limit(1).max_limit(1).build().unwrap()
+}
+
+/// A share of a pool of two slots, another one, and somebody who can make the first owe an answer.
+fn pool() -> (PoolShare, PoolShare, Arc<Silence>) {
+    let pool = Pool::builder("matrix").slots(2).build().unwrap();
+    let (share, other) = (pool.share("matrix").unwrap(), pool.share("other").unwrap());
+    // It is known to answer at once.
+    for _ in 0..20 {
+        let (taken, now) = (share.admit(&(), Instant::now()).unwrap(), Instant::now());
+        share.settle(taken, &Ended::new(Outcome::Success, now, now));
+    }
+    (share.clone(), other, Arc::new(Silence { share, owed: Mutex::new(None) }))
+}
+
+/// A call that is not answered, and holds the part of the pool that is its dependency's own.
+struct Silence {
+    share: PoolShare,
+    owed: Mutex<Option<Taken>>,
+}
+
+impl Silence {
+    fn falls(&self) {
+        *self.owed.lock().unwrap() = self.share.admit(&(), Instant::ORIGIN).ok();
+    }
+
+    fn speaks(&self) {
+        let owed = self.owed.lock().unwrap().take().expect("an answer is owed");
+        self.share.settle(owed, &Ended::new(Outcome::Ignored, Instant::ORIGIN, Instant::now()));
+    }
 }

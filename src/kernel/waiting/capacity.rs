@@ -64,6 +64,12 @@ pub trait Capacity: Send + Sync + 'static {
         None
     }
 
+    /// Somebody who waited has taken what it waited for. `late` is whether it had waited for more than half of the time that it
+    /// could, or, where the newest go first by now, for how long nobody has found the line empty.
+    fn came_in(&self, late: bool) {
+        let _ = late;
+    }
+
     /// How many may wait from now on, if that follows from what it knows; else it stays as it is.
     fn line_length(&self) -> Option<usize> {
         None

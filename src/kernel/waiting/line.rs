@@ -248,9 +248,17 @@ impl<T> Line<T> {
     }
 
     fn newest_first(&self, now: Instant) -> bool {
+        self.newest_first_since(now).is_some()
+    }
+
+    /// Since when the line has not been empty, if that is for so long that the newest go first.
+    pub(crate) fn newest_first_since(&self, now: Instant) -> Option<Instant> {
         match self.rules.order {
-            Order::Fifo => false,
-            Order::Adaptive { after } => !self.waiting.is_empty() && now.since(self.busy_since) >= after,
+            Order::Fifo => None,
+            Order::Adaptive { after } => {
+                let stands = !self.waiting.is_empty() && now.since(self.busy_since) >= after;
+                stands.then_some(self.busy_since)
+            }
         }
     }
 

@@ -45,4 +45,5 @@ pub use line::Order;
 pub use place::{Place, Turned};
 pub use queued::Queued;
 pub use room::{Claim, Room};
+pub use slots::Usage;
 pub(crate) use slots::{LARGEST, Slots};

@@ -183,10 +183,14 @@ impl<C: Capacity> Room<C> {
 
     fn redeem(&self, place: Place) -> Result<u32, Turned> {
         let seat = place.seat();
-        let taken = self.with_line(|line, _| {
+        let taken = self.with_line(|line, now| {
             let Some(Standing::Called { .. }) = line.standing(seat) else { return (None, None) };
             match line.weight(seat).and_then(|weight| self.capacity.take(weight)) {
-                Some(taken) => (Some(taken), line.leave(seat)),
+                Some(taken) => {
+                    let since = line.newest_first_since(now).unwrap_or(place.since());
+                    self.capacity.came_in(now.since(since) > place.until().since(place.since()) / 2);
+                    (Some(taken), line.leave(seat))
+                }
                 None => {
                     line.wait_again(seat);
                     (None, None)

@@ -1,7 +1,7 @@
 use super::Capacity;
 use crate::kernel::{
     event::Chain,
-    sync::{Arc, AtomicU64, Ordering},
+    sync::{Arc, AtomicBool, AtomicU64, Ordering},
 };
 
 /// So many slots, counted in one word.
@@ -9,6 +9,8 @@ use crate::kernel::{
 pub(crate) struct Slots {
     /// The limit, what is taken of it, and whether somebody waits, in one word: so no admission can overlook a change of any.
     word: AtomicU64,
+    /// Whether whoever came in last had waited for most of the time that it could.
+    late: AtomicBool,
     /// Changes of the limit.
     pub(crate) changes: Chain<u32>,
 }
@@ -21,7 +23,8 @@ const WAITED_FOR: u64 = 1 << 32;
 
 impl Slots {
     pub(crate) fn new(limit: u32) -> Self {
-        Self { word: AtomicU64::new(u64::from(limit) << LIMIT_SHIFT), changes: Chain::new() }
+        let word = AtomicU64::new(u64::from(limit) << LIMIT_SHIFT);
+        Self { word, late: AtomicBool::new(false), changes: Chain::new() }
     }
 
     /// Takes as many slots. More than all there are come in when none is taken: alone rather than never, and as heavy as they
@@ -70,6 +73,55 @@ impl Slots {
     pub(crate) fn read(&self) -> (u32, u32) {
         unpack(self.word.load(Ordering::Acquire))
     }
+
+    /// Whether somebody waits, and whoever came in last had waited for most of the time that it could.
+    fn come_late(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & WAITED_FOR != 0 && self.late.load(Ordering::Relaxed)
+    }
+}
+
+/// How many slots a policy has and how many of them are taken, to be read by others: see
+/// [`Bulkhead::usage`](crate::Bulkhead::usage).
+///
+/// ```
+/// use cofferdam::Bulkhead;
+///
+/// let slots = Bulkhead::builder("checkout").limit(16).build()?;
+/// let usage = slots.usage();
+/// slots.resize(8)?;
+/// assert_eq!((usage.limit(), usage.taken()), (8, 0));
+/// # Ok::<(), cofferdam::Invalid>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Usage(Arc<Slots>);
+
+impl Usage {
+    pub(crate) fn of(slots: &Arc<Slots>) -> Self {
+        Self(Arc::clone(slots))
+    }
+
+    /// How many slots there are now.
+    #[must_use]
+    pub fn limit(&self) -> u32 {
+        self.0.read().0
+    }
+
+    /// How many of them are taken.
+    #[must_use]
+    pub fn taken(&self) -> u32 {
+        self.0.read().1
+    }
+
+    /// Whether calls wait in a line for slots, and that for most of the time that they can wait: whoever came in last had
+    /// waited for more than half of it.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.0.come_late()
+    }
+
+    pub(crate) fn read(&self) -> (u32, u32) {
+        self.0.read()
+    }
 }
 
 impl Capacity for Arc<Slots> {
@@ -87,8 +139,13 @@ impl Capacity for Arc<Slots> {
         if by_somebody {
             self.word.fetch_or(WAITED_FOR, Ordering::AcqRel);
         } else {
+            self.late.store(false, Ordering::Relaxed);
             self.word.fetch_and(!WAITED_FOR, Ordering::AcqRel);
         }
+    }
+
+    fn came_in(&self, late: bool) {
+        self.late.store(late, Ordering::Relaxed);
     }
 }
 

@@ -228,10 +228,12 @@ impl Builder {
         self
     }
 
-    /// What the open time is multiplied with each time the probes fail.
+    /// What the open time is multiplied with each time the probes fail, as soon as it would otherwise become a smaller share of the
+    /// outage than that.
     ///
-    /// An open time that grows by 3 % is never more than about 3 % of the outage so far, so that is how late the end of
-    /// an outage is noticed. A breaker that has stayed closed for 10 s starts from the first open time again.
+    /// With 1.03 an outage is probed each [`open_time`](Self::open_time) until that is 3 % of it, which is after half a minute, and
+    /// then ever more seldom: so late, and no later, its end is noticed. With 2 or more the open time grows from the first failed
+    /// probe on. A breaker that has stayed closed for 10 s starts from the first open time again.
     ///
     /// Default: 1.03. Range: 1 to 100.
     pub fn open_time_growth(mut self, factor: f64) -> Self {

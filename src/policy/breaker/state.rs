@@ -316,10 +316,13 @@ impl Trial {
 }
 
 impl Settings {
-    /// The open time after so many openings before it: `open_time * growth^n`, capped, then shortened by the jitter. The first
-    /// may be half as long: all clients see an outage begin in the same moment, and go on from there each at its own pace.
+    /// The open time after so many openings before it: `open_time * growth^n`, capped, then shortened by the jitter. It begins
+    /// to grow when all before it together are so long that it would be less than `growth - 1` of them. The first may be half
+    /// as long: all clients see an outage begin in the same moment, and go on from there each at its own pace.
     fn nth_open_time(&self, openings: u32, chance: f64) -> Duration {
-        let exponent = i32::try_from(openings).unwrap_or(i32::MAX);
+        let steady = (1.0 / (self.open_time_growth - 1.0)) as u32;
+        let exponent = openings.saturating_add(1).saturating_sub(steady).min(openings);
+        let exponent = i32::try_from(exponent).unwrap_or(i32::MAX);
         let grown = self.open_time.as_secs_f64() * self.open_time_growth.powi(exponent);
         let capped = grown.min(self.open_time_max.as_secs_f64());
         let jitter = match self.open_time_jitter.get() {

@@ -3,7 +3,7 @@ use crate::kernel::{
     Admit, Ended, Fresh, Instant, Invalid, Name, Policy, Rejected, Timing, Weighted, Why,
     context::Bounds,
     sync::Arc,
-    waiting::{Place, Slots, Turned},
+    waiting::{Place, Slots, Turned, Usage},
     weighted::{AdmitWeighed, Weigh},
 };
 
@@ -123,6 +123,12 @@ impl<Q> Bulkhead<Q> {
     #[must_use]
     pub fn in_flight(&self) -> u32 {
         self.slots.read().1
+    }
+
+    /// How many slots there are and how many are taken, for others to read: a [`Pool`](crate::Pool) above all.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        Usage::of(&self.slots)
     }
 
     /// The same bulkhead, in which a request takes as many slots as `weight` says.

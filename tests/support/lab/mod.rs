@@ -8,6 +8,7 @@ mod ask;
 pub mod attempts;
 pub mod contention;
 pub mod fanout;
+pub mod front;
 mod random;
 mod report;
 mod retrying;
