@@ -19,6 +19,7 @@ use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 const CLASS: &str = "x-request-criticality";
 const MILLIS: &str = "x-request-timeout-ms";
 const TASK: &str = "x-request-task";
+const ATTEMPT: &str = "x-request-attempt";
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -249,17 +250,47 @@ async fn what_is_sent_says_what_the_context_says() {
     request.set_attempt(Attempt::new(3).unwrap());
     let request = through(&headers().outbound(), request);
 
-    // Then it is written, time rounded down, and the number of the attempt stays here
+    // Then it is written, time rounded down
     assert_eq!((text(&request, CLASS), text(&request, MILLIS)), (Some("SHEDDABLE_PLUS"), Some("250")));
-    assert_eq!((text(&request, TASK), request.headers().len()), (Some("00000000000000ff"), 3));
+    assert_eq!((text(&request, TASK), text(&request, ATTEMPT)), (Some("00000000000000ff"), Some("3")));
+    assert_eq!(request.headers().len(), 4);
     assert!(through(&headers().outbound(), Request::new(())).headers().is_empty());
 
-    // And what is not named is not told
+    // And what is not named is not told, nor the number of an attempt that is not this one's
     let some = ContextHeaders::builder().criticality(None).timeout_ms(None).task("X-Whose").build().unwrap();
     let mut quiet = Request::new(());
     quiet.on_behalf_of(&request);
     let quiet = through(&some.outbound(), quiet);
     assert_eq!((text(&quiet, "x-whose"), quiet.headers().len()), (Some("00000000000000ff"), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_number_of_an_attempt_is_read_bounded_and_never_lowered() {
+    // (what the header says, the attempt of the request before, and behind)
+    let cases = [("2", 1, 2), ("2", 3, 3), ("1000000", 1, 16), ("0", 1, 1), ("second", 1, 1), ("-2", 1, 1)];
+    for (said, before, behind) in cases {
+        let mut request = saying(&[(ATTEMPT, said)]);
+        request.set_attempt(Attempt::new(before).unwrap());
+        let request = through(&headers().inbound(Trust::default()), request);
+        assert_eq!((request.attempt().number(), request.headers().len()), (behind, 0), "{said}");
+    }
+    // A proxy passes it on; a first attempt is not numbered, and what somebody has written by hand stays
+    let proxy = |request| through(&headers().outbound(), through(&headers().inbound(open()), request));
+    assert_eq!(text(&proxy(saying(&[(ATTEMPT, "2")])), ATTEMPT), Some("2"));
+    assert!(proxy(saying(&[(ATTEMPT, "1")])).headers().is_empty());
+    assert_eq!(text(&through(&headers().outbound(), saying(&[(ATTEMPT, "7")])), ATTEMPT), Some("7"));
+}
+
+#[cfg(feature = "grpc")]
+#[tokio::test(start_paused = true)]
+async fn over_grpc_an_attempt_says_how_many_were_before() {
+    let (grpc, name) = (ContextHeaders::grpc(), "grpc-previous-rpc-attempts");
+    let mut request = Request::new(());
+    request.set_attempt(Attempt::new(3).unwrap());
+    let request = through(&grpc.outbound(), request);
+    assert_eq!((text(&request, name), request.headers().len()), (Some("2"), 1));
+    let request = through(&grpc.inbound(Trust::default()), request);
+    assert_eq!((request.attempt().number(), request.headers().len()), (3, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -448,7 +479,7 @@ async fn an_attempt_is_told_the_shorter_of_its_own_time_and_what_is_left() {
 fn names_that_cannot_be_are_refused_by_name() {
     assert_eq!(ContextHeaders::builder().build(), Ok(headers()));
     let builder = ContextHeaders::builder;
-    let cases: [(hops::Builder, &str, &str); 8] = [
+    let cases: [(hops::Builder, &str, &str); 10] = [
         (builder().criticality(""), "criticality", "\"\""),
         (builder().task("x request"), "task", "\"x request\""),
         (builder().timeout("grpc\ntimeout"), "timeout", "\"grpc\\ntimeout\""),
@@ -457,16 +488,18 @@ fn names_that_cannot_be_are_refused_by_name() {
         (builder().timeout("X-Request-Timeout-MS"), "timeout", "x-request-timeout-ms"),
         (builder().criticality("one").task("ONE"), "task", "one"),
         (builder().criticality("one").task("one").timeout("a b"), "timeout", "\"a b\""),
+        (builder().attempt("an attempt"), "attempt", "\"an attempt\""),
+        (builder().previous_attempts("X-Request-Attempt"), "previous_attempts", "x-request-attempt"),
     ];
     for (builder, field, value) in cases {
         let invalid = builder.build().unwrap_err();
         assert_eq!((invalid.field(), invalid.value()), (field, value));
     }
     // None at all may be, and then nothing is read or written
-    let none = builder().criticality(None).timeout_ms(None).timeout(None).task(None).build().unwrap();
-    let mut map = saying(&[(CLASS, "SHEDDABLE")]).into_parts().0.headers;
+    let none = builder().criticality(None).timeout_ms(None).timeout(None).task(None).attempt(None).build().unwrap();
+    let mut map = saying(&[(CLASS, "SHEDDABLE"), (ATTEMPT, "2")]).into_parts().0.headers;
     assert_eq!(none.take(&mut map, &open()), Carried::default());
-    assert_eq!(map.len(), 1);
+    assert_eq!(map.len(), 2);
 }
 
 #[test]

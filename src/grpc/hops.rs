@@ -6,7 +6,7 @@ use crate::http::hops::{ContextHeaders, Names};
 
 impl ContextHeaders {
     /// Those of gRPC, where the time that is left is in `grpc-timeout`: one to eight digits and a unit. Criticality and task
-    /// are in the metadata, under the same names as over HTTP. For other names, call the builder's
+    /// are in the metadata, under the same names as over HTTP, and an attempt is numbered by `grpc-previous-rpc-attempts`. For other names, call the builder's
     /// [`timeout`](crate::http::hops::Builder::timeout) with `grpc-timeout`.
     ///
     /// ```
@@ -28,6 +28,7 @@ impl ContextHeaders {
     #[must_use]
     pub fn grpc() -> Self {
         let timeout = Some(HeaderName::from_static("grpc-timeout"));
-        Names { timeout, timeout_ms: None, ..Names::default() }.into()
+        let previous_attempts = Some(HeaderName::from_static("grpc-previous-rpc-attempts"));
+        Names { timeout, timeout_ms: None, attempt: None, previous_attempts, ..Names::default() }.into()
     }
 }

@@ -55,11 +55,12 @@ pub enum Why {
 
 impl Why {
     /// Each at the place of its number.
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::Open,
         Self::Probing,
         Self::Ramping,
         Self::Full,
+        Self::Reserved,
         Self::Waited,
         Self::Displaced,
         Self::Shed,

@@ -10,6 +10,8 @@ pub(crate) struct Names {
     pub(crate) timeout_ms: Option<HeaderName>,
     pub(crate) timeout: Option<HeaderName>,
     pub(crate) task: Option<HeaderName>,
+    pub(crate) attempt: Option<HeaderName>,
+    pub(crate) previous_attempts: Option<HeaderName>,
 }
 
 impl Default for Names {
@@ -19,6 +21,8 @@ impl Default for Names {
             timeout_ms: Some(HeaderName::from_static("x-request-timeout-ms")),
             timeout: None,
             task: Some(HeaderName::from_static("x-request-task")),
+            attempt: Some(HeaderName::from_static("x-request-attempt")),
+            previous_attempts: None,
         }
     }
 }
@@ -31,6 +35,8 @@ impl Default for Names {
 /// | [`timeout_ms`](Self::timeout_ms) | `x-request-timeout-ms` |
 /// | [`timeout`](Self::timeout) | none |
 /// | [`task`](Self::task) | `x-request-task` |
+/// | [`attempt`](Self::attempt) | `x-request-attempt` |
+/// | [`previous_attempts`](Self::previous_attempts) | none |
 ///
 /// Each is the name of a header, of which case does not matter, or `None`: then it is neither read nor written. No two may
 /// be the same, and none may be one that HTTP itself needs, such as `content-length`.
@@ -51,6 +57,8 @@ pub struct Builder {
     timeout_ms: Option<String>,
     timeout: Option<String>,
     task: Option<String>,
+    attempt: Option<String>,
+    previous_attempts: Option<String>,
 }
 
 /// What messages are delimited, routed and allowed by. They would be taken out of requests.
@@ -71,9 +79,16 @@ const NEEDED: [&str; 12] = [
 
 impl Builder {
     pub(super) fn new() -> Self {
-        let Names { criticality, timeout_ms, timeout, task } = Names::default();
+        let Names { criticality, timeout_ms, timeout, task, attempt, previous_attempts } = Names::default();
         let text = |name: Option<HeaderName>| name.map(|name| name.as_str().to_owned());
-        Self { criticality: text(criticality), timeout_ms: text(timeout_ms), timeout: text(timeout), task: text(task) }
+        Self {
+            criticality: text(criticality),
+            timeout_ms: text(timeout_ms),
+            timeout: text(timeout),
+            task: text(task),
+            attempt: text(attempt),
+            previous_attempts: text(previous_attempts),
+        }
     }
 
     /// The header that says how much the request matters.
@@ -109,6 +124,22 @@ impl Builder {
         self
     }
 
+    /// The header that numbers the attempt: digits, from 1 on. A first attempt is sent without it.
+    ///
+    /// Default: `x-request-attempt`, and none over gRPC. Envoy's is `x-envoy-attempt-count`.
+    pub fn attempt<'n>(mut self, name: impl Into<Option<&'n str>>) -> Self {
+        self.attempt = name.into().map(str::to_owned);
+        self
+    }
+
+    /// The header that says how many attempts came before: digits, from 0 on. A first attempt is sent without it.
+    ///
+    /// Default: none, and over gRPC `grpc-previous-rpc-attempts`.
+    pub fn previous_attempts<'n>(mut self, name: impl Into<Option<&'n str>>) -> Self {
+        self.previous_attempts = name.into().map(str::to_owned);
+        self
+    }
+
     /// Builds it.
     ///
     /// # Errors
@@ -120,9 +151,18 @@ impl Builder {
             timeout_ms: name("timeout_ms", self.timeout_ms)?,
             timeout: name("timeout", self.timeout)?,
             task: name("task", self.task)?,
+            attempt: name("attempt", self.attempt)?,
+            previous_attempts: name("previous_attempts", self.previous_attempts)?,
         };
-        let Names { criticality, timeout_ms, timeout, task } = &names;
-        let all = [("criticality", criticality), ("timeout_ms", timeout_ms), ("timeout", timeout), ("task", task)];
+        let Names { criticality, timeout_ms, timeout, task, attempt, previous_attempts } = &names;
+        let all = [
+            ("criticality", criticality),
+            ("timeout_ms", timeout_ms),
+            ("timeout", timeout),
+            ("task", task),
+            ("attempt", attempt),
+            ("previous_attempts", previous_attempts),
+        ];
         for (index, (field, name)) in all.into_iter().enumerate() {
             if let Some(name) = name
                 && all[..index].iter().any(|(_, other)| other.as_ref() == Some(name))

@@ -72,11 +72,12 @@ impl ContextHeaders {
         HopLayer::new(Outbound { headers: self.clone() })
     }
 
-    /// Takes the context out of headers, as far as it is believed. If two of them tell a deadline, the earlier holds.
+    /// Takes the context out of headers, as far as it is believed. If two of them tell a deadline, the earlier holds, and of
+    /// two attempts the later.
     ///
     /// They are gone afterwards, whether they could be read or not.
     pub fn take(&self, headers: &mut HeaderMap, trust: &Trust) -> Carried {
-        let Names { criticality, timeout_ms, timeout, task } = &*self.names;
+        let Names { criticality, timeout_ms, timeout, task, attempt, previous_attempts } = &*self.names;
         let mut carried = Carried::default();
         if let Some(class) = take(headers, criticality, |text| trust.criticality(text)) {
             carried.set_criticality(class);
@@ -89,12 +90,17 @@ impl ContextHeaders {
         if let Some(task) = take(headers, task, |text| trust.task(text)) {
             carried.set_task(task);
         }
+        let numbered = take(headers, attempt, |text| trust.attempt(text));
+        let counted = take(headers, previous_attempts, |text| trust.attempt_after(text));
+        if let Some(attempt) = numbered.max(counted) {
+            carried.set_attempt(attempt);
+        }
         carried
     }
 
     /// Writes a context to headers. One that is there already and says less stays as it is.
     pub fn write<C: Context + ?Sized>(&self, context: &C, headers: &mut HeaderMap) {
-        let Names { criticality, timeout_ms, timeout, task } = &*self.names;
+        let Names { criticality, timeout_ms, timeout, task, attempt, previous_attempts } = &*self.names;
         if let Some(name) = criticality {
             // Who says nothing is critical: that need not be said, but it bounds what is.
             let silent = || headers.contains_key(name).then(Criticality::default);
@@ -111,6 +117,14 @@ impl ContextHeaders {
         }
         if let (Some(name), Some(task)) = (task, context.task()) {
             put(headers, name, value(&task.digits()));
+        }
+        let this = context.attempt();
+        if this.is_extra() {
+            for (name, count) in [(attempt, this.number()), (previous_attempts, this.previous())] {
+                if let Some(name) = name {
+                    put(headers, name, number(count.into()));
+                }
+            }
         }
     }
 }
@@ -158,10 +172,15 @@ fn put(headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) {
     }
 }
 
-/// Whole milliseconds, rounded down. The text is made here, as `HeaderValue::from` a number allocates twice.
+/// Whole milliseconds, rounded down.
 fn millis(left: Duration) -> HeaderValue {
+    number(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// The text is made here, as `HeaderValue::from` a number allocates twice.
+fn number(number: u64) -> HeaderValue {
     let mut text = [0; 20];
-    let start = write_number(u64::try_from(left.as_millis()).unwrap_or(u64::MAX), &mut text);
+    let start = write_number(number, &mut text);
     value(&text[start..])
 }
 

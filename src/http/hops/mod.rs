@@ -2,7 +2,7 @@
 //!
 //! An overloaded service far down a call tree can only shed what matters least, and stop working on what nobody waits for
 //! any more, if it is told. It is told by its caller, in headers: how much the request matters, how much time is left for
-//! it, and which task it is part of. Whoever is in between has to pass that on, less the time that has passed, and nobody
+//! it, which task it is part of, and whether it was tried before. Whoever is in between has to pass that on, less the time that has passed, and nobody
 //! may make it more.
 //!
 //! ```text
@@ -58,6 +58,8 @@
 //! | [`timeout_ms`](Builder::timeout_ms) | `x-request-timeout-ms` | | what is left, in whole milliseconds: one to nineteen digits |
 //! | [`timeout`](Builder::timeout) | | `grpc-timeout` | what is left: one to eight digits and one of `H`, `M`, `S`, `m`, `u`, `n` |
 //! | [`task`](Builder::task) | `x-request-task` | the same | read: a name; written: its [key](crate::TaskKey), sixteen hexadecimal digits |
+//! | [`attempt`](Builder::attempt) | `x-request-attempt` | | which attempt it is, from 1 on: one to nineteen digits; a first one is not numbered |
+//! | [`previous_attempts`](Builder::previous_attempts) | | `grpc-previous-rpc-attempts` | how many came before it: one to nineteen digits |
 //!
 //! Time is told as a duration, never as a time of day, as the clocks of two machines differ; what the network takes is not
 //! subtracted. It is rounded down, so that no hop gains any. Over gRPC it is in the finest unit that eight digits have room
@@ -66,7 +68,8 @@
 //! # What holds
 //!
 //! - **Inbound**, a request carries no more than its [`Trust`](crate::context::Trust) believes, and no more than it carried
-//!   before: of two deadlines the earlier holds, of two classes the lower, and a task that is known already stays. The
+//!   before: of two deadlines the earlier holds, of two classes the lower, of two attempts the later, and a task that is known
+//!   already stays. A retry or a hedge further in, of a proxy that sends the request on, makes no attempts of an attempt. The
 //!   headers are taken out, so nobody further in passes on by accident what was not believed.
 //! - **Outbound**, a header says no more than the request's [`Context`](crate::Context), and that no more than the one of
 //!   whoever it is made [on behalf of](crate::Context::on_behalf_of), whatever was set since. A header that you have set
@@ -91,7 +94,7 @@
 //!
 //! **Clones** share the names of the headers and have no other state. Readiness, answers and errors are those of the service
 //! inside; a call costs no task and no box, and besides what the maps of headers and extensions need, an allocation for each
-//! header that is written, other than that of criticality.
+//! header that is written, other than that of criticality. Nothing is written of a first attempt.
 
 mod config;
 mod headers;

@@ -74,13 +74,14 @@ impl Direction for Inbound {
 impl Direction for Outbound {
     #[inline]
     fn pass<B>(&self, request: &mut Request<B>) {
-        let carried = Carried::of(request);
+        let mut carried = Carried::of(request);
+        carried.set_attempt(request.attempt());
         self.headers.write(&carried, request.headers_mut());
     }
 }
 
 /// Holds a request to what was said of it. What is known of it already is known better than from outside, so it is only
-/// ever lowered, and keeps its task.
+/// ever lowered, and keeps its task. An attempt of a higher number is worth less.
 fn lower<B>(request: &mut Request<B>, said: Carried) {
     if let Some(deadline) = said.deadline() {
         request.set_deadline(request.deadline().map_or(deadline, |known| known.earlier(deadline)));
@@ -90,6 +91,9 @@ fn lower<B>(request: &mut Request<B>, said: Carried) {
     }
     if let (Some(task), None) = (said.task(), request.task()) {
         request.set_task(task);
+    }
+    if said.attempt() > request.attempt() {
+        request.set_attempt(said.attempt());
     }
 }
 

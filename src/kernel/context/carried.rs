@@ -1,11 +1,11 @@
-use super::{Context, Criticality, Deadline, TaskKey};
+use super::{Attempt, Context, Criticality, Deadline, TaskKey};
 
 /// What a request hands on to whatever is done for it, apart from the request itself: its deadline, its criticality and its
 /// task.
 ///
 /// The request is often gone by the time something is asked of others for it: its body has been read, or the work goes on
-/// in another task. This is the rest of it, in a value that is copied. The number of the attempt is not in it, as a first
-/// attempt here may be made for a second one elsewhere.
+/// in another task. This is the rest of it, in a value that is copied. It is a first attempt unless that is
+/// [set](Context::set_attempt), whatever the request was: a first attempt here may be made for a second one elsewhere.
 ///
 /// ```
 /// use std::time::Duration;
@@ -30,13 +30,15 @@ pub struct Carried {
     deadline: Option<Deadline>,
     criticality: Option<Criticality>,
     task: Option<TaskKey>,
+    attempt: Attempt,
 }
 
 impl Carried {
     /// What that request carries.
     #[must_use]
     pub fn of<C: Context + ?Sized>(request: &C) -> Self {
-        Self { deadline: request.deadline(), criticality: request.criticality(), task: request.task() }
+        let (deadline, criticality, task) = (request.deadline(), request.criticality(), request.task());
+        Self { deadline, criticality, task, attempt: Attempt::FIRST }
     }
 }
 
@@ -55,6 +57,14 @@ impl Context for Carried {
 
     fn set_criticality(&mut self, criticality: Criticality) {
         self.criticality = Some(criticality);
+    }
+
+    fn attempt(&self) -> Attempt {
+        self.attempt
+    }
+
+    fn set_attempt(&mut self, attempt: Attempt) {
+        self.attempt = attempt;
     }
 
     fn task(&self) -> Option<TaskKey> {
