@@ -3,9 +3,11 @@
 #![cfg(feature = "test-util")]
 
 use std::{
+    future::ready,
+    io,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -13,7 +15,10 @@ use std::{
 
 use cofferdam::{
     Attempt, Backoff, BoxError, Budget, Bulkhead, Carries, CircuitBreaker, Context as _, Criticality, Deadline, Event,
-    GivenUp, Instant, Name, Next, Outcome, Policy, Rejected, Retry, RetryLayer, Timeout, What, Why, observe,
+    GivenUp, Instant, Name, Next, Outcome, Policy, Rejected, Retry, RetryLayer, Timeout, What, Why,
+    context::NoDeadline,
+    observe,
+    retry::{AttemptProtocol, Cloned},
 };
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -499,4 +504,40 @@ async fn a_plain_error_that_was_given_up_is_left_by_retries_further_out() {
     })));
     assert!(unmarked.oneshot(()).await.is_err());
     assert_eq!(calls.load(Ordering::SeqCst), 3);
+}
+
+/// How many of forty calls are answered that fail once each, out of three tokens and nothing earned.
+async fn answered_of_forty<M>(retry: RetryLayer<Cloned, NoDeadline, M>, failure: impl Fn() -> BoxError) -> u32
+where
+    M: AttemptProtocol<(), BoxError>,
+{
+    let mut answered = 0;
+    for _ in 0..40 {
+        let has_failed = AtomicBool::new(false);
+        let service =
+            service_fn(|()| ready(if has_failed.swap(true, Ordering::SeqCst) { Ok(()) } else { Err(failure()) }));
+        answered += u32::from(retry.layer(service).oneshot(()).await.is_ok());
+    }
+    answered
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_never_sent_is_sent_at_a_tenth_of_the_cost() {
+    let retry = || {
+        let poor = Budget::builder("poor").ratio(0.000_001).build().unwrap();
+        Retry::builder("retry").backoff(every(ms(1))).budget(poor).rejections(true)
+    };
+    let refused = || BoxError::from(io::Error::from(io::ErrorKind::ConnectionRefused));
+    let is_refused = |error: &BoxError| {
+        error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    };
+    assert_eq!(answered_of_forty(retry().build().unwrap(), refused).await, 3);
+    assert_eq!(answered_of_forty(retry().unsent(is_refused).build().unwrap(), refused).await, 30);
+    assert_eq!(answered_of_forty(retry().unsent(is_refused).build().unwrap(), || "reset".into()).await, 3);
+
+    // Of our own rejections, those of calls that had not begun
+    let rejected =
+        |why| move || BoxError::carry(Rejected::new(Name::new("ours").unwrap(), why).with_retry_after(ms(1)));
+    assert_eq!(answered_of_forty(retry().build().unwrap(), rejected(Why::RateLimited)).await, 30);
+    assert_eq!(answered_of_forty(retry().build().unwrap(), rejected(Why::TimedOut)).await, 3);
 }

@@ -132,9 +132,19 @@ fn flows() -> Vec<Subject> {
     let hedge = Hedge::builder("bench").build().expect("the settings are valid");
     vec![
         Subject::service("retry", retry.layer(Work)).bar(0.9),
-        Subject::service("hedge", hedge.layer(Work)),
-        Subject::service("timeout", timeout.layer(Work)).bar(0.4),
+        Subject::service("hedge", hedge.layer(Work)).bar(3.5),
+        Subject::service("timeout", timeout.clone().layer(Work)).bar(0.4),
         Subject::service("fallback", Fallback::value(0_u64).layer(Work)),
+        Subject::service(
+            "client: fallback, retry, breaker + limit, timeout",
+            ServiceBuilder::new()
+                .layer(Fallback::value(0_u64))
+                .layer(retry)
+                .layer(guard((breaker(), adaptive_limit())))
+                .layer(timeout)
+                .service(Work),
+        )
+        .bar(4.0),
     ]
 }
 

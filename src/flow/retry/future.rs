@@ -11,7 +11,7 @@ use tower_service::Service;
 
 use super::{Waits, plan::Plan};
 use crate::kernel::{
-    Attempt, GivenUp, Instant, Made, Next, Outcome, Reading,
+    Attempt, GivenUp, Instant, Made, Next, Outcome, Reading, Rejected, Why,
     attempts::{AttemptProtocol, Exhausted, How, Repeat},
     budget::{Extra, NoExtra},
     clock,
@@ -47,6 +47,8 @@ pin_project! {
         rest: Option<Rest<S, R::Kept>>,
         waits: Option<Waits>,
         extra: Option<Extra>,
+        // Whether anything of the last attempt was sent.
+        was_sent: bool,
         attempt: Attempt,
         // [`Instant::ORIGIN`] if nobody asked for it.
         started: Instant,
@@ -65,7 +67,7 @@ impl<S: Service<R::Request>, R: Repeat<Request>, D, M, Request> RetryFuture<S, R
         how: How<R, D, M>,
     ) -> Self {
         let state = State::Calling { future };
-        Self { state, rest, waits: None, extra: None, attempt: Attempt::FIRST, started, plan, how }
+        Self { state, rest, waits: None, extra: None, was_sent: true, attempt: Attempt::FIRST, started, plan, how }
     }
 }
 
@@ -179,6 +181,7 @@ where
         let wanted = count(self.plan, &reading, now) && !self.how.protocol.is_final(answer);
         let next = if wanted && self.rest.is_some() {
             let ours = reading.rejected.and_then(|rejected| rejected.retry_after());
+            *self.was_sent = self.how.protocol.was_sent(answer) && reading.rejected.is_none_or(was_begun);
             self.plan_next(reading.retry_after.or(ours))
         } else {
             Next::Answered
@@ -213,7 +216,7 @@ where
         let Some(mut request) = self.how.repeat.again(&mut rest.kept) else {
             return self.give_up(GivenUp::Unrepeatable);
         };
-        match self.plan.common.budget.extra() {
+        match self.plan.common.budget.extra_after(*self.was_sent, clock::coarse()) {
             Ok(extra) => *self.extra = Some(extra),
             // Others have failed in this very moment.
             Err(NoExtra::Failing) => return self.pass_over(),
@@ -253,7 +256,7 @@ where
         if plan.is_open() {
             return Next::GivenUp(GivenUp::Open);
         }
-        if plan.common.budget.is_empty_at(now) {
+        if plan.common.budget.is_short_at(*self.was_sent, now) {
             return Next::GivenUp(GivenUp::Empty);
         }
         if asked.is_some_and(|asked| asked > plan.longest_retry_after()) {
@@ -268,6 +271,11 @@ where
         }
         Next::After(wait)
     }
+}
+
+/// Whether one of ours has ended a call that had begun, rather than turned it away.
+fn was_begun(rejected: Rejected) -> bool {
+    matches!(rejected.why(), Why::TimedOut | Why::DeadlineExceeded | Why::Cut)
 }
 
 /// Tells the budget what became of an attempt. Whether it calls for another.

@@ -63,5 +63,5 @@ pub use service::Retry;
 
 pub use crate::kernel::{
     Budget,
-    attempts::{AttemptProtocol, Cloned, Every, Exhausted, Idempotent, Repeat, Selective},
+    attempts::{AttemptProtocol, Cloned, Every, Exhausted, Idempotent, Repeat, Selective, Unsent},
 };

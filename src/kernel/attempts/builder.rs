@@ -142,7 +142,11 @@ impl<K, R, D, M> Builder<K, R, D, M> {
 
     /// For services of another protocol.
     pub fn protocol<N>(self, protocol: N) -> Builder<K, R, D, N> {
-        self.with(|how| How { repeat: how.repeat, deadline: how.deadline, protocol })
+        self.map_protocol(|_| protocol)
+    }
+
+    pub(super) fn map_protocol<N>(self, map: impl FnOnce(M) -> N) -> Builder<K, R, D, N> {
+        self.with(|how| How { repeat: how.repeat, deadline: how.deadline, protocol: map(how.protocol) })
     }
 
     /// What was said, checked as far as it is the same for all; `share` of the successes pay if there is no budget yet.

@@ -3,10 +3,12 @@
 
 mod builder;
 mod repeat;
+mod unsent;
 
 pub use builder::Builder;
 pub(crate) use builder::{Common, Said};
 pub use repeat::{Cloned, Every, Idempotent, Repeat, Selective};
+pub use unsent::Unsent;
 
 use super::{Carries, Classify, GivenUp, Plain, Protocol, Reading};
 
@@ -28,6 +30,13 @@ pub trait AttemptProtocol<Response, Error>: Clone {
 
     /// Marks the answer of a call that was given up, if it has a place for that, so that retries further out leave it.
     fn mark(&self, answer: &mut Result<Response, Error>, exhausted: Exhausted);
+
+    /// Whether anything of an attempt with this answer was sent: another one after it costs less if not. Unless overridden,
+    /// it was.
+    fn was_sent(&self, answer: Result<&Response, &Error>) -> bool {
+        let _ = answer;
+        true
+    }
 }
 
 /// Marks the answer of a call of which no further attempt was made, though one might have mended it. Retries further out

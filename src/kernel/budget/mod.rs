@@ -17,6 +17,8 @@ use super::{
 
 /// A token in the unit that tokens are counted in, so that a ratio of 0.1 is exactly a tenth.
 const TOKEN: u64 = 1_000_000;
+/// What another attempt costs after one that was never sent.
+const UNSENT: u64 = TOKEN / 10;
 /// What it begins with, and what it may always hold.
 const FLOOR: u64 = 3 * TOKEN;
 const CEILING: u64 = 1_000 * TOKEN;
@@ -27,7 +29,8 @@ const UNLIMITED: u32 = u32::MAX;
 /// What extra attempts to one dependency are paid from: retries, and whatever else is sent besides the originals.
 ///
 /// Every success pays in a part of a token, [`ratio`](Builder::ratio), and every extra attempt costs one. So in the long
-/// run extra attempts are at most that share of the successes, and a dependency that is down earns none. It begins with 3
+/// run extra attempts are at most that share of the successes, and a dependency that is down earns none. One after an attempt
+/// that was never sent costs a tenth: see [`unsent`](crate::retry::Builder::unsent). It begins with 3
 /// tokens, and holds at most as many as the successes of the last 10 seconds have paid in, though at least 3 and at most
 /// 1,000: the most that it sends in a burst is about a second of its own traffic.
 ///
@@ -133,6 +136,10 @@ fn millionths(ratio: f64) -> Result<u32, Invalid> {
     } else {
         Err(Invalid::new("ratio", ratio, "0.000001 to 1000"))
     }
+}
+
+fn cost(was_sent: bool) -> u64 {
+    if was_sent { TOKEN } else { UNSENT }
 }
 
 fn most(in_flight: Option<u32>) -> Result<u32, Invalid> {
@@ -250,6 +257,15 @@ impl Budget {
     ///
     /// [`NoExtra`] says why it must not be made.
     pub fn extra_at(&self, now: Instant) -> Result<Extra, NoExtra> {
+        self.extra_for(TOKEN, now)
+    }
+
+    /// Pays for an attempt after one that was sent, or was not.
+    pub(crate) fn extra_after(&self, was_sent: bool, now: Instant) -> Result<Extra, NoExtra> {
+        self.extra_for(cost(was_sent), now)
+    }
+
+    fn extra_for(&self, cost: u64, now: Instant) -> Result<Extra, NoExtra> {
         if self.is_failing() {
             return Err(NoExtra::Failing);
         }
@@ -264,7 +280,7 @@ impl Budget {
         let cap = state.cap(now);
         state
             .tokens
-            .fetch_update(Relaxed, Relaxed, |tokens| tokens.min(cap).checked_sub(TOKEN))
+            .fetch_update(Relaxed, Relaxed, |tokens| tokens.min(cap).checked_sub(cost))
             .map_err(|_| NoExtra::Empty)?;
         Ok(extra)
     }
@@ -285,6 +301,11 @@ impl Budget {
     #[must_use]
     pub fn is_empty_at(&self, now: Instant) -> bool {
         self.left(now) < TOKEN
+    }
+
+    /// Whether less is left than an attempt costs after one that was sent, or was not.
+    pub(crate) fn is_short_at(&self, was_sent: bool, now: Instant) -> bool {
+        self.left(now) < cost(was_sent)
     }
 
     fn left(&self, now: Instant) -> u64 {
