@@ -1,4 +1,5 @@
 //! A pool of slots and the shares of its dependencies, as their users see them.
+#![cfg(feature = "test-util")]
 #![allow(missing_docs)]
 
 use std::{
