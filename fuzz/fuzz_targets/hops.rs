@@ -40,7 +40,14 @@ struct Input<'a> {
     name: &'a str,
 }
 
-const NAMES: [&str; 4] = ["x-request-criticality", "x-request-timeout-ms", "grpc-timeout", "x-request-task"];
+const NAMES: [&str; 6] = [
+    "x-request-criticality",
+    "x-request-timeout-ms",
+    "grpc-timeout",
+    "x-request-task",
+    "x-request-attempt",
+    "grpc-previous-rpc-attempts",
+];
 
 fn class(number: u8) -> Criticality {
     Criticality::ALL[usize::from(number % 4)]
@@ -53,7 +60,7 @@ fn headers(grpc: bool) -> ContextHeaders {
 fn write(texts: &Texts<'_>, request: &mut Request<()>) {
     for (number, text) in texts {
         if let Ok(value) = HeaderValue::from_bytes(text) {
-            request.headers_mut().append(HeaderName::from_static(NAMES[usize::from(number % 4)]), value);
+            request.headers_mut().append(HeaderName::from_static(NAMES[usize::from(*number) % NAMES.len()]), value);
         }
     }
 }
@@ -90,8 +97,9 @@ fuzz_target!(|input: Input<'_>| {
     assert!(caller.deadline().is_none_or(|deadline| deadline <= Deadline::after(longest)));
     assert!(caller.criticality().unwrap_or_default() <= highest.max(Criticality::default()));
     assert!(caller.criticality().is_none_or(|class| class <= highest));
-    let other = if input.grpc[0] { NAMES[1] } else { NAMES[2] };
-    assert!(incoming.headers().keys().all(|name| name == other));
+    assert!(incoming.attempt().number() <= 16);
+    let others = if input.grpc[0] { [NAMES[1], NAMES[4]] } else { [NAMES[2], NAMES[5]] };
+    assert!(incoming.headers().keys().all(|name| others.contains(&name.as_str())));
 
     // What goes out is no more, whatever a service wants and writes.
     let mut outgoing = Request::new(());
@@ -129,6 +137,7 @@ fuzz_target!(|input: Input<'_>| {
     // A name of the user's is a header's, or is refused.
     match ContextHeaders::builder().task(input.name).build() {
         Ok(headers) => _ = headers.take(sent.headers_mut(), &open),
-        Err(invalid) => assert_eq!(invalid.field(), "task"),
+        // Of two of one name, the later setting is refused.
+        Err(invalid) => assert!(["task", "attempt"].contains(&invalid.field())),
     }
 });
