@@ -73,6 +73,12 @@ impl Dependency {
     }
 }
 
+/// Any of them, unless there is none.
+fn one(all: &mut [Dependency], index: u8) -> Option<&mut Dependency> {
+    let count = all.len().max(1);
+    all.get_mut(usize::from(index) % count)
+}
+
 fn run(input: &Input) {
     let most = usize::from(input.shares) % NAMES.len() + 1;
     let pool = Pool::builder("fuzz").slots(usize::from(input.slots) + 1).max_shares(most).build().expect("it is valid");
@@ -89,25 +95,26 @@ fn run(input: &Input) {
             }
         }
         let count = all.len();
-        let mut one = |index: u8| all.get_mut(usize::from(index) % count.max(1));
         match op {
-            Op::Call(index) => drop(one(*index).map(|one| one.call(&pool, 1, now))),
-            Op::Calls(index, calls) => drop(one(*index).map(|one| (0..*calls).for_each(|_| one.call(&pool, 1, now)))),
-            Op::Heavy(index, weight) => drop(one(*index).map(|one| one.call(&pool, *weight, now))),
+            Op::Call(index) => _ = one(&mut all, *index).map(|one| one.call(&pool, 1, now)),
+            Op::Calls(index, calls) => {
+                _ = one(&mut all, *index).map(|one| (0..*calls).for_each(|_| one.call(&pool, 1, now)))
+            }
+            Op::Heavy(index, weight) => _ = one(&mut all, *index).map(|one| one.call(&pool, *weight, now)),
             Op::Head(index, which) => {
-                if let Some(Dependency { share, open }) = one(*index)
+                if let Some(Dependency { share, open }) = one(&mut all, *index)
                     && let Some(Call { taken, began, head: head @ None, .. }) = open.get_mut(usize::from(*which))
                 {
                     *head = Some(now);
                     share.head(taken, *began, now);
                 }
             }
-            Op::End(index, which, outcome) => drop(one(*index).map(|one| one.end(*which, *outcome, now))),
+            Op::End(index, which, outcome) => _ = one(&mut all, *index).map(|one| one.end(*which, *outcome, now)),
             Op::Ends(index, outcome) => {
-                drop(one(*index).map(|one| (0..one.open.len()).for_each(|_| one.end(0, *outcome, now))))
+                _ = one(&mut all, *index).map(|one| (0..one.open.len()).for_each(|_| one.end(0, *outcome, now)))
             }
             Op::Undo(index, which) => {
-                if let Some(Dependency { share, open }) = one(*index)
+                if let Some(Dependency { share, open }) = one(&mut all, *index)
                     && let Some(call) = open.iter().skip(usize::from(*which)).position(|call| call.head.is_none())
                 {
                     share.undo(open.swap_remove(usize::from(*which) + call).taken, now);
@@ -116,7 +123,7 @@ fn run(input: &Input) {
             Op::Pause(micros) => now = now.after(Duration::from_micros(u64::from(*micros))),
             Op::Sleep(millis) => now = now.after(Duration::from_millis(u64::from(*millis))),
             Op::Resize(slots) => pool.resize(usize::from(*slots) + 1).expect("it is valid"),
-            Op::Reset(index) => drop(one(*index).map(|one| one.share.reset())),
+            Op::Reset(index) => _ = one(&mut all, *index).map(|one| one.share.reset()),
             Op::Leave(index) if count > 0 => {
                 let Dependency { share, open } = all.swap_remove(usize::from(*index) % count);
                 for Call { taken, began, head, .. } in open {
