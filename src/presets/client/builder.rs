@@ -35,7 +35,7 @@ use crate::{
 /// | [`limit`](Self::limit) | none; [`limited`](Self::limited) adds an [`AdaptiveLimit`] |
 /// | [`policy`](Self::policy) | none besides |
 /// | [`timeout`](Self::timeout) of an attempt | 2 s, and never beyond the request's deadline |
-/// | [`headers`](Self::headers) | `x-request-criticality`, `x-request-timeout-ms`, `x-request-task`; over gRPC `grpc-timeout` |
+/// | [`headers`](Self::headers) | `x-request-criticality`, `-timeout-ms`, `-task` and `-attempt`; over gRPC `grpc-timeout` and `grpc-previous-rpc-attempts` |
 ///
 /// ```
 /// use std::time::Duration;
