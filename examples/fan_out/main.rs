@@ -10,6 +10,8 @@
 //! cargo run --release --example fan_out -- --quick # within 15 seconds
 //! ```
 
+#[path = "../arguments/mod.rs"]
+mod arguments;
 #[path = "../chart/mod.rs"]
 mod chart;
 mod client;
@@ -20,6 +22,7 @@ mod plot;
 
 use std::{fs, process::ExitCode, time::Duration};
 
+use arguments::Arguments;
 use cofferdam::BoxError;
 use leaves::Leaves;
 use load::Log;
@@ -31,6 +34,7 @@ usage: fan_out [--quick] [--json]
 
   --quick  fewer fan-outs: the run ends within 15 seconds
   --json   the figures as one JSON object, on the last line of standard output
+  --help   this text
 
 It exits with 0 if the tail was cut, with 1 if not, and writes target/fan_out.svg.";
 
@@ -38,13 +42,11 @@ const QUANTILES: [(&str, f64); 4] = [("p50_ms", 0.5), ("p95_ms", 0.95), ("p99_ms
 
 #[tokio::main(worker_threads = 4)]
 async fn main() -> Result<ExitCode, BoxError> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(unknown) = arguments.iter().find(|argument| !["--quick", "--json"].contains(&argument.as_str())) {
-        eprintln!("unknown argument: {unknown}\n\n{USAGE}");
-        return Ok(ExitCode::from(2));
-    }
-    let given = |wanted: &str| arguments.iter().any(|argument| argument == wanted);
-    let length = Duration::from_secs(if given("--quick") { 12 } else { 60 });
+    let arguments = match Arguments::read(USAGE) {
+        Ok(arguments) => arguments,
+        Err(code) => return Ok(code),
+    };
+    let length = Duration::from_secs(if arguments.quick { 12 } else { 60 });
 
     let (plain, hedged) = (Leaves::start().await?, Leaves::start().await?);
     eprintln!("{} leaves, asked {} times a second by each client, for {length:?}", leaves::COUNT, load::RATE);
@@ -70,7 +72,7 @@ async fn main() -> Result<ExitCode, BoxError> {
     );
     let passed = is_cut(&plain, &hedged);
     println!("{}; the plot is target/fan_out.svg", if passed { "the tail was cut" } else { "THE TAIL WAS NOT CUT" });
-    if given("--json") {
+    if arguments.json {
         println!("{}", json!({ "plain": json(&plain), "hedged": json(&hedged) }));
     }
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })

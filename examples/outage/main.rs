@@ -17,6 +17,7 @@
 //! cargo run --release --example outage -- --quick # within 20 seconds
 //! ```
 
+#[path = "../arguments/mod.rs"]
 mod arguments;
 mod client;
 mod dependency;
@@ -33,26 +34,30 @@ mod side;
 
 use std::{fs, path::Path, process::ExitCode, sync::Arc};
 
-use arguments::{Arguments, USAGE};
+use arguments::Arguments;
 use cofferdam::{BoxError, Instant};
 use figures::Figures;
 use progress::Progress;
 use scenario::{Scenario, Timeline};
 use side::Side;
 
+const USAGE: &str = "\
+Two front ends live through the outage of a service behind them, one of them protected.
+
+usage: outage [--quick] [--json]
+
+  --quick  a shorter outage: the run ends within 20 seconds
+  --json   the figures as one JSON object, on the last line of standard output
+  --help   this text
+
+It exits with 0 if the outage was contained, with 1 if not, and writes target/outage/report.html.";
+
 // More threads than there may be processors: on a busy machine each is another chance to be let run.
 #[tokio::main(worker_threads = 8)]
 async fn main() -> Result<ExitCode, BoxError> {
-    match Arguments::parse(std::env::args().skip(1)) {
-        Ok(Arguments { help: true, .. }) => {
-            println!("{USAGE}");
-            Ok(ExitCode::SUCCESS)
-        }
+    match Arguments::read(USAGE) {
         Ok(arguments) => outage(&arguments).await,
-        Err(unknown) => {
-            eprintln!("unknown argument: {unknown}\n\n{USAGE}");
-            Ok(ExitCode::from(2))
-        }
+        Err(code) => Ok(code),
     }
 }
 

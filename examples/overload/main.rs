@@ -10,23 +10,39 @@
 //! cargo run --release --example overload -- --quick # eight
 //! ```
 
+#[path = "../arguments/mod.rs"]
+mod arguments;
 mod load;
 mod plot;
 mod server;
 
 use std::{fs, path::Path, process::ExitCode, time::Duration};
 
+use arguments::Arguments;
 use cofferdam::BoxError;
-use load::Log;
+use load::{Log, Phases};
+use serde_json::{Value, json};
 
 /// Requests a second that the workers of a server can do.
 const CAPACITY: f64 = server::WORKERS as f64 / 0.08;
 
+const USAGE: &str = "\
+usage: overload [--quick] [--json]
+
+  --quick  a shorter overload: the run ends within ten seconds
+  --json   the figures as one JSON object, on the last line of standard output
+  --help   this text
+
+It exits with 0 if the overload was contained, with 1 if not, and writes target/overload.svg.";
+
 #[tokio::main(worker_threads = 4)]
 async fn main() -> Result<ExitCode, BoxError> {
-    let quick = std::env::args().any(|argument| argument == "--quick");
-    let scale = if quick { 0.4 } else { 1.0 };
-    let phases = load::Phases {
+    let arguments = match Arguments::read(USAGE) {
+        Ok(arguments) => arguments,
+        Err(code) => return Ok(code),
+    };
+    let scale = if arguments.quick { 0.4 } else { 1.0 };
+    let phases = Phases {
         overload: Duration::from_secs_f64(5.0 * scale),
         calm: Duration::from_secs_f64(15.0 * scale),
         end: Duration::from_secs_f64(20.0 * scale),
@@ -48,10 +64,13 @@ async fn main() -> Result<ExitCode, BoxError> {
 
     let good = protected.goodput(&phases) >= 0.85 * CAPACITY && protected.success(Some(0), &phases) >= 0.95;
     println!("{}", if good { "The overload was contained." } else { "The overload was not contained." });
+    if arguments.json {
+        println!("{}", json!({ "unprotected": json(&unprotected, &phases), "protected": json(&protected, &phases) }));
+    }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn summary(log: &Log, phases: &load::Phases) -> String {
+fn summary(log: &Log, phases: &Phases) -> String {
     let percent = |class| 100.0 * log.success(Some(class), phases);
     format!(
         "{:5.1} answers a second in time ({:3.0} %); {:5.1} % of what matters most, {:5.1} % and {:5.1} % of the rest",
@@ -61,4 +80,15 @@ fn summary(log: &Log, phases: &load::Phases) -> String {
         percent(1),
         percent(2)
     )
+}
+
+fn json(log: &Log, phases: &Phases) -> Value {
+    let percent = |class| 100.0 * log.success(class, phases);
+    json!({
+        "goodput_pct": 100.0 * log.goodput(phases) / CAPACITY,
+        "answered_pct": percent(None),
+        "matters_most_pct": percent(Some(0)),
+        "matters_less_pct": percent(Some(1)),
+        "may_be_shed_pct": percent(Some(2)),
+    })
 }

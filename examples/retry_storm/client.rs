@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cofferdam::{Backoff, BoxError, CircuitBreaker, Invalid, Policy, Retry, Timeout};
+use cofferdam::{Backoff, BoxError, Invalid};
 use http::{Request, Uri};
 use http_body::Body;
 use http_body_util::Empty;
@@ -12,7 +12,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use tokio::time::{sleep, timeout};
-use tower::{ServiceBuilder, ServiceExt, service_fn, util::BoxCloneSyncService};
+use tower::{Layer, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 /// Asks once, and says whether the answer was good.
 pub(crate) type Client = BoxCloneSyncService<(), bool, BoxError>;
@@ -51,13 +51,9 @@ pub(crate) fn plain(uri: Uri) -> Client {
     }))
 }
 
-/// The same four attempts of a second, as this crate makes them.
+/// Behind the stack for clients as it is, to which nothing is said.
 pub(crate) fn contained(uri: Uri) -> Result<Client, Invalid> {
-    let service = ServiceBuilder::new()
-        .layer(Retry::builder("server").http().build()?)
-        .layer(CircuitBreaker::builder("server").build()?.layer().http())
-        .layer(Timeout::builder("server").attempt(ATTEMPT).http().build()?)
-        .service(hyper());
+    let service = cofferdam::http::client("server").build()?.layer(hyper());
     Ok(BoxCloneSyncService::new(
         service
             .map_request(move |()| request(&uri))

@@ -2,14 +2,16 @@
 //! crate has all its answers back within a second and a half.
 //!
 //! Two servers of two workers that take 20 ms, over HTTP, each with a client of its own that asks as often as seven tenths
-//! of them can answer. Either sends a request up to four times, with full jitter, and gives an attempt a second. One client is
-//! a loop around Hyper; the other has a retry, a breaker and a timeout, with nothing else set.
+//! of them can answer. Either sends a request up to four times, with full jitter. One client is a loop around Hyper that gives
+//! an attempt a second; the other is the stack for clients as it is, `cofferdam::http::client`, around the same.
 //!
 //! ```sh
 //! cargo run --release --example retry_storm            # half a minute
-//! cargo run --release --example retry_storm -- --quick # within 15 seconds
+//! cargo run --release --example retry_storm -- --quick # within 20 seconds
 //! ```
 
+#[path = "../arguments/mod.rs"]
+mod arguments;
 #[path = "../chart/mod.rs"]
 mod chart;
 mod client;
@@ -19,6 +21,7 @@ mod server;
 
 use std::{fs, process::ExitCode, time::Duration};
 
+use arguments::Arguments;
 use cofferdam::BoxError;
 use load::{Log, Phases};
 use serde_json::{Value, json};
@@ -31,20 +34,19 @@ const LOAD: f64 = 0.7;
 const USAGE: &str = "\
 usage: retry_storm [--quick] [--json]
 
-  --quick  a shorter stall: the run ends within 15 seconds
+  --quick  a shorter stall: the run ends within 20 seconds
   --json   the figures as one JSON object, on the last line of standard output
+  --help   this text
 
 It exits with 0 if the stall was contained, with 1 if not, and writes target/retry_storm.svg.";
 
 #[tokio::main(worker_threads = 4)]
 async fn main() -> Result<ExitCode, BoxError> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(unknown) = arguments.iter().find(|argument| !["--quick", "--json"].contains(&argument.as_str())) {
-        eprintln!("unknown argument: {unknown}\n\n{USAGE}");
-        return Ok(ExitCode::from(2));
-    }
-    let given = |wanted: &str| arguments.iter().any(|argument| argument == wanted);
-    let [stall, healed, end] = if given("--quick") { [2, 6, 14] } else { [5, 15, 30] }.map(Duration::from_secs);
+    let arguments = match Arguments::read(USAGE) {
+        Ok(arguments) => arguments,
+        Err(code) => return Ok(code),
+    };
+    let [stall, healed, end] = if arguments.quick { [2, 6, 14] } else { [5, 15, 30] }.map(Duration::from_secs);
     let phases = Phases { stall, healed, end };
 
     let servers = [Server::start().await?, Server::start().await?];
@@ -72,7 +74,7 @@ async fn main() -> Result<ExitCode, BoxError> {
             contained.missed_pct
         );
     }
-    if given("--json") {
+    if arguments.json {
         println!("{}", json!({ "plain": plain.json(), "contained": contained.json() }));
     }
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })

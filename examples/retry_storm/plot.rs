@@ -18,21 +18,20 @@ pub(crate) fn plot(logs: [&Log; 2], phases: &Phases) -> String {
         (0..=phases.end.as_secs()).step_by(step).map(|second| (second as f64 / seconds, format!("{second} s")));
     let across: chart::Marks = across.collect();
     let up = [0.0, CAPACITY, most].map(|value| (value / most, format!("{value:.0}")));
-    let charts =
-        ["a loop of four attempts", "retry, breaker and timeout"].into_iter().zip(counts).map(|(name, counts)| {
-            let place = |(bucket, count): (usize, f64)| ((bucket as f64 + 0.5) * BUCKET / seconds, count / most);
-            chart::Chart {
-                title: format!("{name}: a second, where {CAPACITY:.0} can be done"),
-                across: across.clone(),
-                up: up.to_vec(),
-                shaded: Some((
-                    phases.stall.as_secs_f64() / seconds,
-                    phases.healed.as_secs_f64() / seconds,
-                    "the server stalls",
-                )),
-                lines: counts.map(|line| line.into_iter().enumerate().map(place).collect()),
-            }
-        });
+    let charts = ["a loop of four attempts", "the stack for clients"].into_iter().zip(counts).map(|(name, counts)| {
+        let place = |(bucket, count): (usize, f64)| ((bucket as f64 + 0.5) * BUCKET / seconds, count / most);
+        chart::Chart {
+            title: format!("{name}: a second, where {CAPACITY:.0} can be done"),
+            across: across.clone(),
+            up: up.to_vec(),
+            shaded: Some((
+                phases.stall.as_secs_f64() / seconds,
+                phases.healed.as_secs_f64() / seconds,
+                "the server stalls",
+            )),
+            lines: counts.map(|line| line.into_iter().enumerate().map(place).collect()),
+        }
+    });
     chart::page(["requests answered well", "calls that came to the server"], &charts.collect::<Vec<_>>())
 }
 
