@@ -1,8 +1,4 @@
 //! A server with nothing but the stack in a line goes, over real sockets: nothing is lost.
-#![cfg(feature = "http")]
-#![allow(missing_docs)]
-
-mod support;
 
 use std::{
     sync::{
@@ -18,9 +14,10 @@ use cofferdam::{DrainState, Replay};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use support::{Connection, Version, serve, within};
 use tokio::sync::Semaphore;
 use tower::{Layer, ServiceExt};
+
+use crate::support::{Connection, Version, serve, within};
 
 struct Server {
     stack: cofferdam::presets::Server,

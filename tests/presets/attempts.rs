@@ -1,5 +1,4 @@
 //! What the stack of a client does with several attempts: bodies, hedges, the budget, and servers that turn calls away.
-#![cfg(all(feature = "http", feature = "test-util"))]
 
 use std::{
     convert::Infallible,

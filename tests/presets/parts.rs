@@ -1,5 +1,4 @@
-//! Whole stacks, as a team would put them around a service and a client.
-#![cfg(all(feature = "http", feature = "test-util"))]
+//! What stacks are made of and do as they are, and what can be set.
 
 use std::{
     convert::Infallible,

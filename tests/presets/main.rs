@@ -1,0 +1,13 @@
+//! Whole stacks, as a team would put them around a service and a client.
+#![cfg(feature = "http")]
+#![allow(missing_docs)]
+
+#[cfg(feature = "test-util")]
+mod attempts;
+mod drain;
+#[cfg(feature = "test-util")]
+mod order;
+#[cfg(feature = "test-util")]
+mod parts;
+#[path = "../support/mod.rs"]
+mod support;
