@@ -1,0 +1,19 @@
+//! What holds whatever happens, in whatever order: state machines against naive models of them, and settings of any kind.
+#![allow(missing_docs)]
+
+mod backoff;
+mod budget;
+mod bulkhead;
+mod config;
+mod context;
+mod drain;
+mod hedge;
+mod hops;
+mod keyed;
+mod rate;
+mod replay;
+mod shed;
+#[path = "../support/mod.rs"]
+mod support;
+mod waiting;
+mod window;

@@ -1,0 +1,120 @@
+//! What a request is worth, down a call tree.
+
+use super::*;
+
+/// What arrived on the wire, and what is made of it.
+type Arrived = (Option<String>, Carried);
+
+/// A service that says what it was told, and asks the next one, if there is one, for each call.
+#[derive(Clone)]
+struct Asking {
+    tell: mpsc::UnboundedSender<Arrived>,
+    next: Option<Channel>,
+}
+
+impl NamedService for Asking {
+    const NAME: &'static str = "test.Echo";
+}
+
+impl Service<http::Request<Body>> for Asking {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let Self { tell, next } = self.clone();
+        let answer = service_fn(move |request: Request<Bytes>| {
+            let (tell, next) = (tell.clone(), next.clone());
+            async move {
+                let wire = request.extensions().get::<Wire>().unwrap().0.clone();
+                tell.send((wire, Carried::of(request.extensions()))).unwrap();
+                let Some(next) = next else { return Ok(Response::new(Bytes::new())) };
+                // Tonic has extensions in its requests, and passes them on to the layers of its channel.
+                let mut outgoing = Request::new(Bytes::new());
+                outgoing.set_timeout(Duration::from_secs(86_400));
+                outgoing.extensions_mut().on_behalf_of(request.extensions());
+                outgoing.extensions_mut().set_criticality(Criticality::CriticalPlus);
+                let channel = ServiceBuilder::new().layer(ContextHeaders::grpc().outbound()).service(next);
+                send(channel, outgoing).await
+            }
+        });
+        Box::pin(async move { Ok(tonic::server::Grpc::new(Raw).unary(answer, request).await) })
+    }
+}
+
+/// The timeout as it came.
+#[derive(Clone)]
+struct Wire(Option<String>);
+
+/// Serves it behind what reads the context, which says what came.
+async fn asking(next: Option<SocketAddr>) -> (SocketAddr, mpsc::UnboundedReceiver<Arrived>) {
+    let next = match next {
+        Some(address) => Some(connect(address).await),
+        None => None,
+    };
+    let (tell, told) = mpsc::unbounded_channel();
+    let look = MapRequestLayer::new(|mut request: http::Request<Body>| {
+        let wire = request.headers().get("grpc-timeout").map(|value| value.to_str().unwrap().to_owned());
+        request.extensions_mut().insert(Wire(wire));
+        request
+    });
+    let layers = ServiceBuilder::new().layer(look).layer(ContextHeaders::grpc().inbound(Trust::default()));
+    (serve!(layers.into_inner(), Asking { tell, next }), told)
+}
+
+#[tokio::test]
+async fn defect_144_164_a_timeout_and_a_class_reach_the_end_of_a_call_tree_and_are_never_more() {
+    // Given two services, one behind the other
+    let (last, mut second) = asking(None).await;
+    let (address, mut first) = asking(Some(last)).await;
+    let channel = connect(address).await;
+
+    // (what Tonic itself sends, what is left at most at the first)
+    for (timeout, most) in [("5S", 5), ("5000m", 5), ("99999999H", 3600), ("5000000u", 5)] {
+        let mut request = Request::new(Bytes::new());
+        request.metadata_mut().insert("grpc-timeout", timeout.parse().unwrap());
+        request.metadata_mut().insert("x-request-criticality", "sheddable-plus".parse().unwrap());
+        request.metadata_mut().insert("x-request-task", "order 4711".parse().unwrap());
+        send(channel.clone(), request).await.unwrap();
+
+        let (wire, caller) = first.recv().await.unwrap();
+        assert_eq!(wire.as_deref(), Some(timeout));
+        assert!(caller.deadline().unwrap() <= Deadline::after(Duration::from_secs(most)));
+
+        // Then the second is told no more than the first, in a form that gRPC has
+        let (wire, told) = second.recv().await.unwrap();
+        let wire = wire.unwrap();
+        assert!(wire.len() <= 9 && wire.ends_with(['u', 'm']), "{wire}");
+        assert!(told.deadline().unwrap() <= Deadline::after(Duration::from_secs(most)));
+        for carried in [caller, told] {
+            assert_eq!(carried.criticality(), Some(Criticality::SheddablePlus));
+            assert_eq!(carried.task(), Some(TaskKey::of("order 4711")));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_that_was_told_ends_the_call_at_the_server() {
+    // Given a server that keeps to deadlines, and a service that never answers
+    let timeout = Timeout::builder("server").deadline().grpc().build().unwrap();
+    let ends = Noticing::new();
+    let layers = ServiceBuilder::new()
+        .layer(
+            ContextHeaders::grpc()
+                .inbound(Trust::builder().longest_deadline(Duration::from_millis(50)).build().unwrap()),
+        )
+        .layer(guard(ends.clone()).grpc())
+        .layer(timeout);
+    let address = serve!(layers.into_inner(), Echo::new().0);
+
+    // When a client is ready to wait for an hour, then it waits for as long as the server believes
+    let mut request = Request::new(Bytes::from_static(b"never"));
+    request.set_timeout(Duration::from_secs(3600));
+    let status = send(connect(address).await, request).await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::DeadlineExceeded, "the deadline passed"));
+    assert_eq!(ends.ended(1).await, [Outcome::Failure]);
+}

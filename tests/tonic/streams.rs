@@ -1,0 +1,174 @@
+//! Streams, idle connections, and what a call is sent again with.
+
+use super::*;
+
+#[tokio::test]
+async fn defect_72_a_stream_that_the_client_drops_gives_its_slot_back_at_both_ends() {
+    // Given a stream, which holds the only slot at each end
+    let (echo, mut feeds) = Echo::new();
+    let (server, server_slots) = (Noticing::new(), Bulkhead::builder("server").limit(1).build().unwrap());
+    let (client, client_slots) = (Noticing::new(), Bulkhead::builder("client").limit(1).build().unwrap());
+    let address = serve!(guard((server_slots.clone(), server.clone())).grpc(), echo);
+    let channel = connect(address).await;
+    let service = guard((client_slots.clone(), client.clone())).grpc().layer(channel.clone());
+    let mut messages = follow(service).await.unwrap();
+    let feed = feeds.recv().await.unwrap();
+    feed.send(Ok("one".into())).unwrap();
+    assert_eq!(next(&mut messages).await.unwrap().unwrap(), "one");
+    assert_eq!((server_slots.in_flight(), client_slots.in_flight()), (1, 1));
+    assert_eq!(ask(channel.clone(), "hello").await.unwrap_err().message(), "no slot is free");
+
+    // When the client leaves in the middle
+    drop(messages);
+
+    // Then both ends let go of it, the server too, and neither blames anybody
+    assert_eq!(client.ended(1).await, [Outcome::Abandoned]);
+    within("the end of the stream", feed.closed()).await;
+    assert_eq!(server.ended(1).await, [Outcome::Abandoned]);
+    assert_eq!((server_slots.in_flight(), client_slots.in_flight()), (0, 0));
+    assert_eq!(ask(channel, "hello").await.unwrap(), "hello");
+}
+
+#[tokio::test]
+async fn a_stream_in_both_directions_lasts_until_both_have_ended() {
+    let (ends, slots) = (Noticing::new(), Bulkhead::builder("server").limit(1).build().unwrap());
+    let address = serve!(guard((slots.clone(), ends.clone())).grpc(), Echo::new().0);
+    let own = Noticing::new();
+    let mut client = Grpc::new(own.clone().layer().grpc().layer(connect(address).await));
+    within("readiness", client.ready()).await.unwrap();
+
+    // Given a conversation
+    let (say, mut said) = mpsc::unbounded_channel::<Bytes>();
+    let path = PathAndQuery::from_static("/test.Echo/both");
+    let messages = Request::new(stream::poll_fn(move |cx| said.poll_recv(cx)));
+    let mut answers = within("the head of a stream", client.streaming(messages, path, Raw)).await.unwrap().into_inner();
+    for text in ["one", "two"] {
+        say.send(text.into()).unwrap();
+        assert_eq!(next(&mut answers).await.unwrap().unwrap(), text);
+        assert_eq!(slots.in_flight(), 1);
+    }
+
+    // When one side has said all, the other ends it
+    drop(say);
+    assert_eq!(next(&mut answers).await.unwrap(), None);
+    assert_eq!((ends.ended(1).await, own.ended(1).await), (vec![Outcome::Success], vec![Outcome::Success]));
+    assert_eq!(slots.in_flight(), 0);
+}
+
+#[tokio::test]
+async fn an_idle_connection_holds_nothing() {
+    // Given a server with one slot, and many clients that have called it and stay connected
+    let (ends, slots) = (Noticing::new(), Bulkhead::builder("server").limit(1).build().unwrap());
+    let address = serve!(guard((slots.clone(), ends.clone())).grpc(), Echo::new().0);
+    let mut idle = Vec::new();
+    for calls in 1..=8 {
+        let own = Bulkhead::builder("client").limit(1).build().unwrap();
+        let service = own.clone().layer().grpc().layer(connect(address).await);
+        // Then each finds the slot free
+        assert_eq!(ask(service.clone(), "hello").await.unwrap(), "hello");
+        ends.ended(calls).await;
+        assert_eq!((slots.in_flight(), own.in_flight()), (0, 0));
+        idle.push(service);
+    }
+    assert_eq!(ends.so_far(), [Outcome::Success; 8]);
+}
+
+#[tokio::test]
+async fn s8_a_drain_waits_for_streams_and_tells_new_calls_that_the_server_is_unavailable() {
+    // Given a stream that goes on
+    let (echo, mut feeds) = Echo::new();
+    let drain = Drain::builder("server").grace(Duration::ZERO).deadline(Duration::from_secs(3600)).build().unwrap();
+    let address = serve!(drain.clone().layer().grpc(), echo);
+    let channel = connect(address).await;
+    let mut messages = follow(channel.clone()).await.unwrap();
+    let feed = feeds.recv().await.unwrap();
+    feed.send(Ok("one".into())).unwrap();
+    assert_eq!(next(&mut messages).await.unwrap().unwrap(), "one");
+
+    // When the server drains
+    let report = tokio::spawn(drain.begin());
+
+    // Then a new call is told so, on the same connection
+    let status = ask(channel, "hello").await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::Unavailable, "the server is shutting down"));
+    assert_eq!(status.metadata().get("grpc-retry-pushback-ms").unwrap(), "0");
+
+    // And the stream loses nothing
+    feed.send(Ok("two".into())).unwrap();
+    drop(feed);
+    assert_eq!(next(&mut messages).await.unwrap().unwrap(), "two");
+    assert_eq!(next(&mut messages).await.unwrap(), None);
+    let report = within("the end of the drain", report).await.unwrap();
+    assert_eq!((report.ended, report.cut), (1, 0));
+}
+
+#[tokio::test]
+async fn a_stream_that_a_drain_cuts_ends_in_a_status() {
+    let (echo, mut feeds) = Echo::new();
+    let drain = Drain::builder("server").grace(Duration::ZERO).deadline(Duration::from_millis(20)).build().unwrap();
+    let address = serve!(drain.clone().layer().grpc(), echo);
+    let mut messages = follow(connect(address).await).await.unwrap();
+    let feed = feeds.recv().await.unwrap();
+    feed.send(Ok("one".into())).unwrap();
+    assert_eq!(next(&mut messages).await.unwrap().unwrap(), "one");
+    assert_eq!(within("the end of the drain", drain.begin()).await.cut, 1);
+    let status = next(&mut messages).await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::Unavailable, "the server shut down before the call was done"));
+    within("the end of the stream", feed.closed()).await;
+}
+
+/// A client as a generator would write it, over a retry: the messages are sent again, and the channel is given its own bodies.
+#[tokio::test]
+async fn defect_102_a_call_is_made_again_with_the_same_message() {
+    // Given a server that is unavailable once, after it has read the message
+    let calls = Arc::new(AtomicU32::new(0));
+    let answers = {
+        let calls = calls.clone();
+        move |request: Request<Bytes>| {
+            let first = calls.fetch_add(1, Ordering::SeqCst) == 0;
+            assert_eq!(request.get_ref(), "hello");
+            async move { if first { Err(Status::unavailable("once")) } else { Ok(Response::new(request.into_inner())) } }
+        }
+    };
+    let unary = service_fn(move |request: http::Request<Body>| {
+        let answers = answers.clone();
+        async move { Ok::<_, Infallible>(tonic::server::Grpc::new(Raw).unary(service_fn(answers), request).await) }
+    });
+    let address = serve!(tower::layer::util::Identity::new(), Named(unary));
+
+    // When it is called through a retry that may call this method twice
+    let layer = Retry::builder("echo")
+        .backoff(Backoff::constant(Duration::ZERO))
+        .grpc()
+        .map_body(Body::new)
+        .idempotent(|request: &http::Request<Body>| request.uri().path() == "/test.Echo/unary")
+        .build()
+        .unwrap();
+    let service = layer.layer(connect(address).await);
+
+    // Then the second attempt has the same message, and an answer
+    assert_eq!(ask(service, "hello").await.unwrap(), "hello");
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
+}
+
+/// Any service under the name of the other one.
+#[derive(Clone)]
+struct Named<S>(S);
+
+impl<S> NamedService for Named<S> {
+    const NAME: &'static str = Echo::NAME;
+}
+
+impl<S: Service<http::Request<Body>>> Service<http::Request<Body>> for Named<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> S::Future {
+        self.0.call(request)
+    }
+}
