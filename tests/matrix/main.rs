@@ -13,6 +13,7 @@ mod row;
 mod stack;
 #[path = "../support/mod.rs"]
 mod support;
+mod world;
 
 use std::{
     sync::{Arc, Mutex},

@@ -5,8 +5,8 @@ use futures_util::future::{Either, select};
 
 use crate::{
     caller::{Ask, Caller, Held, Seen},
-    stack::World,
     support::within,
+    world::World,
 };
 
 /// What makes the layer reject.
