@@ -40,7 +40,7 @@
 //! | no call to last longer than it is worth | [`Timeout`], [`Deadline`] | [`timeout`] |
 //! | to send a server no more than it takes | [`AdaptiveThrottle`] | [`throttle`] |
 //! | another attempt where that helps | [`Retry`], [`Backoff`] | [`retry`] |
-//! | a streaming body to be sent again | [`Replay`], chosen by `.http()` on a retry | [`replay`] |
+//! | a streaming body to be sent again | `Replay`, chosen by `.http()` on a retry | `replay` |
 //! | the slowest calls not to be waited for | [`Hedge`] | [`hedge`] |
 //! | an answer all the same | [`Fallback`] | [`fallback`] |
 //! | a server to go without losing a call | [`Drain`] | [`drain`] |
@@ -56,9 +56,9 @@
 //! | to hear what happens | [`observe`], [`CircuitBreaker::subscribe`] | |
 //! | to steer policies by name, in text | [`Control`] | |
 //! | what travels with a request | [`Context`]: [`Deadline`], [`Criticality`], [`Attempt`], [`TaskKey`] | [`context`] |
-//! | that to travel from service to service | [`ContextHeaders`] | [`hops`] |
+//! | that to travel from service to service | `ContextHeaders`, feature `http` | `hops` |
 //! | any future under a policy, without a service | [`Guard::call`] | |
-//! | services that answer with HTTP responses | [`.http()`](Guard::http) | [`mod@http`] |
+//! | services that answer with HTTP responses | `.http()`, feature `http` | `http` |
 //! | services that speak gRPC | `.grpc()`, feature `grpc` | `grpc` |
 //!
 //! # The order of layers
@@ -66,7 +66,7 @@
 //! From the outside in: **fallback, share of a pool, retry, hedge, guard (breaker, throttle, bulkhead), timeout, service**. The fallback answers
 //! for everything further in. A [share](pool) lasts from the first attempt to the last, as the request's own slot does. Retry and hedge make each attempt pass the guards by itself. The breaker stands before the bulkhead, so that an open one costs no slot, and both stand outside the
 //! timeout: a timeout is a failure that the breaker counts, and a call holds its slot until the timeout ends it. A drain
-//! is the outermost layer of a server. What reads a request's context from headers is outermost in a server, and what writes it is innermost in a client: see [`hops`].
+//! is the outermost layer of a server. What reads a request's context from headers is outermost in a server, and what writes it is innermost in a client: see `hops`.
 //!
 //! # Features
 //!
@@ -76,7 +76,7 @@
 //! | `grpc` | no | the gRPC protocol: `.grpc()` on layers; with it comes `http` |
 //! | `rate-limit` | no | `RateLimit`, on the crate `governor` |
 //! | `serde` | no | settings of whole stacks, read from files: `presets::Config` |
-//! | `tracing` | no | [`Tracing`], an observer that writes events to `tracing` |
+//! | `tracing` | no | `Tracing`, an observer that writes events to `tracing` |
 //! | `test-util` | no | the crate's clock is tokio's, so tests on a paused clock work; not for production |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]

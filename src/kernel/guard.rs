@@ -35,7 +35,7 @@ pub struct Guard<P, M = Plain> {
 
 /// Guards with a policy, or with several: a tuple admits in order and settles in reverse.
 ///
-/// For services that answer with HTTP responses add [`.http()`](Guard::http).
+/// For services that answer with HTTP responses add `.http()`.
 pub fn guard<P: Policy>(policy: P) -> Guard<P> {
     Guard { policy: Shared::new(policy), protocol: Plain::default() }
 }

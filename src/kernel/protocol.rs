@@ -7,7 +7,7 @@ use super::{Policy, Reading, Rejected, Ticket, attempts::Exhausted};
 /// What the answers of a service mean: how one is read, when its call ends, and how a rejection is worded.
 ///
 /// These three vary together and only together. [`Plain`](crate::Plain) is for services that are just functions,
-/// [`Http`](crate::Http) for those that answer with HTTP responses, servers and clients alike, and `Grpc` for those that
+/// `Http` for those that answer with HTTP responses, servers and clients alike, and `Grpc` for those that
 /// speak gRPC.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no way to answer a rejected call with `{Response}` or with `{Error}`",

@@ -62,7 +62,7 @@
 //!
 //! **Requests** are cloned before they are sent. With a [`Context`](crate::Context) they carry the number of their attempt,
 //! so that whoever balances load can send it elsewhere. Over HTTP and gRPC only requests are sent twice that may be: see
-//! [`http`](Builder::http) and [`grpc`](Builder::grpc).
+//! `http` and `grpc` of its [`Builder`].
 //!
 //! **Clones**, and all services of one layer, share what was learned and the budget, and the layer is their handle: see
 //! [`HedgeLayer`]. **A call that is dropped** drops all its attempts; what was paid for is not paid back.

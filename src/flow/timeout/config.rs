@@ -17,7 +17,7 @@ use crate::kernel::{
 /// |---|---|---|
 /// | [`attempt`](Self::attempt) | none | above zero |
 /// | [`deadline`](Self::deadline) | not looked at | |
-/// | [`between_frames`](Self::between_frames), with [`http`](Self::http) or `grpc` | none | above zero |
+/// | `between_frames`, after `http` or `grpc` | none | above zero |
 ///
 /// At least one of them must be set.
 ///

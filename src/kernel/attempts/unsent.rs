@@ -11,7 +11,7 @@ pub struct Unsent<M, F> {
 impl<K, R, D, M> Builder<K, R, D, M> {
     /// Which errors say that nothing of the attempt was sent, as when there was nobody to connect to. An attempt after such
     /// a one is no load on whoever could not be reached, and costs a tenth of a token. So does one after a rejection of our
-    /// own, unless that ended a call that had begun. Said after [`http`](Self::http), `grpc` or [`classify`](Self::classify).
+    /// own, unless that ended a call that had begun. Said after `http`, `grpc` or [`classify`](Self::classify).
     /// A hedge pays the whole in any case.
     ///
     /// Default: none. What is said to be unsent and was sent multiplies by as much as it is cheaper.
