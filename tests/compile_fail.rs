@@ -12,12 +12,18 @@ fn what_must_not_compile_says_what_to_do() {
     cases.compile_fail("tests/compile_fail/*.rs");
     #[cfg(not(feature = "grpc"))]
     cases.compile_fail("tests/compile_fail_features/without_grpc.rs");
+    // The compiler names who would do, `Grpc` among them.
+    #[cfg(feature = "grpc")]
+    cases.compile_fail("tests/compile_fail_features/between_frames_before_http.rs");
 }
 
 /// The message for that program.
 fn message(program: &str) -> String {
-    let path = format!("{}/tests/compile_fail/{program}.stderr", env!("CARGO_MANIFEST_DIR"));
-    fs::read_to_string(path).unwrap()
+    message_in("compile_fail", program)
+}
+
+fn message_in(folder: &str, program: &str) -> String {
+    fs::read_to_string(format!("{}/tests/{folder}/{program}.stderr", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
 #[test]
@@ -53,6 +59,9 @@ fn what_belongs_to_http_is_said_after_it() {
     assert!(
         message("settings_before_http").contains("the method was found for\n          - `Guard<P, Http<W, C, X>>`")
     );
+    assert!(
+        message_in("compile_fail_features", "between_frames_before_http").contains("say `.http()` or `.grpc()` first")
+    );
 }
 
 #[test]
@@ -72,8 +81,7 @@ fn what_words_rejections_is_cloned_and_says_so() {
 
 #[test]
 fn what_a_feature_brings_names_the_feature() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/compile_fail_features/without_grpc.stderr");
-    assert!(fs::read_to_string(path).unwrap().contains("gated behind the `grpc` feature"));
+    assert!(message_in("compile_fail_features", "without_grpc").contains("gated behind the `grpc` feature"));
 }
 
 #[test]

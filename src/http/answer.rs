@@ -9,6 +9,11 @@ use crate::kernel::{Degraded, Outcome, Reading, Rejected};
 
 /// Reads the heads of responses that a dependency has given: what [`Http`](crate::Http) and other protocols on top of it
 /// differ in.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not speak HTTP",
+    label = "there are no heads and no frames here yet",
+    note = "say `.http()` or `.grpc()` first, and then what is about responses: `.http().between_frames(..)`"
+)]
 pub trait ReadHead: Clone {
     /// What became of the call, as far as the head shows. It is the head's own worth: that it may stand in for another
     /// answer is not looked at.

@@ -26,13 +26,17 @@ impl<D> Builder<D, Plain> {
     }
 }
 
-impl<D, M: ReadHead> Builder<D, M> {
+impl<D, M> Builder<D, M> {
     /// How long to wait for the first frame of a body after the head, and for each frame after the one before. A body
     /// that stalls ends in an error that [carries](crate::Rejected::find) the rejection; over gRPC, in trailers that say
     /// so.
     ///
     /// Default: none. Range: above zero, at most 100 years.
-    pub fn between_frames(mut self, limit: Duration) -> Self {
+    pub fn between_frames(mut self, limit: Duration) -> Self
+    where
+        // Said here and not of the whole block, so that the compiler tells whoever says it too early what to do.
+        M: ReadHead,
+    {
         self.between_frames = Some(limit);
         self
     }
