@@ -1,0 +1,291 @@
+//! What somebody may do who is careless, unlucky or hostile, and what must not come of it.
+#![allow(missing_docs)]
+#![cfg(feature = "test-util")]
+
+mod support;
+
+use std::{
+    future::pending,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use cofferdam::{
+    AdaptiveLimit, AdaptiveThrottle, Admit, BoxError, Budget, Bulkhead, CircuitBreaker, Control, Deadline, Drain,
+    Ended, Event, Hedge, Instant, LoadShed, Outcome, Policy, Pool, Refused, Retry, Timeout, What, Why,
+    limit::{Algorithm, Plan, Sample},
+    observe,
+    presets::Config,
+};
+use http::{Request, Response};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use support::{Ask, poll};
+use tokio::time::{advance, sleep};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// Is ready when it is told to be.
+#[derive(Clone, Default)]
+struct Gated(Arc<Mutex<bool>>);
+
+impl Service<Duration> for Gated {
+    type Response = ();
+    type Error = BoxError;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        if *self.0.lock().unwrap() { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    fn call(&mut self, takes: Duration) -> Self::Future {
+        Box::pin(async move {
+            sleep(takes).await;
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_that_somebody_waited_who_has_left_is_nobody_elses() {
+    let gated = Gated::default();
+    let layer = Timeout::builder("gated").attempt(ms(300)).build().unwrap();
+    let service = Arc::new(tokio::sync::Mutex::new(layer.layer(gated.clone())));
+
+    // Given a caller that waits for a service to become ready, and leaves
+    let shared = Arc::clone(&service);
+    let left = tokio::spawn(async move { shared.lock().await.ready().await.map(drop) });
+    sleep(ms(10)).await;
+    left.abort();
+    let _ = left.await;
+
+    // When another one comes after most of that time, and the service is ready by then
+    sleep(ms(250)).await;
+    *gated.0.lock().unwrap() = true;
+    let shared = Arc::clone(&service);
+    let next = tokio::spawn(async move { shared.lock().await.ready().await?.call(ms(200)).await });
+    // Then it has all of the time
+    next.await.unwrap().unwrap();
+
+    // And so has one that comes long after somebody has left, if it has to wait as well
+    *gated.0.lock().unwrap() = false;
+    assert!(tokio::time::timeout(ms(10), service.lock().await.ready()).await.is_err());
+    sleep(Duration::from_secs(60)).await;
+    let opens = gated.clone();
+    tokio::spawn(async move {
+        sleep(ms(100)).await;
+        *opens.0.lock().unwrap() = true;
+    });
+    let start = Instant::now();
+    let mut service = service.lock().await;
+    let ready = async {
+        loop {
+            if let Poll::Ready(ready) = poll(pin!(service.ready())) {
+                break ready.map(drop);
+            }
+            sleep(ms(20)).await;
+        }
+    };
+    ready.await.unwrap();
+    assert!(Instant::now().since(start) >= ms(100), "it was not told that it had waited for a minute");
+    service.call(ms(50)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_future_is_bounded_without_a_service() {
+    let layer = Timeout::builder("query").attempt(ms(100)).build().unwrap();
+    let why = |answer: Result<u32, Refused<&'static str>>| answer.unwrap_err().rejected().unwrap().why();
+
+    assert_eq!(layer.call(&(), || async { Ok::<_, &str>(1) }).await, Ok(1));
+    assert_eq!(layer.call(&(), || async { Err::<u32, _>("no table") }).await, Err(Refused::Inner("no table")));
+
+    let start = Instant::now();
+    assert_eq!(why(layer.call(&(), pending::<Result<u32, &str>>).await), Why::TimedOut);
+    assert_eq!(Instant::now().since(start), ms(100));
+
+    // The setting can be changed while it runs.
+    layer.configure("attempt", "1s").unwrap();
+    assert_eq!(why(layer.call(&(), pending::<Result<u32, &str>>).await), Why::TimedOut);
+    assert_eq!(Instant::now().since(start), ms(1_100));
+
+    // Of a request that carries a deadline, what is left of it holds; after it, nothing is run.
+    let layer = Timeout::builder("query").deadline().build().unwrap();
+    let mut request = Ask { deadline: Some(Deadline::after(ms(50))), ..Ask::default() };
+    assert_eq!(why(layer.call(&request, pending::<Result<u32, &str>>).await), Why::DeadlineExceeded);
+    request.deadline = Some(Deadline::after(Duration::ZERO));
+    let unrun = || -> std::future::Ready<Result<u32, &'static str>> { panic!("it is not run") };
+    assert_eq!(why(layer.call(&request, unrun).await), Why::Expired);
+
+    // It is a failure of whoever is around it, and one error is made of both.
+    let breaker = CircuitBreaker::builder("query").build().unwrap().layer();
+    let layer = Timeout::builder("query").attempt(ms(100)).build().unwrap();
+    let answer = breaker.call(&(), || layer.call(&(), pending::<Result<u32, &str>>)).await;
+    assert_eq!(why(answer.map_err(Refused::flatten)), Why::TimedOut);
+    assert_eq!(breaker.policy().counts().failures, 1);
+    let spawned = tokio::spawn(async move { layer.call(&(), || async { Ok::<_, BoxError>(1) }).await.is_ok() });
+    assert!(spawned.await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_stalls_is_told_of_as_a_call_whose_time_is_up() {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let writes = Arc::clone(&heard);
+    let _subscription = observe(move |event: &Event| {
+        if let (What::Rejected(rejected), "stalls") = (event.what, event.by.as_str()) {
+            writes.lock().unwrap().push(rejected.why());
+        }
+    });
+    let stalls = || {
+        let first = futures_util::stream::iter([Ok::<_, BoxError>(Frame::data(Bytes::from("begun")))]);
+        StreamBody::new(futures_util::StreamExt::chain(first, futures_util::stream::pending()))
+    };
+    let layer = Timeout::builder("stalls").http().between_frames(ms(100)).build().unwrap();
+    let service = layer.layer(service_fn(move |_: Request<()>| async move { Ok::<_, BoxError>(Response::new(stalls())) }));
+    let response = service.oneshot(Request::new(())).await.unwrap();
+    assert!(response.into_body().collect().await.is_err());
+    assert_eq!(*heard.lock().unwrap(), [Why::TimedOut]);
+}
+
+#[test]
+fn settings_that_bound_each_other_are_put_back_whole() {
+    // Given bounds that another pair of bounds lies below, or above
+    for (min, max) in [("50", "100"), ("500", "1000")] {
+        let stack = cofferdam::http::server("shop").set("shedding.min_limit", "200").build().unwrap();
+        stack.apply(&Config::default().set("shedding.min_limit", "200").set("shedding.max_limit", "400")).unwrap();
+        let before = stack.explain().to_string();
+        // When one of several changes cannot be
+        let change = |first: (&str, &str), second: (&str, &str)| {
+            let config = Config::default().set(first.0, first.1).set(second.0, second.1).set("shedding.max_queue", "0");
+            stack.apply(&config).unwrap_err().path()
+        };
+        let (min, max) = (("shedding.min_limit", min), ("shedding.max_limit", max));
+        let path = if min.1 == "50" { change(min, max) } else { change(max, min) };
+        // Then all are as they were
+        assert_eq!(path, "shedding.max_queue");
+        assert_eq!(stack.explain().to_string(), before);
+    }
+}
+
+/// All that can be changed in text.
+fn controls() -> Vec<Box<dyn Control>> {
+    let pool = Pool::builder("edges").build().unwrap();
+    vec![
+        Box::new(CircuitBreaker::builder("edges").build().unwrap()),
+        Box::new(Bulkhead::builder("edges").build().unwrap()),
+        Box::new(Bulkhead::builder("edges").queue(10).build().unwrap()),
+        Box::new(AdaptiveLimit::builder("edges").build().unwrap()),
+        Box::new(LoadShed::builder(AdaptiveLimit::builder("edges").build().unwrap()).build().unwrap()),
+        Box::new(AdaptiveThrottle::builder("edges").build().unwrap()),
+        Box::new(pool.share("edges").unwrap()),
+        Box::new(pool),
+        Box::new(Drain::builder("edges").build().unwrap()),
+        Box::new(Budget::builder("edges").build().unwrap()),
+        Box::new(Retry::builder("edges").build().unwrap()),
+        Box::new(Hedge::builder("edges").build().unwrap()),
+        Box::new(Timeout::builder("edges").attempt(ms(10)).build().unwrap()),
+        #[cfg(feature = "rate-limit")]
+        Box::new(cofferdam::RateLimit::builder("edges", cofferdam::Rate::per_second(10).unwrap()).build().unwrap()),
+        #[cfg(feature = "rate-limit")]
+        Box::new(
+            cofferdam::RateLimit::builder("edges", cofferdam::Rate::per_second(10).unwrap()).queue(5).build().unwrap(),
+        ),
+    ]
+}
+
+#[test]
+fn no_text_is_taken_for_a_setting_that_it_is_not() {
+    const TEXTS: [&str; 40] = [
+        "", " ", "0", "-0", "-1", "1", "1.5", "+1", "00", "0x10", "1_000", "NaN", "-NaN", "inf", "-inf", "infinity", "1e400",
+        "1e-400", "1e9", "4294967295", "4294967296", "2147483648", "18446744073709551615", "18446744073709551616",
+        "99999999999999999999999999", "0s", "0ns", "1ns", "584y", "18446744073709551615s", "18446744073709551615h", "100ms",
+        "876000h", "none", "yes", "fifo", "adaptive 0s", "adaptive 18446744073709551615s", "1ns 0", "1ns NaN",
+    ];
+    for control in controls() {
+        for setting in control.settings() {
+            for text in TEXTS {
+                let before = control.settings();
+                if control.configure(setting.name, text).is_err() {
+                    assert_eq!(control.settings(), before, "{}: {text:?} changed something", setting.name);
+                    continue;
+                }
+                // What it says it is set to is what it can be set to, and is then the same.
+                let after = control.settings();
+                for now in after.iter().filter(|now| now.name == setting.name) {
+                    assert!(!now.value.contains("NaN") && !now.value.contains("inf"), "{now}");
+                    control.configure(now.name, &now.value).unwrap();
+                }
+                assert_eq!(control.settings(), after, "{}: {text:?}", setting.name);
+                let _ = control.state();
+            }
+            control.configure(setting.name, &setting.value).or_else(|_| control.configure(setting.name, "none")).ok();
+        }
+    }
+}
+
+#[test]
+fn a_pool_is_read_while_calls_hold_more_than_a_number_has_room_for() {
+    let pool = Pool::builder("wide").slots(10).build().unwrap();
+    let heavy = |name: &str| pool.share(name).unwrap().weighted(|weight: &u32| *weight);
+    let (first, second) = (heavy("first"), heavy("second"));
+    let now = Instant::now();
+    let held = (first.admit(&u32::MAX, now).unwrap(), second.admit(&u32::MAX, now).unwrap());
+    assert_eq!(pool.in_use(), u32::MAX);
+    first.undo(held.0, now);
+    second.undo(held.1, now);
+    assert_eq!(pool.in_use(), 0);
+}
+
+/// Panics in its second window.
+#[derive(Clone)]
+struct Breaks(Arc<AtomicU32>);
+
+impl Algorithm for Breaks {
+    fn begin(&mut self, limit: u32) -> Plan {
+        Plan::limit(limit).measure(1, 2).probe().look_again(ms(10), 1, Duration::MAX)
+    }
+
+    fn window(&mut self, sample: &Sample) -> Plan {
+        let windows = self.0.fetch_add(1, Ordering::Relaxed);
+        assert!(windows != 1, "this algorithm is wrong");
+        Plan::limit(sample.limit + 1).look_again(ms(10), 1, Duration::MAX)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_algorithm_that_panics_harms_the_call_that_it_is_told_of_and_is_asked_again() {
+    let windows = Arc::new(AtomicU32::new(0));
+    let limit = AdaptiveLimit::builder("breaks").algorithm(Breaks(Arc::clone(&windows))).initial_limit(4).build().unwrap();
+    let mut panics = 0;
+    for _ in 0..100 {
+        let now = Instant::now();
+        let token = limit.admit(&(), now).unwrap();
+        advance(ms(5)).await;
+        let end = || limit.settle(token, &Ended::new(Outcome::Success, now, Instant::now()));
+        panics += u32::from(catch_unwind(AssertUnwindSafe(end)).is_err());
+    }
+    assert_eq!(panics, 1);
+    assert_eq!(limit.in_flight(), 0, "no slot is lost");
+    assert!(windows.load(Ordering::Relaxed) > 10 && limit.limit() > 10, "it goes on to learn: {}", limit.limit());
+}
+
+#[tokio::test]
+async fn an_error_says_by_itself_why_a_call_was_rejected() {
+    let slots = Bulkhead::builder("reports").limit(1).build().unwrap();
+    let service = ServiceBuilder::new()
+        .layer(slots.clone().layer())
+        .service(service_fn(|()| pending::<Result<(), BoxError>>()));
+    let mut first = pin!(service.clone().oneshot(()));
+    assert!(poll(first.as_mut()).is_pending());
+    let error = service.oneshot(()).await.unwrap_err();
+    assert_eq!(error.to_string(), "the call was not answered: no slot is free");
+}
