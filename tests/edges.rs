@@ -150,7 +150,8 @@ async fn a_body_that_stalls_is_told_of_as_a_call_whose_time_is_up() {
         StreamBody::new(futures_util::StreamExt::chain(first, futures_util::stream::pending()))
     };
     let layer = Timeout::builder("stalls").http().between_frames(ms(100)).build().unwrap();
-    let service = layer.layer(service_fn(move |_: Request<()>| async move { Ok::<_, BoxError>(Response::new(stalls())) }));
+    let service =
+        layer.layer(service_fn(move |_: Request<()>| async move { Ok::<_, BoxError>(Response::new(stalls())) }));
     let response = service.oneshot(Request::new(())).await.unwrap();
     assert!(response.into_body().collect().await.is_err());
     assert_eq!(*heard.lock().unwrap(), [Why::TimedOut]);
@@ -205,10 +206,46 @@ fn controls() -> Vec<Box<dyn Control>> {
 #[test]
 fn no_text_is_taken_for_a_setting_that_it_is_not() {
     const TEXTS: [&str; 40] = [
-        "", " ", "0", "-0", "-1", "1", "1.5", "+1", "00", "0x10", "1_000", "NaN", "-NaN", "inf", "-inf", "infinity", "1e400",
-        "1e-400", "1e9", "4294967295", "4294967296", "2147483648", "18446744073709551615", "18446744073709551616",
-        "99999999999999999999999999", "0s", "0ns", "1ns", "584y", "18446744073709551615s", "18446744073709551615h", "100ms",
-        "876000h", "none", "yes", "fifo", "adaptive 0s", "adaptive 18446744073709551615s", "1ns 0", "1ns NaN",
+        "",
+        " ",
+        "0",
+        "-0",
+        "-1",
+        "1",
+        "1.5",
+        "+1",
+        "00",
+        "0x10",
+        "1_000",
+        "NaN",
+        "-NaN",
+        "inf",
+        "-inf",
+        "infinity",
+        "1e400",
+        "1e-400",
+        "1e9",
+        "4294967295",
+        "4294967296",
+        "2147483648",
+        "18446744073709551615",
+        "18446744073709551616",
+        "99999999999999999999999999",
+        "0s",
+        "0ns",
+        "1ns",
+        "584y",
+        "18446744073709551615s",
+        "18446744073709551615h",
+        "100ms",
+        "876000h",
+        "none",
+        "yes",
+        "fifo",
+        "adaptive 0s",
+        "adaptive 18446744073709551615s",
+        "1ns 0",
+        "1ns NaN",
     ];
     for control in controls() {
         for setting in control.settings() {
@@ -264,7 +301,8 @@ impl Algorithm for Breaks {
 #[tokio::test(start_paused = true)]
 async fn an_algorithm_that_panics_harms_the_call_that_it_is_told_of_and_is_asked_again() {
     let windows = Arc::new(AtomicU32::new(0));
-    let limit = AdaptiveLimit::builder("breaks").algorithm(Breaks(Arc::clone(&windows))).initial_limit(4).build().unwrap();
+    let limit =
+        AdaptiveLimit::builder("breaks").algorithm(Breaks(Arc::clone(&windows))).initial_limit(4).build().unwrap();
     let mut panics = 0;
     for _ in 0..100 {
         let now = Instant::now();
@@ -281,11 +319,44 @@ async fn an_algorithm_that_panics_harms_the_call_that_it_is_told_of_and_is_asked
 #[tokio::test]
 async fn an_error_says_by_itself_why_a_call_was_rejected() {
     let slots = Bulkhead::builder("reports").limit(1).build().unwrap();
-    let service = ServiceBuilder::new()
-        .layer(slots.clone().layer())
-        .service(service_fn(|()| pending::<Result<(), BoxError>>()));
+    let service =
+        ServiceBuilder::new().layer(slots.clone().layer()).service(service_fn(|()| pending::<Result<(), BoxError>>()));
     let mut first = pin!(service.clone().oneshot(()));
     assert!(poll(first.as_mut()).is_pending());
     let error = service.oneshot(()).await.unwrap_err();
     assert_eq!(error.to_string(), "the call was not answered: no slot is free");
+}
+
+/// A client over gRPC that keeps to the time it is told, and then says that the call was cancelled: as a Tonic `Channel` does.
+#[cfg(feature = "grpc")]
+#[tokio::test(start_paused = true)]
+async fn whoever_is_first_to_see_that_time_is_up_it_is_a_deadline_exceeded() {
+    use cofferdam::{Replay, context::Trust, rejection};
+    use http_body_util::Empty;
+
+    let channel = service_fn(|request: Request<Replay<Empty<Bytes>>>| async move {
+        let told =
+            request.headers().get("grpc-timeout").and_then(|told| Trust::default().deadline(told.to_str().unwrap()));
+        sleep(told.map_or(ms(1), Deadline::remaining)).await;
+        Err::<Response<Empty<Bytes>>, BoxError>("cancelled".into())
+    });
+    // Given a stack that tells it how much time there is
+    let stack = cofferdam::grpc::client("greeter").timeout(ms(500)).build().unwrap();
+    let response = stack.layer(channel).oneshot(Request::new(Empty::new())).await.unwrap();
+    // Then the rejection is the answer, and not its error
+    assert_eq!(response.headers()["grpc-status"], "4");
+    assert_eq!(rejection(&response).map(|rejected| rejected.why()), Some(Why::TimedOut));
+    assert_eq!(stack.breaker().unwrap().counts().failures, 1);
+
+    // And an error at any other time is what it is, as it is under other protocols
+    let quick = service_fn(|_: Request<Empty<Bytes>>| async {
+        sleep(ms(400)).await;
+        Err::<Response<Empty<Bytes>>, BoxError>("reset".into())
+    });
+    let timeout = Timeout::builder("greeter").attempt(ms(500)).grpc().build().unwrap();
+    let answer = timeout.layer(quick).oneshot(Request::new(Empty::new())).await;
+    assert_eq!(answer.map(drop).unwrap_err().to_string(), "reset");
+    let timeout = Timeout::builder("greeter").attempt(ms(400)).http().build().unwrap();
+    let answer = timeout.layer(quick).oneshot(Request::new(Empty::new())).await;
+    assert_eq!(answer.map(drop).unwrap_err().to_string(), "reset");
 }

@@ -175,6 +175,12 @@ pub trait TimeoutProtocol<Response, Error>: Clone {
     /// Passes an answer on, which must keep up the pace.
     fn answer(&self, response: Response, pace: Pace) -> Self::Response;
 
+    /// Whether the service further in is told how much time there is. Then it may be the first to say, by an error, that the
+    /// time is up: an error in the last moment is taken for that. Unless overridden it is not.
+    fn tells_the_time(&self) -> bool {
+        false
+    }
+
     /// Answers a call whose time is up.
     ///
     /// # Errors
