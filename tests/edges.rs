@@ -19,7 +19,7 @@ use std::{
 use bytes::Bytes;
 use cofferdam::{
     AdaptiveLimit, AdaptiveThrottle, Admit, BoxError, Budget, Bulkhead, CircuitBreaker, Control, Deadline, Drain,
-    Ended, Event, Hedge, Instant, LoadShed, Outcome, Policy, Pool, Refused, Retry, Timeout, What, Why,
+    Ended, Event, Hedge, Instant, LoadShed, Outcome, Policy, Pool, Refused, Retry, Timeout, What, Why, guard,
     limit::{Algorithm, Plan, Sample},
     observe,
     presets::Config,
@@ -325,6 +325,25 @@ async fn an_error_says_by_itself_why_a_call_was_rejected() {
     assert!(poll(first.as_mut()).is_pending());
     let error = service.oneshot(()).await.unwrap_err();
     assert_eq!(error.to_string(), "the call was not answered: no slot is free");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_is_in_a_group_twice_ends_in_a_rejection_and_not_in_a_loop() {
+    // Given a group in which a call has to have two slots of the one there is
+    let slots = Bulkhead::builder("twice").limit(1).queue(4).max_wait(ms(100)).build().unwrap();
+    let service = guard((slots.clone(), slots.clone())).layer(service_fn(|()| async { Ok::<_, BoxError>(()) }));
+    let start = Instant::now();
+    // Then it waits for as long as one may
+    let error = service.clone().oneshot(()).await.unwrap_err();
+    assert_eq!(error.to_string(), "the call was not answered: no slot became free in time");
+    assert!((ms(100)..=ms(110)).contains(&Instant::now().since(start)), "{:?}", Instant::now().since(start));
+    assert_eq!((slots.in_flight(), slots.waiting()), (0, 0));
+    // And comes in if there are two
+    let call = tokio::spawn(service.oneshot(()));
+    sleep(ms(50)).await;
+    slots.resize(2).unwrap();
+    call.await.unwrap().unwrap();
+    assert_eq!((slots.in_flight(), slots.waiting()), (0, 0));
 }
 
 /// A client over gRPC that keeps to the time it is told, and then says that the call was cancelled: as a Tonic `Channel` does.

@@ -146,7 +146,7 @@ impl Published {
     }
 }
 
-#[cfg(all(test, not(cofferdam_loom)))]
+#[cfg(test)]
 mod tests {
     use std::time::Duration;
 
