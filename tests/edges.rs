@@ -18,8 +18,8 @@ use std::{
 
 use bytes::Bytes;
 use cofferdam::{
-    AdaptiveLimit, AdaptiveThrottle, Admit, BoxError, Budget, Bulkhead, CircuitBreaker, Control, Deadline, Drain,
-    Ended, Event, Hedge, Instant, LoadShed, Outcome, Policy, Pool, Refused, Retry, Timeout, What, Why, guard,
+    AdaptiveLimit, AdaptiveThrottle, Admit, BoxError, Budget, Bulkhead, CircuitBreaker, Control, Criticality, Deadline,
+    Drain, Ended, Event, Hedge, Instant, LoadShed, Outcome, Policy, Pool, Refused, Retry, Timeout, What, Why, guard,
     limit::{Algorithm, Plan, Sample},
     observe,
     presets::Config,
@@ -344,6 +344,77 @@ async fn a_line_that_is_in_a_group_twice_ends_in_a_rejection_and_not_in_a_loop()
     slots.resize(2).unwrap();
     call.await.unwrap().unwrap();
     assert_eq!((slots.in_flight(), slots.waiting()), (0, 0));
+}
+
+#[test]
+fn what_is_printed_of_a_handle_can_be_read() {
+    let stack = cofferdam::http::server("shop").build().unwrap();
+    let breaker = CircuitBreaker::builder("shop").build().unwrap();
+    for text in [format!("{:?}", breaker.clone().layer()), format!("{breaker:?}"), format!("{stack:?}")] {
+        assert!(text.len() < 8_000, "{} bytes: {text}", text.len());
+    }
+}
+
+#[test]
+fn a_service_that_was_waited_for_on_a_runtime_that_is_gone_works_on_another_one() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let (gated, layer) = (Gated::default(), Timeout::builder("gated").attempt(ms(5_000)).build().unwrap());
+    let mut service = layer.layer(gated.clone());
+    runtime().block_on(async {
+        assert!(tokio::time::timeout(ms(1), service.ready()).await.is_err());
+    });
+    runtime().block_on(async {
+        assert!(tokio::time::timeout(ms(1), service.ready()).await.is_err());
+        *gated.0.lock().unwrap() = true;
+        service.ready().await.unwrap().call(ms(1)).await.unwrap();
+    });
+}
+
+/// Calls that begin and end at these times, in an order that no clock keeps.
+fn at_any_time<P: Admit<()>>(policy: &P) {
+    let times: Vec<Instant> = (0..64).map(|bit| Instant::ORIGIN.after(Duration::from_nanos(1 << bit))).collect();
+    let times: Vec<Instant> = times.into_iter().chain([Instant::ORIGIN, Instant::NEVER, Instant::now()]).collect();
+    let outcomes = [Outcome::Success, Outcome::Failure, Outcome::Overload, Outcome::Ignored, Outcome::Abandoned];
+    let mut chosen = 1_usize;
+    let mut choose = |from: usize| {
+        chosen = chosen.wrapping_mul(1_103_515_245).wrapping_add(12_345) & 0x7fff_ffff;
+        (chosen >> 8) % from
+    };
+    for _ in 0..20_000 {
+        let (began, head, ended) = (times[choose(67)], times[choose(67)], times[choose(67)]);
+        let _ = policy.shut(|| began);
+        let Ok(token) = policy.admit(&(), began) else { continue };
+        match choose(4) {
+            0 => policy.undo(token, ended),
+            1 => policy.settle(token, &Ended::new(outcomes[choose(5)], began, ended)),
+            _ => {
+                policy.head(&token, began, head);
+                let mut ended = Ended::new(outcomes[choose(5)], began, ended);
+                ended.head = Some(head);
+                policy.settle(token, &ended);
+            }
+        }
+    }
+}
+
+#[test]
+fn no_time_that_a_policy_is_told_is_too_much_for_it() {
+    at_any_time(&CircuitBreaker::builder("time").build().unwrap());
+    at_any_time(&CircuitBreaker::builder("time").window(ms(1)).build().unwrap());
+    let throttle =
+        AdaptiveThrottle::builder("time").rank(|(): &()| cofferdam::context::Rank::of(Criticality::Critical, None));
+    at_any_time(&throttle.build().unwrap());
+    let limit = AdaptiveLimit::builder("time").build().unwrap();
+    at_any_time(&limit);
+    let pool = Pool::builder("time").build().unwrap();
+    at_any_time(&pool.share("time").unwrap());
+    assert_eq!((limit.in_flight(), pool.in_use()), (0, 0));
+    #[cfg(feature = "rate-limit")]
+    for warm_up in [None, Some(Duration::from_secs(60))] {
+        let limit = cofferdam::RateLimit::builder("time", cofferdam::Rate::per_second(10).unwrap());
+        let limit = warm_up.map_or_else(|| limit.clone().build(), |warm_up| limit.clone().warm_up(warm_up).build());
+        at_any_time(&limit.unwrap());
+    }
 }
 
 /// A client over gRPC that keeps to the time it is told, and then says that the call was cancelled: as a Tonic `Channel` does.
