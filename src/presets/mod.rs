@@ -84,6 +84,20 @@
 //! Where all of a server is like that, leave the deadline to those who ask, by a [`Trust`](crate::context::Trust) without a default, and
 //! let calls end with their heads, by `.protocol(Http::new().until_head())`: a drain then does not wait for bodies either.
 //!
+//! # Where strangers call
+//!
+//! By default a server believes what requests say of themselves, within bounds, as those of your own services should be. Where
+//! anybody may call, believe nothing: the headers are then still taken out, so that nobody further in is told.
+//!
+//! ```
+//! use std::time::Duration;
+//! use cofferdam::{Criticality, context::Trust};
+//!
+//! let nobody = Trust::builder().deadlines(false).tasks(false).highest_criticality(Criticality::SheddablePlus);
+//! let edge = cofferdam::http::server("edge").trust(nobody.default_deadline(Duration::from_secs(5)).build()?).build()?;
+//! # let _ = edge; Ok::<(), cofferdam::Invalid>(())
+//! ```
+//!
 //! # A server that goes
 //!
 //! ```

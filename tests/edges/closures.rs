@@ -1,8 +1,4 @@
 //! Functions that users hand over, and that panic: whoever runs one, nothing is held afterwards, and the next call is served.
-#![allow(missing_docs)]
-#![cfg(feature = "test-util")]
-
-mod support;
 
 use std::{
     future::pending,
@@ -23,8 +19,9 @@ use cofferdam::{
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use support::poll;
 use tower::{Layer, Service, ServiceExt, service_fn};
+
+use crate::support::poll;
 
 /// Panics while it is told to.
 #[derive(Clone, Default)]
