@@ -44,6 +44,11 @@ where
         Paced::keep(response, pace, Some(trailers))
     }
 
+    /// By `grpc-timeout`, to which a Tonic `Channel` keeps by itself, and says that the call was cancelled.
+    fn tells_the_time(&self) -> bool {
+        true
+    }
+
     fn time_out(&self, rejected: Rejected) -> Result<Self::Response, E> {
         Ok(word(&self.wording, rejected)?.map(Paced::from))
     }

@@ -71,6 +71,11 @@
 //! an answer that broke off, a request that made no sense. A policy around the *connector*, of Hyper's client or of Reqwest's,
 //! judges connections and nothing else.
 //!
+//! **A body whose own error is a `BoxError`**, such as a `BoxBody<Bytes, BoxError>`, can be sent and read, but a future that
+//! reads it behind a timeout or a drain cannot be spawned: the compiler says that an "implementation of `From` is not general
+//! enough" ([rust#102211](https://github.com/rust-lang/rust/issues/102211)). Give such a body an error with a name further in, for
+//! which `.map_response(|response| response.map(axum::body::Body::new))` will do.
+//!
 //! **A request's context** is in its extensions: a [`Deadline`](crate::Deadline), a [`Criticality`](crate::Criticality),
 //! an [`Attempt`](crate::Attempt) and a [`TaskKey`](crate::TaskKey): see [`context`](crate::context). Between services it
 //! travels in headers: see [`hops`].

@@ -16,7 +16,7 @@ use super::{ClassifyHead, Http, ReadHead, Worded, Wording, answer::word};
 use crate::{
     BoxError,
     flow::timeout::{Builder, Pace, TimeoutProtocol},
-    kernel::{Carries, Plain, Rejected, Why},
+    kernel::{Carries, Plain, Rejected, Why, event},
 };
 
 impl<D> Builder<D, Plain> {
@@ -130,6 +130,7 @@ where
         this.body.set(Worded::Ours { rest: None });
         *this.pace = None;
         let rejected = Rejected::new(pace.name, why);
+        event::rejected(rejected);
         Poll::Ready(Some(match this.trailers {
             Some(word) => Ok(Frame::trailers(word(&rejected))),
             None => Err(BoxError::carry(rejected)),

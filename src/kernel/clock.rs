@@ -144,6 +144,12 @@ pub(crate) fn overdue(timer: &tokio::time::Sleep) -> Duration {
     tokio::time::Instant::now().saturating_duration_since(timer.deadline())
 }
 
+/// How long it is until a timer is due; zero if it is.
+pub(crate) fn left(timer: &tokio::time::Sleep) -> Duration {
+    #[allow(clippy::disallowed_methods)] // the clock of timers, whatever ours is
+    timer.deadline().saturating_duration_since(tokio::time::Instant::now())
+}
+
 /// Reads the clock to a tick, at a sixth of the cost: it may differ from [`now`] by that much, and by no more, as both
 /// are the same clock of the system.
 #[cfg(all(target_os = "linux", not(feature = "test-util")))]

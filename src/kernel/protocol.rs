@@ -117,7 +117,7 @@ struct Carrier(Rejected);
 
 impl fmt::Display for Carrier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the call was not answered")
+        write!(f, "the call was not answered: {}", self.0.why())
     }
 }
 

@@ -272,6 +272,27 @@ impl<E> Refused<E> {
     }
 }
 
+impl<E> Refused<Refused<E>> {
+    /// Of two calls, one around the other: whether either of them was refused, or the error of what both are about.
+    ///
+    /// ```
+    /// use cofferdam::{Bulkhead, CircuitBreaker, Policy, Refused};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cofferdam::Invalid> {
+    /// let (all, reports) = (Bulkhead::builder("all").build()?.layer(), Bulkhead::builder("reports").limit(2).build()?.layer());
+    /// let report = || async { Err::<(), _>("no such table") };
+    /// let answer: Result<(), Refused<_>> = all.call(&(), || reports.call(&(), report)).await.map_err(Refused::flatten);
+    /// assert_eq!(answer, Err(Refused::Inner("no such table")));
+    /// # Ok(()) }
+    /// ```
+    pub fn flatten(self) -> Refused<E> {
+        match self {
+            Self::Rejected(rejected) => Refused::Rejected(rejected),
+            Self::Inner(inner) => inner,
+        }
+    }
+}
+
 impl<E: fmt::Display> fmt::Display for Refused<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

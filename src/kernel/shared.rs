@@ -1,6 +1,6 @@
 //! One policy for many threads, counted by each of them on its own.
 
-use std::ops::Deref;
+use std::{fmt, ops::Deref};
 
 use super::{
     lane::{Lane, lane, lanes},
@@ -12,10 +12,8 @@ use super::{
 /// Every call holds the policy while it lasts. Were there one count of holders, every call of every thread would write to
 /// it twice; so each lane of threads counts its own calls, and the lanes together hold the policy once each. It takes
 /// 256 bytes per lane.
-#[derive(Debug)]
 pub(crate) struct Shared<P>(Arc<Counts<P>>);
 
-#[derive(Debug)]
 struct Counts<P> {
     policy: Arc<P>,
     lanes: Box<[Arc<Lane<Arc<P>>>]>,
@@ -33,6 +31,13 @@ impl<P> Shared<P> {
     pub(crate) fn hold(&self) -> Held<P> {
         let lanes = &self.0.lanes;
         Held(Arc::clone(&lanes[lane(lanes.len())]))
+    }
+}
+
+/// The policy, and not once for each lane.
+impl<P: fmt::Debug> fmt::Debug for Shared<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.policy.fmt(f)
     }
 }
 

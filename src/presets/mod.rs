@@ -52,6 +52,52 @@
 //! **Rejections** are those of the parts, over HTTP as responses: see [`http`](crate::http). **Clones** of a stack, and all
 //! services that it is put around, share all state: one dependency is one stack.
 //!
+//! # Answers that take long
+//!
+//! A call of a server lasts to the end of its body. So an answer that goes on, such as server-sent events or a large download,
+//! holds a slot of the shedding all the while, and ends in an error when its deadline passes: after 30 s, if the request names
+//! none. Put the stack around the routes that are requests and answers, and around such a one what it needs: the drain, which
+//! both share, and a bulkhead of its own.
+//!
+//! ```
+//! use axum::{Router, body::Body, routing::get};
+//! use cofferdam::{Bulkhead, guard};
+//! use http::Request;
+//! use tower::ServiceExt;
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let stack = cofferdam::http::server("shop").build()?;
+//! let listeners = Bulkhead::builder("events").limit(1_000).build()?;
+//! let events = guard((stack.drain().cloned(), listeners)).http();
+//!
+//! let app: Router = Router::new()
+//!     .route("/", get(|| async { "done" }))
+//!     .layer(stack.clone()) // What is added to a router after a layer is not behind it.
+//!     .route("/events", get(|| async { Body::from_stream(futures_util::stream::pending::<Result<String, String>>()) }).layer(events));
+//!
+//! let listening = app.clone().oneshot(Request::get("/events").body(Body::empty())?).await?;
+//! assert_eq!(stack.drain().unwrap().in_flight(), 1);
+//! assert_eq!(stack.shedding().unwrap().limit().in_flight(), 0);
+//! # drop(listening); Ok(()) }
+//! ```
+//!
+//! Where all of a server is like that, leave the deadline to those who ask, by a [`Trust`](crate::context::Trust) without a default, and
+//! let calls end with their heads, by `.protocol(Http::new().until_head())`: a drain then does not wait for bodies either.
+//!
+//! # Where strangers call
+//!
+//! By default a server believes what requests say of themselves, within bounds, as those of your own services should be. Where
+//! anybody may call, believe nothing: the headers are then still taken out, so that nobody further in is told.
+//!
+//! ```
+//! use std::time::Duration;
+//! use cofferdam::{Criticality, context::Trust};
+//!
+//! let nobody = Trust::builder().deadlines(false).tasks(false).highest_criticality(Criticality::SheddablePlus);
+//! let edge = cofferdam::http::server("edge").trust(nobody.default_deadline(Duration::from_secs(5)).build()?).build()?;
+//! # let _ = edge; Ok::<(), cofferdam::Invalid>(())
+//! ```
+//!
 //! # A server that goes
 //!
 //! ```
@@ -122,6 +168,10 @@ pub fn grpc_server(name: impl Into<String>) -> ServerBuilder<(), Grpc> {
 /// Starts the stack of a gRPC client of one dependency. Nothing is sent more than once unless
 /// [`idempotent`](ClientBuilder::idempotent) says of which methods it may be. A Tonic `Channel` takes bodies of one type, so say
 /// [`map_body`](ClientBuilder::map_body) in front of one.
+///
+/// How long a call may take in all is said by its [`Deadline`](crate::Deadline):
+/// `request.extensions_mut().set_deadline(Deadline::after(..))`. Tonic's own `Request::set_timeout` is a header that the `Channel`
+/// reads, so it bounds each attempt and not all of them.
 ///
 /// ```
 /// use cofferdam::Replay;

@@ -52,21 +52,31 @@ impl Live<'_> {
 /// Changes one setting of them.
 pub(super) fn change(live: &[Live<'_>], allowed: &'static str, path: &str, value: &str) -> Result<(), Invalid> {
     let (part, setting) = split(path)?;
+    find(live, allowed, path)?.configure(setting, value).map_err(|invalid| invalid.within(part))
+}
+
+/// Whose setting that is.
+fn find<'s>(live: &[Live<'s>], allowed: &'static str, path: &str) -> Result<&'s dyn Control, Invalid> {
+    let (part, _) = split(path)?;
     let live = live.iter().find(|live| live.path == part).ok_or_else(|| unknown(path, allowed))?;
-    let control = live.control.ok_or_else(|| unknown(part, "a part that is not left out"))?;
-    control.configure(setting, value).map_err(|invalid| invalid.within(part))
+    live.control.ok_or_else(|| unknown(part, "a part that is not left out"))
 }
 
 /// Changes all of these settings or, if one of them cannot be, none.
 pub(super) fn change_all(live: &[Live<'_>], allowed: &'static str, config: &Config) -> Result<(), Invalid> {
-    let parts = live.iter().filter_map(|live| Some((live.path, live.control?.settings())));
-    let before: Vec<(&str, Vec<Setting>)> = parts.collect();
-    let changed = config.iter().try_for_each(|(path, value)| change(live, allowed, path, value));
+    let mut steps: Vec<(&dyn Control, Vec<Setting>)> = Vec::new();
+    let changed = config.iter().try_for_each(|(path, value)| {
+        let control = find(live, allowed, path)?;
+        steps.push((control, control.settings()));
+        change(live, allowed, path, value)
+    });
     if changed.is_err() {
-        let settings = before.iter().flat_map(|(part, settings)| settings.iter().map(move |setting| (part, setting)));
-        for (part, setting) in settings {
-            // It was so a moment ago, and so it can be again.
-            let _ = change(live, allowed, &format!("{part}.{}", setting.name), &setting.value);
+        // Step by step back, as one setting may bound another: so it was a moment ago, and so it can be again.
+        for (control, before) in steps.iter().rev() {
+            let now = control.settings();
+            for setting in before.iter().filter(|setting| !now.contains(setting)) {
+                let _ = control.configure(setting.name, &setting.value);
+            }
         }
     }
     changed

@@ -61,8 +61,8 @@ pub struct Builder<D = NoDeadline, M = Plain> {
 #[derive(Clone, Debug)]
 pub struct TimeoutLayer<D = NoDeadline, M = Plain> {
     pub(super) live: Arc<Live>,
-    deadline: D,
-    protocol: M,
+    pub(super) deadline: D,
+    pub(super) protocol: M,
 }
 
 impl Builder {

@@ -8,7 +8,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
 use super::{Pace, TimeoutProtocol};
-use crate::kernel::{Rejected, Why, event};
+use crate::kernel::{Rejected, Why, clock, event};
 
 /// What bounds a call.
 #[derive(Clone, Copy, Debug)]
@@ -62,10 +62,13 @@ where
         let rejected = match this.state.as_mut().project() {
             StateProjection::Running { inner, timer, why, limit } => {
                 // The answer first: one that is there when the time is up is not thrown away.
-                if let Poll::Ready(answer) = inner.poll(cx) {
-                    return Poll::Ready(answer.map(|response| this.protocol.answer(response, limit.pace)));
+                match inner.poll(cx) {
+                    Poll::Ready(Err(_)) if this.protocol.tells_the_time() && is_up(&timer) => {}
+                    Poll::Ready(answer) => {
+                        return Poll::Ready(answer.map(|response| this.protocol.answer(response, limit.pace)));
+                    }
+                    Poll::Pending => ready!(poll_timer(timer, why, limit, cx)),
                 }
-                ready!(poll_timer(timer, why, limit, cx));
                 Rejected::new(limit.pace.name, *why)
             }
             StateProjection::Rejected { rejected } => return Poll::Ready(this.protocol.time_out(*rejected)),
@@ -89,4 +92,13 @@ fn poll_timer(mut timer: Pin<&mut Option<Sleep>>, why: &mut Why, limit: &Limit, 
         timer.set(Some(sleep(time)));
     }
     timer.as_pin_mut().map_or(Poll::Pending, |timer| timer.poll(cx))
+}
+
+/// Timers that are set to the same time may fire that far apart.
+const TICK: Duration = Duration::from_millis(2);
+
+/// Whether the timer fires in this moment.
+#[cold]
+fn is_up(timer: &Option<Sleep>) -> bool {
+    timer.as_ref().is_some_and(|timer| clock::left(timer) <= TICK)
 }

@@ -38,12 +38,14 @@
 //! **In a stack** it stands innermost: inside guards, so that they see the failure, and inside retry, so that it bounds
 //! an attempt. It registers a timer only when a call is not ready at once, and only then needs a tokio runtime.
 
+mod call;
 mod config;
 mod future;
 mod live;
 mod operate;
 mod service;
 
+pub use call::OwnErrors;
 pub use config::{Builder, TimeoutLayer};
 pub use future::TimeoutFuture;
 pub use service::{Pace, Timeout, TimeoutProtocol};

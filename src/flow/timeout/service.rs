@@ -1,7 +1,7 @@
 use std::{
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -34,12 +34,32 @@ pub struct Timeout<S, D, M> {
 enum Readiness {
     /// Ready after waiting that long.
     After(Duration),
-    Waiting {
-        since: Instant,
-        timer: Pin<Box<Sleep>>,
-    },
+    Waiting(Wait),
     /// Not ready in time: the inner service must not be called.
     TooLate,
+}
+
+/// A task waits for the inner service to become ready.
+#[derive(Debug)]
+struct Wait {
+    since: Instant,
+    waker: Waker,
+    timer: Pin<Box<Sleep>>,
+}
+
+/// A timer that was due so long ago has woken nobody who still waits.
+const LONG_AGO: Duration = Duration::from_secs(1);
+
+impl Wait {
+    fn new(limit: Duration, cx: &Context<'_>) -> Self {
+        Self { since: clock::now(), waker: cx.waker().clone(), timer: Box::pin(sleep(limit)) }
+    }
+
+    /// Whether it is this task that has waited up to now. Otherwise whoever did has left without calling, and its time is
+    /// nobody else's.
+    fn is_of(&self, cx: &Context<'_>) -> bool {
+        self.waker.will_wake(cx.waker()) && clock::overdue(&self.timer) < LONG_AGO
+    }
 }
 
 impl Timeout<(), (), ()> {
@@ -86,11 +106,11 @@ where
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         match self.inner.poll_ready(cx) {
             Poll::Ready(ready) => {
-                self.readiness = Readiness::After(match self.readiness {
-                    Readiness::Waiting { since, .. } => clock::now().since(since),
+                self.readiness = Readiness::After(match &self.readiness {
+                    Readiness::Waiting(wait) if wait.is_of(cx) => clock::now().since(wait.since),
                     // Asked again before the call.
-                    Readiness::After(waited) => waited,
-                    Readiness::TooLate => Duration::ZERO,
+                    Readiness::After(waited) => *waited,
+                    Readiness::Waiting(_) | Readiness::TooLate => Duration::ZERO,
                 });
                 Poll::Ready(ready)
             }
@@ -104,7 +124,7 @@ where
             Readiness::After(waited) => waited,
             Readiness::TooLate => return self.reject(Why::TimedOut),
             // Called without being ready: the inner service has its own word for that.
-            Readiness::Waiting { .. } => Duration::ZERO,
+            Readiness::Waiting(_) => Duration::ZERO,
         };
         let attempt = self.live.attempt().map(|limit| limit.saturating_sub(waited));
         let deadline = self.deadline.bind(&mut request, || attempt.map(Deadline::after));
@@ -121,11 +141,16 @@ impl<S, D, M: Clone> Timeout<S, D, M> {
     #[cold]
     fn poll_wait<E>(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         let Some(limit) = self.live.attempt() else { return Poll::Pending };
-        if let Readiness::After(_) = self.readiness {
-            self.readiness = Readiness::Waiting { since: clock::now(), timer: Box::pin(sleep(limit)) };
+        let goes_on = match &self.readiness {
+            Readiness::Waiting(wait) => wait.is_of(cx),
+            Readiness::After(_) => false,
+            Readiness::TooLate => true,
+        };
+        if !goes_on {
+            self.readiness = Readiness::Waiting(Wait::new(limit, cx));
         }
-        if let Readiness::Waiting { timer, .. } = &mut self.readiness {
-            std::task::ready!(timer.as_mut().poll(cx));
+        if let Readiness::Waiting(wait) = &mut self.readiness {
+            std::task::ready!(wait.timer.as_mut().poll(cx));
             self.readiness = Readiness::TooLate;
         }
         Poll::Ready(Ok(()))
@@ -149,6 +174,12 @@ pub trait TimeoutProtocol<Response, Error>: Clone {
 
     /// Passes an answer on, which must keep up the pace.
     fn answer(&self, response: Response, pace: Pace) -> Self::Response;
+
+    /// Whether the service further in is told how much time there is. Then it may be the first to say, by an error, that the
+    /// time is up: an error in the last moment is taken for that. Unless overridden it is not.
+    fn tells_the_time(&self) -> bool {
+        false
+    }
 
     /// Answers a call whose time is up.
     ///

@@ -60,6 +60,20 @@ impl ContextHeaders {
         Builder::new()
     }
 
+    /// None: nothing is read and nothing is written, as for a dependency of somebody else, who need not know.
+    ///
+    /// ```
+    /// use cofferdam::ContextHeaders;
+    ///
+    /// let weather = cofferdam::http::client("weather").headers(ContextHeaders::none()).build()?;
+    /// # let _ = weather; Ok::<(), cofferdam::Invalid>(())
+    /// ```
+    #[must_use]
+    pub fn none() -> Self {
+        Names { criticality: None, timeout_ms: None, timeout: None, task: None, attempt: None, previous_attempts: None }
+            .into()
+    }
+
     /// The layer of a server: the context of each request is taken out of its headers, as far as it is believed.
     #[must_use]
     pub fn inbound(&self, trust: Trust) -> HopLayer<Inbound> {

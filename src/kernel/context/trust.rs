@@ -20,6 +20,7 @@ pub(crate) const LONGEST_TEXT: usize = 4096;
 ///
 /// | setting | default | range |
 /// |---|---|---|
+/// | [`deadlines`](Builder::deadlines) | believed | |
 /// | [`longest_deadline`](Builder::longest_deadline) | 1 hour | above zero, at most 100 years |
 /// | [`default_deadline`](Builder::default_deadline) | none | above zero, at most the longest |
 /// | [`highest_criticality`](Builder::highest_criticality) | `CRITICAL` | |
@@ -43,6 +44,7 @@ pub(crate) const LONGEST_TEXT: usize = 4096;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trust {
+    deadlines: bool,
     longest_deadline: Duration,
     default_deadline: Option<Duration>,
     highest_criticality: Criticality,
@@ -54,6 +56,7 @@ pub struct Trust {
 impl Default for Trust {
     fn default() -> Self {
         Self {
+            deadlines: true,
             longest_deadline: Duration::from_secs(60 * 60),
             default_deadline: None,
             highest_criticality: Criticality::Critical,
@@ -76,14 +79,14 @@ impl Trust {
     /// Never further away than the text says, nor than is believed. [`TimeoutText`](super::TimeoutText) writes it.
     #[must_use]
     pub fn deadline(&self, text: &str) -> Option<Deadline> {
-        read(text).map(|timeout| self.deadline_after(timeout))
+        read(text).and_then(|timeout| self.deadline_after(timeout))
     }
 
     /// The deadline that many milliseconds from now: `text` is one to nineteen digits, as in Envoy's header
     /// `x-envoy-expected-rq-timeout-ms`.
     #[must_use]
     pub fn deadline_in_millis(&self, text: &str) -> Option<Deadline> {
-        read_millis(text).map(|timeout| self.deadline_after(timeout))
+        read_millis(text).and_then(|timeout| self.deadline_after(timeout))
     }
 
     /// The class of that name, or the highest that is believed: see [`Criticality`] for the spelling.
@@ -139,8 +142,8 @@ impl Trust {
         }
     }
 
-    fn deadline_after(&self, timeout: Duration) -> Deadline {
-        Deadline::after(timeout.min(self.longest_deadline))
+    fn deadline_after(&self, timeout: Duration) -> Option<Deadline> {
+        self.deadlines.then(|| Deadline::after(timeout.min(self.longest_deadline)))
     }
 }
 
@@ -155,9 +158,10 @@ impl From<Trust> for Builder {
 #[cfg(feature = "http")]
 pub(crate) fn fields() -> Fields<Builder> {
     Fields {
-        names: "longest_deadline, default_deadline, highest_criticality, most_attempts, tasks or longest_task",
+        names: "deadlines, longest_deadline, default_deadline, highest_criticality, most_attempts, tasks or longest_task",
         all: vec![
-            Field::new("longest_deadline", |builder: &mut Builder| &mut builder.trust.longest_deadline),
+            Field::new("deadlines", |builder: &mut Builder| &mut builder.trust.deadlines),
+            Field::new("longest_deadline", |builder| &mut builder.trust.longest_deadline),
             Field::new("default_deadline", |builder| &mut builder.trust.default_deadline),
             Field::new("highest_criticality", |builder| &mut builder.trust.highest_criticality),
             Field::new("most_attempts", |builder| &mut builder.most_attempts),
@@ -177,6 +181,15 @@ pub struct Builder {
 }
 
 impl Builder {
+    /// Whether what is said of deadlines is believed. Where anybody may call, it should not be: an [adaptive
+    /// limit](crate::AdaptiveLimit) that is told by many that they wait for less than any call takes lets in hardly any.
+    ///
+    /// Default: it is.
+    pub fn deadlines(mut self, believed: bool) -> Self {
+        self.trust.deadlines = believed;
+        self
+    }
+
     /// The furthest away that a deadline may be.
     ///
     /// Default: one hour. Range: above zero, at most 100 years.

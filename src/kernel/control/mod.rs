@@ -6,6 +6,8 @@ mod text;
 pub(crate) use field::{Field, Fields};
 pub(crate) use text::Text;
 
+use std::fmt;
+
 use super::{Invalid, Name};
 
 /// A policy in the hands of an operator: what it is doing, and its switches and settings by name.
@@ -63,4 +65,11 @@ pub struct Setting {
     pub name: &'static str,
     /// The value in text.
     pub value: String,
+}
+
+/// As `name = value`.
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {}", self.name, self.value)
+    }
 }

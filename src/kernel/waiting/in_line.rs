@@ -1,6 +1,7 @@
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use pin_project_lite::pin_project;
@@ -26,6 +27,12 @@ pin_project! {
     }
 }
 
+/// So often a call is tried in one poll that is called each time, and each time in vain.
+const TRIES: u32 = 16;
+
+/// And so long it waits before it is tried again.
+const BREATH: Duration = Duration::from_millis(1);
+
 impl InLine {
     pub(crate) fn new(place: Place) -> Self {
         Self { until: place.until(), why: place.why(), rings: place.until(), place: Some(place), timer: None }
@@ -39,10 +46,21 @@ impl InLine {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(P::Token, Instant), Rejected>> {
         let mut this = self.project();
+        let mut tries = 0;
         loop {
             let place = this.place.as_ref().expect("a future is not polled after its end");
             let turn = match place.look(cx) {
-                Turn::Called => Ok(()),
+                Turn::Called if tries < TRIES => Ok(()),
+                // What it gives back when it is sent away calls it again: a policy may be in its group twice. Nobody would get out
+                // of that by trying.
+                Turn::Called if clock::now() >= *this.until => Err(place.rejected(*this.why)),
+                Turn::Called => {
+                    *this.rings = clock::now().after(BREATH);
+                    this.timer.set(Some(sleep(BREATH)));
+                    let timer = this.timer.as_mut().as_pin_mut().expect("it was set above");
+                    ready!(timer.poll(cx));
+                    continue;
+                }
                 Turn::Over(why) => Err(place.rejected(why)),
                 Turn::Waits(ready) => {
                     let next = ready.map_or(*this.until, |ready| ready.min(*this.until));
@@ -61,6 +79,7 @@ impl InLine {
                     place.give_up(*this.why)
                 }
             };
+            tries += 1;
             let mut place = this.place.take();
             if let Err(rejected) = turn {
                 return Poll::Ready(Err(rejected));

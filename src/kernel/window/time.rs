@@ -1,6 +1,6 @@
 //! The calls of the last so many seconds.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use super::{Counts, Sample};
 use crate::kernel::{
@@ -18,7 +18,6 @@ const BUCKETS: usize = 10;
 /// A call that went well costs one addition, to a count that threads of other lanes do not write to. A bucket is emptied
 /// once, by the first call after its time; a call on another thread in that very moment counts for the bucket before, and
 /// is neither lost nor counted twice. It takes 256 bytes per lane.
-#[derive(Debug)]
 pub(crate) struct TimeWindow {
     lanes: Box<[Lane<[Bucket; BUCKETS]>]>,
     /// The bucket that calls are counted in, and when its time is over.
@@ -39,6 +38,13 @@ struct Bucket {
     calls: AtomicU64,
     failures: AtomicU64,
     slow: AtomicU64,
+}
+
+/// What it holds, and not in which of many buckets.
+impl fmt::Debug for TimeWindow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TimeWindow").field(&self.sum()).finish()
+    }
 }
 
 impl TimeWindow {

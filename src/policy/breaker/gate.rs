@@ -138,8 +138,32 @@ impl Published {
     pub(super) fn ramp_lets_through(&self, now: Instant) -> bool {
         let from = Instant::from_nanos(self.from.load(Ordering::Relaxed));
         let progress = now.since(from).as_secs_f64() / self.until().since(from).as_secs_f64();
+        // Another thread may have ended the ramp since this one looked, and cleared its moments.
+        let progress = progress.min(1.0);
         let share = ((RAMP_START + (1.0 - RAMP_START) * progress) * FULL as f64) as u64;
         let before = self.shares.fetch_add(share, Ordering::Relaxed);
         before % FULL + share >= FULL
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_ramp_that_another_thread_ends_meanwhile_lets_the_call_through() {
+        // Given a call that has read of a ramp
+        let (gate, now) = (Published::new(), Instant::now());
+        gate.publish(1, Gate::Ramp { from: now, until: now.after(Duration::from_secs(1)) });
+        assert_eq!(gate.read().kind(), kind::RAMP);
+        // When another one ends that before it looks at its moments
+        for next in [Gate::Flow, Gate::Barred, Gate::Open { until: now.after(Duration::from_millis(1)) }] {
+            gate.begin_ramp();
+            gate.publish(2, next);
+            // Then it is let through, as at the end of a ramp
+            assert!(gate.ramp_lets_through(now.after(Duration::from_secs(2))), "{next:?}");
+        }
     }
 }

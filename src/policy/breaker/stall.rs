@@ -171,7 +171,7 @@ impl Stall {
             delay
         } else {
             let share = passed as f64 / DOUBLES as f64;
-            delay.min(baseline.saturating_add((baseline as f64 * share) as u64 + 1))
+            delay.min(baseline.saturating_add((baseline as f64 * share) as u64).saturating_add(1))
         };
         self.delay.store(delay, Ordering::Relaxed);
         self.baseline.store(baseline, Ordering::Relaxed);

@@ -1,7 +1,7 @@
 //! One drain for many threads: the gate, the course behind a lock, and those who are to be woken.
 
 use std::{
-    mem,
+    fmt, mem,
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -17,7 +17,6 @@ use crate::kernel::{
     sync::{Arc, AtomicU32, AtomicU64, Mutex, Ordering, lock},
 };
 
-#[derive(Debug)]
 pub(super) struct Live {
     pub(super) name: Name,
     gate: Gate,
@@ -31,6 +30,15 @@ pub(super) struct Live {
     cut: Box<[Arc<Bell>]>,
     /// Health checks that were let in after it closed.
     exempt: AtomicU32,
+}
+
+/// What it is doing, and not who is to be woken.
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gate = self.gate.read();
+        let (state, inside) = (State::of(gate), gate.1);
+        f.debug_struct("Live").field("name", &self.name).field("state", &state).field("inside", &inside).finish()
+    }
 }
 
 /// So many health checks at a time are let in after it has closed. Whoever sends more is no health check.

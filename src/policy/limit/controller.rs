@@ -1,6 +1,6 @@
 //! Counts calls, and lets an algorithm decide on the limit from time to time.
 
-use std::{num::NonZeroU64, time::Duration};
+use std::{mem, num::NonZeroU64, time::Duration};
 
 use super::{
     algorithm::{Algorithm, Plan},
@@ -14,7 +14,7 @@ use crate::kernel::{
     Deadline, Ended, Instant, Name, Outcome, clock,
     dependency::Report,
     lane::Lane,
-    sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, lock},
+    sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, lock, try_lock},
     waiting::Slots,
 };
 
@@ -114,6 +114,18 @@ pub(in crate::policy) struct Held {
 impl Held {
     /// What every call holds that has no weight.
     pub(in crate::policy) const ONE: Self = Self { slots: 1, timed: 1 };
+}
+
+/// Algorithms may be anybody's: if one panics, the call whose end it was told of holds nothing any more.
+struct OnPanic<'a> {
+    slots: &'a Slots,
+    held: Held,
+}
+
+impl Drop for OnPanic<'_> {
+    fn drop(&mut self) {
+        self.slots.give_back(self.held.slots);
+    }
 }
 
 /// A call that began, and what it holds.
@@ -216,7 +228,7 @@ impl<A: Algorithm> Controller<A> {
 
     #[cold]
     fn learn_patience(&self, deadline: Deadline) {
-        if let Ok(mut state) = self.state.try_lock() {
+        if let Some(mut state) = try_lock(&self.state) {
             let left = self.marks.0.deadlines.load(Ordering::Relaxed);
             self.marks.0.deadlines.store(left.saturating_sub(1), Ordering::Relaxed);
             state.patience.learn(deadline.remaining());
@@ -260,7 +272,7 @@ impl<A: Algorithm> Controller<A> {
             self.judge(begun, held, *ended, name);
         }
         if ended.now.as_nanos() >= marks.due.load(Ordering::Relaxed) {
-            self.look(ended.now, name);
+            self.look_after(held, ended.now, name);
         }
         self.slots.give_back(held.slots)
     }
@@ -275,9 +287,24 @@ impl<A: Algorithm> Controller<A> {
         self.slots.give_back(held.slots)
     }
 
+    /// The window is due when a call has ended that held that.
+    #[cold]
+    #[inline(never)]
+    fn look_after(&self, held: Held, now: Instant, name: Name) {
+        let on_panic = OnPanic { slots: &self.slots, held };
+        self.look(now, name);
+        mem::forget(on_panic);
+    }
+
     #[cold]
     #[inline(never)]
     fn judge(&self, begun: Begun, held: Held, ended: Ended, name: Name) {
+        let on_panic = OnPanic { slots: &self.slots, held };
+        self.judge_it(begun, held, ended, name);
+        mem::forget(on_panic);
+    }
+
+    fn judge_it(&self, begun: Begun, held: Held, ended: Ended, name: Name) {
         let marks = &self.marks.0;
         let exact = begun.is_timed();
         let now = if exact { clock::now() } else { ended.now };

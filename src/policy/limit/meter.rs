@@ -1,12 +1,13 @@
 //! What is counted of calls, by whichever thread they end on.
 
+use std::fmt;
+
 use crate::kernel::{
     lane::{Lane, lane, lanes},
     sync::{AtomicU32, AtomicU64, Ordering},
 };
 
 /// The counts of a window, striped: see [`lane`](crate::kernel::lane).
-#[derive(Debug)]
 pub(super) struct Meter {
     lanes: Box<[Lane<Counts>]>,
 }
@@ -27,6 +28,13 @@ struct Counts {
     late: AtomicU64,
     failed: AtomicU64,
     overloaded: AtomicU64,
+}
+
+/// What was counted, and not on which lane.
+impl fmt::Debug for Meter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Meter").field(&self.read()).finish()
+    }
 }
 
 /// The rest of the word counts microseconds: twelve days in all.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::kernel::{
     Instant, Name, clock,
-    sync::{Ordering, lock},
+    sync::{Ordering, lock, try_lock},
     waiting::LARGEST,
 };
 
@@ -50,7 +50,7 @@ impl<A: Algorithm> Controller<A> {
     /// The window is due: one thread looks at it, and the others go on.
     #[cold]
     pub(super) fn look(&self, now: Instant, name: Name) {
-        let Ok(mut state) = self.state.try_lock() else { return };
+        let Some(mut state) = try_lock(&self.state) else { return };
         if now.as_nanos() < self.marks.0.due.load(Ordering::Relaxed) {
             return;
         }
@@ -97,11 +97,13 @@ impl<A: Algorithm> Controller<A> {
             patience: state.patience.of(state.settings.patience),
         };
         self.publish(state, &counted, &sample);
+        // Should the algorithm panic, it is asked again a window later, and by no call before that.
+        state.began = now;
+        marks.due.store(now.after(state.plan.shortest).as_nanos(), Ordering::Relaxed);
         let plan = state.algorithm.window(&sample);
         if plan.cut || in_use {
             self.feel_pressure(now);
         }
-        state.began = now;
         self.follow(state, plan, now, Cohorts::Open);
         let (limit, in_flight) = self.slots.read();
         marks.in_use.store(in_flight >= limit, Ordering::Relaxed);
@@ -155,7 +157,7 @@ impl<A: Algorithm> Controller<A> {
         });
         let goes_on = self.measure(&plan, cohorts, state.settings);
         if plan.probing && !goes_on {
-            state.probe_until = now.after(plan.longest * 2);
+            state.probe_until = now.after(plan.longest.saturating_mul(2));
         } else if !plan.probing {
             state.probe_until = Instant::NEVER;
         }

@@ -99,7 +99,7 @@ impl Pool {
     /// How many slots are taken: what the limit in front says, or else what the shares hold.
     #[must_use]
     pub fn in_use(&self) -> u32 {
-        self.shared.slots().1.unwrap_or_else(|| self.shared.seats().map(Seat::held).sum())
+        self.shared.slots().1.unwrap_or_else(|| self.shared.seats().map(Seat::held).fold(0, u32::saturating_add))
     }
 
     /// How many shares there are.

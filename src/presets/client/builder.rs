@@ -179,7 +179,8 @@ impl<P, I, W, M> ClientBuilder<P, I, W, M> {
         self
     }
 
-    /// The headers that the context of requests is written to.
+    /// The headers that the context of requests is written to. For a dependency of somebody else say
+    /// [`ContextHeaders::none`].
     pub fn headers(mut self, headers: ContextHeaders) -> Self {
         self.headers = headers;
         self
