@@ -1,20 +1,28 @@
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
-use super::{Pace, TimeoutProtocol};
-use crate::kernel::{Rejected, Why, event};
+use super::{Pace, TimeoutProtocol, live::duration};
+use crate::kernel::{Deadline, Name, Rejected, Why, event};
 
-/// What bounds a call.
+/// What bounds a call, in nanoseconds as it was read: most calls are answered before anybody needs it in another form.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limit {
-    pub(super) attempt: Option<Duration>,
-    pub(super) pace: Pace,
+    pub(super) name: Name,
+    pub(super) attempt: u64,
+    pub(super) between_frames: u64,
+    pub(super) deadline: Option<Deadline>,
+}
+
+impl Limit {
+    #[inline]
+    fn pace(&self) -> Pace {
+        Pace { name: self.name, between_frames: duration(self.between_frames), deadline: self.deadline }
+    }
 }
 
 pin_project! {
@@ -63,10 +71,10 @@ where
             StateProjection::Running { inner, timer, why, limit } => {
                 // The answer first: one that is there when the time is up is not thrown away.
                 if let Poll::Ready(answer) = inner.poll(cx) {
-                    return Poll::Ready(answer.map(|response| this.protocol.answer(response, limit.pace)));
+                    return Poll::Ready(answer.map(|response| this.protocol.answer(response, limit.pace())));
                 }
                 ready!(poll_timer(timer, why, limit, cx));
-                Rejected::new(limit.pace.name, *why)
+                Rejected::new(limit.name, *why)
             }
             StateProjection::Rejected { rejected } => return Poll::Ready(this.protocol.time_out(*rejected)),
         };
@@ -80,8 +88,8 @@ where
 /// Registers with a timer the first time. That it fired is the truth: it is not compared with a clock again.
 fn poll_timer(mut timer: Pin<&mut Option<Sleep>>, why: &mut Why, limit: &Limit, cx: &mut Context<'_>) -> Poll<()> {
     if timer.is_none() {
-        let deadline = limit.pace.deadline.map(|deadline| (deadline.remaining(), Why::DeadlineExceeded));
-        let attempt = limit.attempt.map(|limit| (limit, Why::TimedOut));
+        let deadline = limit.deadline.map(|deadline| (deadline.remaining(), Why::DeadlineExceeded));
+        let attempt = duration(limit.attempt).map(|limit| (limit, Why::TimedOut));
         let Some((time, first)) = deadline.into_iter().chain(attempt).min_by_key(|(time, _)| *time) else {
             return Poll::Pending;
         };

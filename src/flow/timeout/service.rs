@@ -8,7 +8,11 @@ use std::{
 use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
-use super::{Builder, TimeoutFuture, future::Limit, live::Live};
+use super::{
+    Builder, TimeoutFuture,
+    future::Limit,
+    live::{Live, NEVER, duration},
+};
 use crate::kernel::{Carries, Deadline, Instant, Name, Plain, Rejected, Why, clock, context::DeadlineSource};
 
 /// Bounds how long a call may take: see the [module](super).
@@ -26,20 +30,19 @@ pub struct Timeout<S, D, M> {
     live: Arc<Live>,
     deadline: D,
     protocol: M,
-    readiness: Readiness,
+    /// How long `poll_ready` had to wait, for the next call: in nanoseconds, or [`TOO_LATE`].
+    waited: u64,
+    /// While it waits.
+    wait: Option<Box<Wait>>,
 }
 
-/// How far `poll_ready` got, for the next call.
+/// The inner service was not ready in time, and must not be called.
+const TOO_LATE: u64 = u64::MAX;
+
 #[derive(Debug)]
-enum Readiness {
-    /// Ready after waiting that long.
-    After(Duration),
-    Waiting {
-        since: Instant,
-        timer: Pin<Box<Sleep>>,
-    },
-    /// Not ready in time: the inner service must not be called.
-    TooLate,
+struct Wait {
+    since: Instant,
+    timer: Pin<Box<Sleep>>,
 }
 
 impl Timeout<(), (), ()> {
@@ -51,7 +54,7 @@ impl Timeout<(), (), ()> {
 
 impl<S, D, M> Timeout<S, D, M> {
     pub(super) fn new(inner: S, live: Arc<Live>, deadline: D, protocol: M) -> Self {
-        Self { inner, live, deadline, protocol, readiness: Readiness::After(Duration::ZERO) }
+        Self { inner, live, deadline, protocol, waited: 0, wait: None }
     }
 
     /// The service behind it.
@@ -86,12 +89,9 @@ where
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         match self.inner.poll_ready(cx) {
             Poll::Ready(ready) => {
-                self.readiness = Readiness::After(match self.readiness {
-                    Readiness::Waiting { since, .. } => clock::now().since(since),
-                    // Asked again before the call.
-                    Readiness::After(waited) => waited,
-                    Readiness::TooLate => Duration::ZERO,
-                });
+                if self.wait.is_some() || self.waited == TOO_LATE {
+                    self.end_wait();
+                }
                 Poll::Ready(ready)
             }
             Poll::Pending => self.poll_wait(cx),
@@ -100,19 +100,23 @@ where
 
     #[inline]
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let waited = match std::mem::replace(&mut self.readiness, Readiness::After(Duration::ZERO)) {
-            Readiness::After(waited) => waited,
-            Readiness::TooLate => return self.reject(Why::TimedOut),
+        let waited = std::mem::take(&mut self.waited);
+        if waited == TOO_LATE {
+            return self.reject(Why::TimedOut);
+        }
+        if self.wait.is_some() {
             // Called without being ready: the inner service has its own word for that.
-            Readiness::Waiting { .. } => Duration::ZERO,
-        };
-        let attempt = self.live.attempt().map(|limit| limit.saturating_sub(waited));
-        let deadline = self.deadline.bind(&mut request, || attempt.map(Deadline::after));
+            self.wait = None;
+        }
+        let (name, between_frames) = (self.live.name, self.live.between_frames());
+        let limit = self.live.attempt();
+        let attempt = if limit == NEVER { NEVER } else { limit.saturating_sub(waited) };
+        let deadline = self.deadline.bind(&mut request, || duration(attempt).map(Deadline::after));
         if deadline.is_some_and(|deadline| deadline.remaining().is_zero()) {
             return self.reject(Why::Expired);
         }
-        let pace = Pace { name: self.live.name, between_frames: self.live.between_frames(), deadline };
-        TimeoutFuture::running(self.inner.call(request), Limit { attempt, pace }, self.protocol.clone())
+        let limit = Limit { name, attempt, between_frames, deadline };
+        TimeoutFuture::running(self.inner.call(request), limit, self.protocol.clone())
     }
 }
 
@@ -120,15 +124,20 @@ impl<S, D, M: Clone> Timeout<S, D, M> {
     /// The inner service is not ready. Registers with a timer, once, and gives up when it fires.
     #[cold]
     fn poll_wait<E>(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
-        let Some(limit) = self.live.attempt() else { return Poll::Pending };
-        if let Readiness::After(_) = self.readiness {
-            self.readiness = Readiness::Waiting { since: clock::now(), timer: Box::pin(sleep(limit)) };
-        }
-        if let Readiness::Waiting { timer, .. } = &mut self.readiness {
-            std::task::ready!(timer.as_mut().poll(cx));
-            self.readiness = Readiness::TooLate;
+        let Some(limit) = duration(self.live.attempt()) else { return Poll::Pending };
+        if self.waited != TOO_LATE {
+            let begin = || Box::new(Wait { since: clock::now(), timer: Box::pin(sleep(limit)) });
+            let wait = self.wait.get_or_insert_with(begin);
+            std::task::ready!(wait.timer.as_mut().poll(cx));
+            (self.waited, self.wait) = (TOO_LATE, None);
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// It is ready, after all or too late for the call before.
+    #[cold]
+    fn end_wait(&mut self) {
+        self.waited = self.wait.take().map_or(0, |wait| clock::now().nanos_since(wait.since));
     }
 
     fn reject<F>(&self, why: Why) -> TimeoutFuture<F, M> {

@@ -190,7 +190,10 @@ impl Seat {
     fn learn_use(&self, found: u32, now: u64) {
         let calls = self.calls.load(Ordering::Relaxed);
         store(&self.mean, state::mean(load(&self.mean), calls, found));
-        self.calls.store(calls.saturating_add(1), Ordering::Relaxed);
+        // More than that make no difference.
+        if calls < state::MEMORY {
+            self.calls.store(calls + 1, Ordering::Relaxed);
+        }
         self.taught.store(now, Ordering::Relaxed);
     }
 
