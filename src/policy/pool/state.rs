@@ -43,6 +43,8 @@ impl Pace {
             (false, true) => took.min(delay * (1.0 + STEP) + 1.0),
             (false, false) => took.max(delay * (1.0 - STEP / (ONE_OF - 1.0))),
         };
+        // Less than a nanosecond is nothing, and numbers that come ever closer to zero are slow to reckon with.
+        let moved = if moved < 1.0 { 0.0 } else { moved };
         if samples < ENOUGH {
             return Self { delay: moved, baseline: moved, samples: samples + 1 };
         }
@@ -58,6 +60,13 @@ impl Pace {
         Self { baseline: self.delay.min(risen), ..self }
     }
 
+    /// Whether answers come within a tick of the clock, so that one more of those says nothing new.
+    #[inline]
+    pub(super) fn is_instant(self) -> bool {
+        self.delay == 0.0 && self.baseline == 0.0 && self.is_known()
+    }
+
+    #[inline]
     fn is_known(self) -> bool {
         self.samples >= ENOUGH
     }
@@ -118,7 +127,9 @@ pub(super) fn mean(mean: f64, calls: u32, found: u32) -> f64 {
     // A product is the same here, and a division takes three times as long.
     let calls = calls.saturating_add(1);
     let step = if calls >= MEMORY { away * (1.0 / f64::from(MEMORY)) } else { away / f64::from(calls) };
-    mean + step
+    let moved = mean + step;
+    // As of delays: what nobody uses is nothing in the end.
+    if moved < 1e-9 { 0.0 } else { moved }
 }
 
 /// What a dependency needs: what it uses while all is well, and what is usual above that.
