@@ -72,7 +72,7 @@ where
             return WaitingFuture { state: State::Calling { future: service.reject(rejected) } };
         }
         let now = now_for::<P>();
-        match service.policy().enter(&request, now, &mut None) {
+        match service.policy().enter(&request, now, &mut Seldom(None).0) {
             Ok(token) => WaitingFuture { state: State::Calling { future: service.call_admitted(request, token, now) } },
             Err(Turned::Away(rejected)) => WaitingFuture { state: State::Calling { future: service.reject(rejected) } },
             Err(Turned::Wait(place)) => {
@@ -256,7 +256,7 @@ where
 
     fn run(guard: &Guard<P, Plain<C>>, request: &'r Request, make: Make) -> Self::Future {
         let now = now_for::<P>();
-        let state = match guard.policy().enter(request, now, &mut None) {
+        let state = match guard.policy().enter(request, now, &mut Seldom(None).0) {
             Ok(token) => CallState::Calling { call: guard.call_admitted(make, token, now) },
             Err(Turned::Away(rejected)) => CallState::Calling { call: Call::rejected(rejected) },
             Err(Turned::Wait(place)) => {
