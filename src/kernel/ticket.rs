@@ -2,7 +2,6 @@
 
 use std::{
     mem,
-    pin::Pin,
     task::{Context, Poll},
 };
 
@@ -156,23 +155,6 @@ pub(crate) fn watch<P: Policy, T>(ticket: &mut Option<Ticket<P>>, run: impl FnOn
     let result = run();
     mem::forget(on_panic);
     result
-}
-
-/// The answer of a call, or the reason for which it was ended early.
-type Done<F> = Result<<F as Future>::Output, Rejected>;
-
-/// Polls an admitted call, and hands out its ticket with its answer, or with the reason for which it is ended early.
-#[inline(always)]
-pub(crate) fn poll_watched<P: Policy, F: Future>(
-    future: Pin<&mut F>,
-    ticket: &mut Option<Ticket<P>>,
-    cx: &mut Context<'_>,
-) -> Poll<(Done<F>, Ticket<P>)> {
-    let polled = match watch(ticket, || future.poll(cx)) {
-        Poll::Ready(answer) => Poll::Ready(Ok(answer)),
-        Poll::Pending => poll_cut(ticket, cx).map(Err),
-    };
-    polled.map(|answer| (answer, ticket.take().expect("a future is not polled after its end")))
 }
 
 /// Whether a call that is pending is ended early.

@@ -78,7 +78,17 @@ impl<S: Service<R::Request>, R: Repeat<Request>, D, M, Request> RetryFuture<S, R
         how: How<R, D, M>,
     ) -> Self {
         let state = State::Calling { future };
-        Self { state, rest, waits: Seldom(None), extra: Seldom(None), was_sent: true, attempt: Attempt::FIRST, started, plan, how }
+        Self {
+            state,
+            rest,
+            waits: Seldom(None),
+            extra: Seldom(None),
+            was_sent: true,
+            attempt: Attempt::FIRST,
+            started,
+            plan,
+            how,
+        }
     }
 }
 

@@ -1,8 +1,6 @@
 use std::task::{Context, Poll};
 
-use super::{
-    Builder, Exempt, Finished, HealthChecks, Inside, State, live::Live,
-};
+use super::{Builder, Exempt, Finished, HealthChecks, Inside, State, live::Live};
 use crate::kernel::{
     Admit, Bell, Cutting, Ended, Immediate, Instant, Invalid, Name, Policy, Rejected, Timing, clock, sync::Arc,
 };
