@@ -140,21 +140,30 @@ fn now_by(timing: Timing) -> Instant {
 /// the panic may have stopped the unwinding long ago.
 #[inline(always)]
 pub(crate) fn watch<P: Policy, T>(ticket: &mut Option<Ticket<P>>, run: impl FnOnce() -> T) -> T {
-    struct OnPanic<'a, P: Policy>(&'a mut Option<Ticket<P>>);
+    let watched = Watched(ticket);
+    let result = run();
+    watched.over();
+    result
+}
 
-    impl<P: Policy> Drop for OnPanic<'_, P> {
-        #[inline(always)]
-        fn drop(&mut self) {
-            if let Some(open) = self.0.as_mut().and_then(|ticket| ticket.open.take()) {
-                end_unread(open, Outcome::Failure);
-            }
+/// The same, for those who run what takes something large: a closure would move that once more.
+pub(crate) struct Watched<'a, P: Policy>(pub(crate) &'a mut Option<Ticket<P>>);
+
+impl<P: Policy> Watched<'_, P> {
+    /// What was run has not panicked.
+    #[inline(always)]
+    pub(crate) fn over(self) {
+        mem::forget(self);
+    }
+}
+
+impl<P: Policy> Drop for Watched<'_, P> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if let Some(open) = self.0.as_mut().and_then(|ticket| ticket.open.take()) {
+            end_unread(open, Outcome::Failure);
         }
     }
-
-    let on_panic = OnPanic(ticket);
-    let result = run();
-    mem::forget(on_panic);
-    result
 }
 
 /// Whether a call that is pending is ended early.

@@ -46,7 +46,7 @@ pin_project! {
 }
 
 impl<F, M> TimeoutFuture<F, M> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn running(inner: F, limit: Limit, protocol: M) -> Self {
         Self { state: State::Running { inner, timer: None, why: Why::TimedOut, limit }, protocol }
     }

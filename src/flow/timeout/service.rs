@@ -98,7 +98,7 @@ where
         }
     }
 
-    #[inline]
+    #[inline(always)] // or the request is moved once more
     fn call(&mut self, mut request: Request) -> Self::Future {
         let waited = std::mem::take(&mut self.waited);
         if waited == TOO_LATE {
@@ -112,7 +112,7 @@ where
         let limit = self.live.attempt();
         let attempt = if limit == NEVER { NEVER } else { limit.saturating_sub(waited) };
         let deadline = self.deadline.bind(&mut request, || duration(attempt).map(Deadline::after));
-        if deadline.is_some_and(|deadline| deadline.remaining().is_zero()) {
+        if deadline.is_some_and(Deadline::has_passed) {
             return self.reject(Why::Expired);
         }
         let limit = Limit { name, attempt, between_frames, deadline };
