@@ -16,7 +16,7 @@ use super::{ClassifyHead, Http, ReadHead, Worded, Wording, answer::word};
 use crate::{
     BoxError,
     flow::timeout::{Builder, Pace, TimeoutProtocol},
-    kernel::{Carries, Plain, Rejected, Why, event},
+    kernel::{Carries, Plain, Rejected, Why, event, seldom::Seldom},
 };
 
 impl<D> Builder<D, Plain> {
@@ -47,8 +47,8 @@ pin_project! {
     pub struct Paced<B> {
         #[pin]
         body: Worded<B>,
-        #[pin]
-        timer: Option<Sleep>,
+        // In a box, as responses are moved a lot and most bodies never wait.
+        timer: Seldom<Pin<Box<Sleep>>>,
         // Why the wait that the timer is for may not go on; `None` while nobody waits.
         waiting: Option<Why>,
         pace: Option<Pace>,
@@ -62,7 +62,7 @@ pub(crate) type Trailers = fn(&Rejected) -> HeaderMap;
 
 impl<B> Paced<B> {
     fn new(body: Worded<B>, pace: Option<Pace>) -> Self {
-        Self { body, timer: None, waiting: None, pace, trailers: None }
+        Self { body, timer: Seldom(None), waiting: None, pace, trailers: None }
     }
 
     /// The same response, whose body must keep up the pace.
@@ -121,11 +121,14 @@ where
         let Some(pace) = *this.pace else { return Poll::Pending };
         if this.waiting.is_none() {
             let Some((time, why)) = first_to_end(&pace) else { return Poll::Pending };
-            this.timer.set(Some(sleep(time)));
+            match &mut this.timer.0 {
+                Some(timer) => timer.set(sleep(time)),
+                none => *none = Some(Box::pin(sleep(time))),
+            }
             *this.waiting = Some(why);
         }
-        let (Some(timer), Some(why)) = (this.timer.as_mut().as_pin_mut(), *this.waiting) else { return Poll::Pending };
-        ready!(timer.poll(cx));
+        let (Some(timer), Some(why)) = (&mut this.timer.0, *this.waiting) else { return Poll::Pending };
+        ready!(timer.as_mut().poll(cx));
         // What follows is the end: the body behind is not wanted any more.
         this.body.set(Worded::Ours { rest: None });
         *this.pace = None;

@@ -225,6 +225,7 @@ where
         read_answer(self, &self.wording, |error| self.errors.classify(error), answer)
     }
 
+    #[inline(always)] // or the response is moved once more
     fn finish<P: Policy>(&self, mut answer: Result<Response<B>, E>, ticket: Ticket<P>) -> Result<Self::Guarded<P>, E> {
         let reading = self.read(answer.as_ref());
         if let Ok(response) = &mut answer

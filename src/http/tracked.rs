@@ -72,6 +72,12 @@ impl<T: ReadEnd> Rest<T> {
 }
 
 impl<P: Policy, T> Open<P, T> {
+    /// No call depends on the body.
+    fn over() -> Self {
+        let rest = Rest { reading: Reading::of(Outcome::Ignored), promised: None, end: None, asked: false };
+        Self { ticket: None, rest }
+    }
+
     fn settle(&mut self, reading: Reading) {
         if let Some(ticket) = self.ticket.take() {
             ticket.settle(reading);
@@ -117,6 +123,7 @@ impl<P: Policy, T> Drop for Open<P, T> {
 impl<B, P: Policy, T> Tracked<B, P, T> {
     /// Passes an answer on that was read like this. `follow` says what its head says about the rest, if the call lasts
     /// until then; if not, or if there is no rest, it has ended.
+    #[inline(always)] // or the response is moved once more
     pub(crate) fn finish<E>(
         answer: Result<Response<B>, E>,
         reading: Reading,
@@ -126,19 +133,28 @@ impl<B, P: Policy, T> Tracked<B, P, T> {
     where
         B: Body,
     {
-        let rest = answer.as_ref().ok().filter(|response| !response.body().is_end_stream()).and_then(follow);
-        let Some(rest) = rest else {
-            ticket.settle(reading);
-            return answer.map(|response| response.map(|body| Self::untracked(Worded::Inner { body })));
+        let response = match answer {
+            Ok(response) => response,
+            Err(error) => {
+                ticket.settle(reading);
+                return Err(error);
+            }
         };
-        ticket.head();
-        let open = Open { ticket: Some(ticket), rest };
-        answer.map(|response| response.map(|body| Self { body: Worded::Inner { body }, open }))
+        let open = match Some(&response).filter(|response| !response.body().is_end_stream()).and_then(follow) {
+            Some(rest) => {
+                ticket.head();
+                Open { ticket: Some(ticket), rest }
+            }
+            None => {
+                ticket.settle(reading);
+                Open::over()
+            }
+        };
+        Ok(response.map(|body| Self { body: Worded::Inner { body }, open }))
     }
 
     fn untracked(body: Worded<B>) -> Self {
-        let rest = Rest { reading: Reading::of(Outcome::Ignored), promised: None, end: None, asked: false };
-        Self { body, open: Open { ticket: None, rest } }
+        Self { body, open: Open::over() }
     }
 }
 

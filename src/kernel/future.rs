@@ -7,7 +7,10 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::{Classify, Policy, Protocol, Reading, Refused, Rejected, Ticket, event, ticket::poll_watched};
+use super::{
+    Classify, Policy, Protocol, Reading, Refused, Rejected, Ticket, event,
+    ticket::{poll_cut, watch},
+};
 
 pin_project! {
     #[project = StateProjection]
@@ -15,6 +18,12 @@ pin_project! {
         Admitted { #[pin] inner: F, ticket: Option<Ticket<P>> },
         Rejected { rejected: Rejected },
     }
+}
+
+/// The ticket of a call that has ended.
+#[inline(always)]
+fn take<P: Policy>(ticket: &mut Option<Ticket<P>>) -> Ticket<P> {
+    ticket.take().expect("a future is not polled after its end")
 }
 
 impl<F, P: Policy> State<F, P> {
@@ -69,9 +78,12 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         match this.state.as_mut().project() {
-            StateProjection::Admitted { inner, ticket } => match ready!(poll_watched(inner, ticket, cx)) {
-                (Ok(answer), ticket) => Poll::Ready(this.protocol.finish(answer, ticket)),
-                (Err(rejected), ticket) => {
+            StateProjection::Admitted { inner, ticket } => match watch(ticket, || inner.poll(cx)) {
+                // Handed on as it comes: every form in between is a move of the response.
+                Poll::Ready(answer) => Poll::Ready(this.protocol.finish(answer, take(ticket))),
+                Poll::Pending => {
+                    let rejected = ready!(poll_cut(ticket, cx));
+                    let ticket = take(ticket);
                     State::cut(this.state, rejected, ticket);
                     Poll::Ready(this.protocol.reject(rejected))
                 }
@@ -115,14 +127,17 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         match this.state.as_mut().project() {
-            StateProjection::Admitted { inner, ticket } => match ready!(poll_watched(inner, ticket, cx)) {
-                (Ok(answer), ticket) => {
+            StateProjection::Admitted { inner, ticket } => match watch(ticket, || inner.poll(cx)) {
+                Poll::Ready(answer) => {
+                    let ticket = take(ticket);
                     if let Some(classify) = this.classify {
                         ticket.settle(Reading::of(classify.classify(answer.as_ref())));
                     }
                     Poll::Ready(answer.map_err(Refused::Inner))
                 }
-                (Err(rejected), ticket) => {
+                Poll::Pending => {
+                    let rejected = ready!(poll_cut(ticket, cx));
+                    let ticket = take(ticket);
                     State::cut(this.state, rejected, ticket);
                     Poll::Ready(Err(Refused::Rejected(rejected)))
                 }

@@ -8,7 +8,7 @@ use super::{
     Admit, GuardedFuture, Instant, Listening, Policy, Protocol, Rejected, Run, Ticket,
     run::PutOff,
     shared::Shared,
-    ticket::{now_for, watch},
+    ticket::{Watched, now_for},
 };
 
 /// A service behind a policy: made by a [`Guard`](crate::Guard).
@@ -83,7 +83,9 @@ impl<S, P: Policy, M: Clone> Guarded<S, P, M> {
         S: Service<Request>,
     {
         let mut ticket = Some(Ticket::new(self.policy.hold(), token, now));
-        let inner = watch(&mut ticket, || self.inner.call(request));
+        let watched = Watched(&mut ticket);
+        let inner = self.inner.call(request);
+        watched.over();
         GuardedFuture::admitted(inner, ticket, self.protocol.clone())
     }
 

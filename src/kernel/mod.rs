@@ -29,6 +29,7 @@ mod protocol;
 mod ratio;
 mod rejected;
 mod run;
+pub(crate) mod seldom;
 mod shadow;
 mod shared;
 pub(crate) mod sync;

@@ -12,6 +12,7 @@ use super::{
     Admit, Call, Classify, Ends, GuardedFuture, Immediate, Kind, Plain, Policy, Protocol, Refused, Ticket, Waiting,
     guard::Guard,
     guarded::Guarded,
+    seldom::Seldom,
     shared::Shared,
     ticket::{now_for, poll_cut, watch},
     waiting::{InLine, Place, Turned},
@@ -71,12 +72,12 @@ where
             return WaitingFuture { state: State::Calling { future: service.reject(rejected) } };
         }
         let now = now_for::<P>();
-        match service.policy().enter(&request, now, &mut None) {
+        match service.policy().enter(&request, now, &mut Seldom(None).0) {
             Ok(token) => WaitingFuture { state: State::Calling { future: service.call_admitted(request, token, now) } },
             Err(Turned::Away(rejected)) => WaitingFuture { state: State::Calling { future: service.reject(rejected) } },
             Err(Turned::Wait(place)) => {
-                let wait = Boxed::in_line(place, service.put_off(request));
-                WaitingFuture { state: State::Waiting { wait: Boxed(Some(wait)) } }
+                let wait = Wait::in_line(place, service.put_off(request));
+                WaitingFuture { state: State::Waiting { wait: Seldom(Some(wait)) } }
             }
         }
     }
@@ -165,7 +166,7 @@ pin_project! {
     // What waits is boxed, so that calls that are admitted at once do not carry room for it.
     #[project = StateProjection]
     enum State<S: Service<Request>, Request, P: Policy, M> {
-        Waiting { wait: Boxed<Wait<S, Request, P, M>> },
+        Waiting { wait: Seldom<Pin<Box<Wait<S, Request, P, M>>>> },
         Calling { #[pin] future: GuardedFuture<S::Future, P, M> },
     }
 }
@@ -181,29 +182,11 @@ pin_project! {
     }
 }
 
-/// What is in a box, dropped by a function of its own: so that what a call drops that never waited is small, and inlined.
-struct Boxed<W>(Option<Pin<Box<W>>>);
-
-impl<W> Drop for Boxed<W> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        if let Some(waits) = self.0.take() {
-            drop_boxed(waits);
-        }
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn drop_boxed<W>(waits: Pin<Box<W>>) {
-    drop(waits);
-}
-
-impl<S, Request, P: Policy, M> Boxed<Wait<S, Request, P, M>> {
+impl<S, Request, P: Policy, M> Wait<S, Request, P, M> {
     /// It returns no more than the box: what it wrote into would have to be in memory for those too who do not wait.
     #[cold]
     #[inline(never)]
-    fn in_line(place: Place, call: PutOff<S, Request, P, M>) -> Pin<Box<Wait<S, Request, P, M>>> {
+    fn in_line(place: Place, call: PutOff<S, Request, P, M>) -> Pin<Box<Self>> {
         Box::pin(Wait { state: WaitState::InLine { line: InLine::new(place), call: Some(call) } })
     }
 }
@@ -273,7 +256,7 @@ where
 
     fn run(guard: &Guard<P, Plain<C>>, request: &'r Request, make: Make) -> Self::Future {
         let now = now_for::<P>();
-        let state = match guard.policy().enter(request, now, &mut None) {
+        let state = match guard.policy().enter(request, now, &mut Seldom(None).0) {
             Ok(token) => CallState::Calling { call: guard.call_admitted(make, token, now) },
             Err(Turned::Away(rejected)) => CallState::Calling { call: Call::rejected(rejected) },
             Err(Turned::Wait(place)) => {

@@ -2,7 +2,6 @@
 
 use std::{
     mem,
-    pin::Pin,
     task::{Context, Poll},
 };
 
@@ -141,38 +140,30 @@ fn now_by(timing: Timing) -> Instant {
 /// the panic may have stopped the unwinding long ago.
 #[inline(always)]
 pub(crate) fn watch<P: Policy, T>(ticket: &mut Option<Ticket<P>>, run: impl FnOnce() -> T) -> T {
-    struct OnPanic<'a, P: Policy>(&'a mut Option<Ticket<P>>);
-
-    impl<P: Policy> Drop for OnPanic<'_, P> {
-        #[inline(always)]
-        fn drop(&mut self) {
-            if let Some(open) = self.0.as_mut().and_then(|ticket| ticket.open.take()) {
-                end_unread(open, Outcome::Failure);
-            }
-        }
-    }
-
-    let on_panic = OnPanic(ticket);
+    let watched = Watched(ticket);
     let result = run();
-    mem::forget(on_panic);
+    watched.over();
     result
 }
 
-/// The answer of a call, or the reason for which it was ended early.
-type Done<F> = Result<<F as Future>::Output, Rejected>;
+/// The same, for those who run what takes something large: a closure would move that once more.
+pub(crate) struct Watched<'a, P: Policy>(pub(crate) &'a mut Option<Ticket<P>>);
 
-/// Polls an admitted call, and hands out its ticket with its answer, or with the reason for which it is ended early.
-#[inline(always)]
-pub(crate) fn poll_watched<P: Policy, F: Future>(
-    future: Pin<&mut F>,
-    ticket: &mut Option<Ticket<P>>,
-    cx: &mut Context<'_>,
-) -> Poll<(Done<F>, Ticket<P>)> {
-    let polled = match watch(ticket, || future.poll(cx)) {
-        Poll::Ready(answer) => Poll::Ready(Ok(answer)),
-        Poll::Pending => poll_cut(ticket, cx).map(Err),
-    };
-    polled.map(|answer| (answer, ticket.take().expect("a future is not polled after its end")))
+impl<P: Policy> Watched<'_, P> {
+    /// What was run has not panicked.
+    #[inline(always)]
+    pub(crate) fn over(self) {
+        mem::forget(self);
+    }
+}
+
+impl<P: Policy> Drop for Watched<'_, P> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if let Some(open) = self.0.as_mut().and_then(|ticket| ticket.open.take()) {
+            end_unread(open, Outcome::Failure);
+        }
+    }
 }
 
 /// Whether a call that is pending is ended early.

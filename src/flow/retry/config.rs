@@ -60,6 +60,12 @@ pub(super) struct When(Option<Arc<Wants>>);
 type Wants = dyn Fn(&Reading) -> bool + Send + Sync;
 
 impl When {
+    /// Whether an answer that went well is never followed by another attempt.
+    #[inline]
+    pub(super) fn is_by_outcome(&self) -> bool {
+        self.0.is_none()
+    }
+
     pub(super) fn wants(&self, reading: &Reading) -> bool {
         self.0.as_ref().map_or(reading.outcome.is_bad(), |wants| wants(reading))
     }

@@ -17,6 +17,7 @@ use crate::kernel::{
     clock,
     context::AttemptSource,
     event::{self, Attempted},
+    seldom::Seldom,
 };
 
 /// What further attempts are made of.
@@ -31,7 +32,17 @@ pin_project! {
     #[project = StateProjection]
     enum State<F, T, E> {
         Calling { #[pin] future: F },
-        Waiting { #[pin] timer: Sleep, last: Option<Result<T, E>> },
+        Waiting { wait: Seldom<Pin<Box<Wait<T, E>>>> },
+    }
+}
+
+pin_project! {
+    // What waits is boxed, so that calls that are answered well at once do not carry room for it.
+    #[project = WaitProjection]
+    struct Wait<T, E> {
+        #[pin]
+        timer: Sleep,
+        last: Option<Result<T, E>>,
     }
 }
 
@@ -45,8 +56,8 @@ pin_project! {
         #[pin]
         state: State<S::Future, S::Response, S::Error>,
         rest: Option<Rest<S, R::Kept>>,
-        waits: Option<Waits>,
-        extra: Option<Extra>,
+        waits: Seldom<Box<Waits>>,
+        extra: Seldom<Extra>,
         // Whether anything of the last attempt was sent.
         was_sent: bool,
         attempt: Attempt,
@@ -67,7 +78,17 @@ impl<S: Service<R::Request>, R: Repeat<Request>, D, M, Request> RetryFuture<S, R
         how: How<R, D, M>,
     ) -> Self {
         let state = State::Calling { future };
-        Self { state, rest, waits: None, extra: None, was_sent: true, attempt: Attempt::FIRST, started, plan, how }
+        Self {
+            state,
+            rest,
+            waits: Seldom(None),
+            extra: Seldom(None),
+            was_sent: true,
+            attempt: Attempt::FIRST,
+            started,
+            plan,
+            how,
+        }
     }
 }
 
@@ -82,22 +103,20 @@ where
 
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // Most calls have one attempt, and need nothing of what the others do.
-        let mut this = self.as_mut().project();
-        let StateProjection::Calling { future } = this.state.as_mut().project() else {
+        let this = self.as_mut().project();
+        let StateProjection::Calling { future } = this.state.project() else {
             return self.poll_on(cx, None);
         };
         let answer = ready!(future.poll(cx));
-        *this.extra = None;
-        match this.judge(answer.as_ref()) {
-            Next::Answered => Poll::Ready(answer),
-            next => self.poll_on(cx, Some((answer, next))),
+        // Most calls have one attempt that goes well, of which nobody hears: they need nothing of what the others do.
+        let is_quiet = *this.started == Instant::ORIGIN && this.plan.when.is_by_outcome();
+        if is_quiet && this.how.protocol.read(answer.as_ref()).outcome == Outcome::Success {
+            this.plan.common.budget.succeeded_at(clock::coarse());
+            return Poll::Ready(answer);
         }
+        self.poll_on(cx, Some(answer))
     }
 }
-
-/// An answer, and what follows it.
-type Judged<T, E> = (Result<T, E>, Next);
 
 impl<S, R, D, M, Request> RetryFuture<S, R, D, M, Request>
 where
@@ -111,13 +130,15 @@ where
     fn poll_on(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        mut judged: Option<Judged<S::Response, S::Error>>,
+        answer: Option<Result<S::Response, S::Error>>,
     ) -> Poll<Result<S::Response, S::Error>> {
         let mut this = self.project();
+        let mut judged = answer.map(|answer| this.judge(answer));
         loop {
             match judged.take() {
                 Some((last, Next::After(wait))) => {
-                    this.state.set(State::Waiting { timer: sleep(wait), last: Some(last) });
+                    let wait = Box::pin(Wait { timer: sleep(wait), last: Some(last) });
+                    this.state.set(State::Waiting { wait: Seldom(Some(wait)) });
                 }
                 Some((mut last, Next::GivenUp(why))) => {
                     this.how.protocol.mark(&mut last, Exhausted::new(this.attempt.number(), why));
@@ -133,12 +154,12 @@ where
                 // Calling => (answered | Waiting)
                 StateProjection::Calling { future } => {
                     let answer = ready!(future.poll(cx));
-                    *this.extra = None;
-                    let next = this.judge(answer.as_ref());
-                    Some((answer, next))
+                    Some(this.judge(answer))
                 }
                 // Waiting => (answered | Waiting | Calling)
-                StateProjection::Waiting { timer, last } => {
+                StateProjection::Waiting { wait } => {
+                    let wait = wait.0.as_mut().expect("it is there until it is dropped");
+                    let WaitProjection { timer, last } = wait.as_mut().project();
                     ready!(timer.poll(cx));
                     let last = last.take().expect("a future is not polled after its end");
                     match this.begin(cx) {
@@ -157,6 +178,9 @@ where
     }
 }
 
+/// An answer, and what follows it.
+type Judged<T, E> = (Result<T, E>, Next);
+
 /// What came of an attempt's turn.
 enum Begin<S, R, E> {
     /// To be made in place of the last answer, of this service, which is ready.
@@ -174,14 +198,15 @@ where
     M: AttemptProtocol<S::Response, S::Error>,
 {
     /// What follows this answer.
-    #[inline(always)]
-    fn judge(&mut self, answer: Result<&S::Response, &S::Error>) -> Next {
+    fn judge(&mut self, answer: Result<S::Response, S::Error>) -> Judged<S::Response, S::Error> {
+        self.extra.0 = None;
         let now = clock::coarse();
-        let reading = self.how.protocol.read(answer);
-        let wanted = count(self.plan, &reading, now) && !self.how.protocol.is_final(answer);
+        let read = answer.as_ref();
+        let reading = self.how.protocol.read(read);
+        let wanted = count(self.plan, &reading, now) && !self.how.protocol.is_final(read);
         let next = if wanted && self.rest.is_some() {
             let ours = reading.rejected.and_then(|rejected| rejected.retry_after());
-            *self.was_sent = self.how.protocol.was_sent(answer) && reading.rejected.is_none_or(was_begun);
+            *self.was_sent = self.how.protocol.was_sent(read) && reading.rejected.is_none_or(was_begun);
             self.plan_next(reading.retry_after.or(ours))
         } else {
             Next::Answered
@@ -192,7 +217,7 @@ where
         if started != Instant::ORIGIN {
             event::attempted(self.plan.common.name, Attempted { number, made, outcome, started, now }, next);
         }
-        next
+        (answer, next)
     }
 
     /// The turn of an attempt has come. Only now is it known how things stand: a blip is over, and an outage is not.
@@ -217,7 +242,7 @@ where
             return self.give_up(GivenUp::Unrepeatable);
         };
         match self.plan.common.budget.extra_after(*self.was_sent, clock::coarse()) {
-            Ok(extra) => *self.extra = Some(extra),
+            Ok(extra) => self.extra.0 = Some(extra),
             // Others have failed in this very moment.
             Err(NoExtra::Failing) => return self.pass_over(),
             Err(none) => return self.give_up(none.into()),
@@ -262,7 +287,8 @@ where
         if asked.is_some_and(|asked| asked > plan.longest_retry_after()) {
             return Next::GivenUp(GivenUp::LeftAlone);
         }
-        let wait = self.waits.get_or_insert_with(|| plan.backoff.waits()).next().unwrap_or_default();
+        let waits = self.waits.0.get_or_insert_with(|| Box::new(plan.backoff.waits()));
+        let wait = waits.next().unwrap_or_default();
         // After what was asked for, or all who were asked would come back at once.
         let wait = wait.saturating_add(asked.unwrap_or_default());
         let end = self.rest.as_ref().and_then(|rest| rest.end);
@@ -279,7 +305,6 @@ fn was_begun(rejected: Rejected) -> bool {
 }
 
 /// Tells the budget what became of an attempt. Whether it calls for another.
-#[inline]
 fn count(plan: &Plan, reading: &Reading, now: Instant) -> bool {
     match reading.outcome {
         Outcome::Success => plan.common.budget.succeeded_at(now),

@@ -7,8 +7,8 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::{Pace, TimeoutFuture, TimeoutLayer, future::Limit};
-use crate::kernel::{Plain, Refused, Rejected, Why, context::DeadlineSource};
+use super::{TimeoutFuture, TimeoutLayer, future::Limit, live::NEVER};
+use crate::kernel::{Deadline, Plain, Refused, Rejected, Why, context::DeadlineSource};
 
 impl<D, C: Clone> TimeoutLayer<D, Plain<C>> {
     /// Bounds any future: a query, a command, a computation. It is what [`Guard::call`](crate::Guard::call) is for policies, and
@@ -50,11 +50,11 @@ impl<D, C: Clone> TimeoutLayer<D, Plain<C>> {
     {
         let (live, protocol) = (&self.live, self.protocol.clone());
         let deadline = self.deadline.read(request);
-        if deadline.is_some_and(|deadline| deadline.remaining().is_zero()) {
+        if deadline.is_some_and(Deadline::has_passed) {
             return TimeoutFuture::rejected(Rejected::new(live.name, Why::Expired), protocol);
         }
-        let pace = Pace { name: live.name, between_frames: None, deadline };
-        TimeoutFuture::running(OwnErrors { future: run() }, Limit { attempt: live.attempt(), pace }, protocol)
+        let limit = Limit { name: live.name, attempt: live.attempt(), between_frames: NEVER, deadline };
+        TimeoutFuture::running(OwnErrors { future: run() }, limit, protocol)
     }
 }
 

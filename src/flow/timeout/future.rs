@@ -7,14 +7,23 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
-use super::{Pace, TimeoutProtocol};
-use crate::kernel::{Rejected, Why, clock, event};
+use super::{Pace, TimeoutProtocol, live::duration};
+use crate::kernel::{Deadline, Name, Rejected, Why, clock, event};
 
-/// What bounds a call.
+/// What bounds a call, in nanoseconds as it was read: most calls are answered before anybody needs it in another form.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limit {
-    pub(super) attempt: Option<Duration>,
-    pub(super) pace: Pace,
+    pub(super) name: Name,
+    pub(super) attempt: u64,
+    pub(super) between_frames: u64,
+    pub(super) deadline: Option<Deadline>,
+}
+
+impl Limit {
+    #[inline]
+    fn pace(&self) -> Pace {
+        Pace { name: self.name, between_frames: duration(self.between_frames), deadline: self.deadline }
+    }
 }
 
 pin_project! {
@@ -38,7 +47,7 @@ pin_project! {
 }
 
 impl<F, M> TimeoutFuture<F, M> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn running(inner: F, limit: Limit, protocol: M) -> Self {
         Self { state: State::Running { inner, timer: None, why: Why::TimedOut, limit }, protocol }
     }
@@ -65,11 +74,11 @@ where
                 match inner.poll(cx) {
                     Poll::Ready(Err(_)) if this.protocol.tells_the_time() && is_up(&timer) => {}
                     Poll::Ready(answer) => {
-                        return Poll::Ready(answer.map(|response| this.protocol.answer(response, limit.pace)));
+                        return Poll::Ready(answer.map(|response| this.protocol.answer(response, limit.pace())));
                     }
                     Poll::Pending => ready!(poll_timer(timer, why, limit, cx)),
                 }
-                Rejected::new(limit.pace.name, *why)
+                Rejected::new(limit.name, *why)
             }
             StateProjection::Rejected { rejected } => return Poll::Ready(this.protocol.time_out(*rejected)),
         };
@@ -83,8 +92,8 @@ where
 /// Registers with a timer the first time. That it fired is the truth: it is not compared with a clock again.
 fn poll_timer(mut timer: Pin<&mut Option<Sleep>>, why: &mut Why, limit: &Limit, cx: &mut Context<'_>) -> Poll<()> {
     if timer.is_none() {
-        let deadline = limit.pace.deadline.map(|deadline| (deadline.remaining(), Why::DeadlineExceeded));
-        let attempt = limit.attempt.map(|limit| (limit, Why::TimedOut));
+        let deadline = limit.deadline.map(|deadline| (deadline.remaining(), Why::DeadlineExceeded));
+        let attempt = duration(limit.attempt).map(|limit| (limit, Why::TimedOut));
         let Some((time, first)) = deadline.into_iter().chain(attempt).min_by_key(|(time, _)| *time) else {
             return Poll::Pending;
         };

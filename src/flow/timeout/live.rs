@@ -10,7 +10,7 @@ use crate::kernel::{
 };
 
 /// Nanoseconds of a limit that is not set.
-const NEVER: u64 = u64::MAX;
+pub(super) const NEVER: u64 = u64::MAX;
 
 /// The limits of a call.
 #[derive(Clone, Copy, Debug)]
@@ -54,23 +54,24 @@ impl Live {
         self.between_frames.store(limits.between_frames.map_or(NEVER, nanos), Relaxed);
     }
 
+    /// In nanoseconds, as calls need it.
     #[inline]
-    pub(super) fn attempt(&self) -> Option<Duration> {
-        read(&self.attempt)
+    pub(super) fn attempt(&self) -> u64 {
+        self.attempt.load(Relaxed)
     }
 
     #[inline]
-    pub(super) fn between_frames(&self) -> Option<Duration> {
-        read(&self.between_frames)
+    pub(super) fn between_frames(&self) -> u64 {
+        self.between_frames.load(Relaxed)
     }
 
     pub(super) fn limits(&self) -> Limits {
-        Limits { attempt: self.attempt(), between_frames: self.between_frames() }
+        Limits { attempt: duration(self.attempt()), between_frames: duration(self.between_frames()) }
     }
 }
 
+/// Of a limit in nanoseconds, if it is set.
 #[inline]
-fn read(limit: &AtomicU64) -> Option<Duration> {
-    let nanos = limit.load(Relaxed);
+pub(super) fn duration(nanos: u64) -> Option<Duration> {
     (nanos != NEVER).then(|| Duration::from_nanos(nanos))
 }

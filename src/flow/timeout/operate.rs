@@ -23,7 +23,10 @@ impl<D: Bounds + Send + Sync, M: Send + Sync> Control for TimeoutLayer<D, M> {
     }
 
     fn state(&self) -> String {
-        self.live.attempt().map_or_else(|| "no limit of its own".to_owned(), |limit| format!("{limit:?} at most"))
+        self.live
+            .limits()
+            .attempt
+            .map_or_else(|| "no limit of its own".to_owned(), |limit| format!("{limit:?} at most"))
     }
 
     fn force(&self, state: &str) -> Result<(), Invalid> {

@@ -8,7 +8,11 @@ use std::{
 use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
-use super::{Builder, TimeoutFuture, future::Limit, live::Live};
+use super::{
+    Builder, TimeoutFuture,
+    future::Limit,
+    live::{Live, NEVER, duration},
+};
 use crate::kernel::{Carries, Deadline, Instant, Name, Plain, Rejected, Why, clock, context::DeadlineSource};
 
 /// Bounds how long a call may take: see the [module](super).
@@ -26,18 +30,14 @@ pub struct Timeout<S, D, M> {
     live: Arc<Live>,
     deadline: D,
     protocol: M,
-    readiness: Readiness,
+    /// How long `poll_ready` had to wait, for the next call: in nanoseconds, or [`TOO_LATE`].
+    waited: u64,
+    /// While it waits.
+    wait: Option<Box<Wait>>,
 }
 
-/// How far `poll_ready` got, for the next call.
-#[derive(Debug)]
-enum Readiness {
-    /// Ready after waiting that long.
-    After(Duration),
-    Waiting(Wait),
-    /// Not ready in time: the inner service must not be called.
-    TooLate,
-}
+/// The inner service was not ready in time, and must not be called.
+const TOO_LATE: u64 = u64::MAX;
 
 /// A task waits for the inner service to become ready.
 #[derive(Debug)]
@@ -50,6 +50,9 @@ struct Wait {
 /// A timer that was due so long ago has woken nobody who still waits.
 const LONG_AGO: Duration = Duration::from_secs(1);
 
+/// Whoever comes so soon after a timer has fired was woken by it, though an executor may have given him another waker by now.
+const JUST_NOW: Duration = Duration::from_millis(2);
+
 impl Wait {
     fn new(limit: Duration, cx: &Context<'_>) -> Self {
         Self { since: clock::now(), waker: cx.waker().clone(), timer: Box::pin(sleep(limit)) }
@@ -58,7 +61,8 @@ impl Wait {
     /// Whether it is this task that has waited up to now. Otherwise whoever did has left without calling, and its time is
     /// nobody else's.
     fn is_of(&self, cx: &Context<'_>) -> bool {
-        self.waker.will_wake(cx.waker()) && clock::overdue(&self.timer) < LONG_AGO
+        let overdue = clock::overdue(&self.timer);
+        if self.waker.will_wake(cx.waker()) { overdue < LONG_AGO } else { self.timer.is_elapsed() && overdue < JUST_NOW }
     }
 }
 
@@ -71,7 +75,7 @@ impl Timeout<(), (), ()> {
 
 impl<S, D, M> Timeout<S, D, M> {
     pub(super) fn new(inner: S, live: Arc<Live>, deadline: D, protocol: M) -> Self {
-        Self { inner, live, deadline, protocol, readiness: Readiness::After(Duration::ZERO) }
+        Self { inner, live, deadline, protocol, waited: 0, wait: None }
     }
 
     /// The service behind it.
@@ -106,33 +110,34 @@ where
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         match self.inner.poll_ready(cx) {
             Poll::Ready(ready) => {
-                self.readiness = Readiness::After(match &self.readiness {
-                    Readiness::Waiting(wait) if wait.is_of(cx) => clock::now().since(wait.since),
-                    // Asked again before the call.
-                    Readiness::After(waited) => *waited,
-                    Readiness::Waiting(_) | Readiness::TooLate => Duration::ZERO,
-                });
+                if self.wait.is_some() || self.waited == TOO_LATE {
+                    self.end_wait(cx);
+                }
                 Poll::Ready(ready)
             }
             Poll::Pending => self.poll_wait(cx),
         }
     }
 
-    #[inline]
+    #[inline(always)] // or the request is moved once more
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let waited = match std::mem::replace(&mut self.readiness, Readiness::After(Duration::ZERO)) {
-            Readiness::After(waited) => waited,
-            Readiness::TooLate => return self.reject(Why::TimedOut),
+        let waited = std::mem::take(&mut self.waited);
+        if waited == TOO_LATE {
+            return self.reject(Why::TimedOut);
+        }
+        if self.wait.is_some() {
             // Called without being ready: the inner service has its own word for that.
-            Readiness::Waiting(_) => Duration::ZERO,
-        };
-        let attempt = self.live.attempt().map(|limit| limit.saturating_sub(waited));
-        let deadline = self.deadline.bind(&mut request, || attempt.map(Deadline::after));
-        if deadline.is_some_and(|deadline| deadline.remaining().is_zero()) {
+            self.wait = None;
+        }
+        let (name, between_frames) = (self.live.name, self.live.between_frames());
+        let limit = self.live.attempt();
+        let attempt = if limit == NEVER { NEVER } else { limit.saturating_sub(waited) };
+        let deadline = self.deadline.bind(&mut request, || duration(attempt).map(Deadline::after));
+        if deadline.is_some_and(Deadline::has_passed) {
             return self.reject(Why::Expired);
         }
-        let pace = Pace { name: self.live.name, between_frames: self.live.between_frames(), deadline };
-        TimeoutFuture::running(self.inner.call(request), Limit { attempt, pace }, self.protocol.clone())
+        let limit = Limit { name, attempt, between_frames, deadline };
+        TimeoutFuture::running(self.inner.call(request), limit, self.protocol.clone())
     }
 }
 
@@ -140,20 +145,23 @@ impl<S, D, M: Clone> Timeout<S, D, M> {
     /// The inner service is not ready. Registers with a timer, once, and gives up when it fires.
     #[cold]
     fn poll_wait<E>(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
-        let Some(limit) = self.live.attempt() else { return Poll::Pending };
-        let goes_on = match &self.readiness {
-            Readiness::Waiting(wait) => wait.is_of(cx),
-            Readiness::After(_) => false,
-            Readiness::TooLate => true,
-        };
-        if !goes_on {
-            self.readiness = Readiness::Waiting(Wait::new(limit, cx));
-        }
-        if let Readiness::Waiting(wait) = &mut self.readiness {
+        let Some(limit) = duration(self.live.attempt()) else { return Poll::Pending };
+        if self.waited != TOO_LATE {
+            if self.wait.as_ref().is_none_or(|wait| !wait.is_of(cx)) {
+                self.wait = Some(Box::new(Wait::new(limit, cx)));
+            }
+            let wait = self.wait.as_mut().expect("it was just looked at");
             std::task::ready!(wait.timer.as_mut().poll(cx));
-            self.readiness = Readiness::TooLate;
+            (self.waited, self.wait) = (TOO_LATE, None);
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// It is ready, after all or too late for the call before.
+    #[cold]
+    fn end_wait(&mut self, cx: &Context<'_>) {
+        let wait = self.wait.take().filter(|wait| wait.is_of(cx));
+        self.waited = wait.map_or(0, |wait| clock::now().nanos_since(wait.since));
     }
 
     fn reject<F>(&self, why: Why) -> TimeoutFuture<F, M> {

@@ -174,7 +174,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    #[inline]
+    #[inline(always)] // or the request is moved once more
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         self.direction.pass(&mut request);
         self.inner.call(request)

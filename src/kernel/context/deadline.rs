@@ -20,6 +20,9 @@ use crate::kernel::{Instant, clock};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Deadline(Instant);
 
+/// A tick of the clock is nothing beside that. To read it exactly costs a few times as much.
+const FAR: Duration = Duration::from_secs(1);
+
 impl Deadline {
     /// A deadline at that moment.
     #[must_use]
@@ -43,6 +46,13 @@ impl Deadline {
     #[must_use]
     pub fn remaining(self) -> Duration {
         self.0.since(clock::now())
+    }
+
+    /// Whether nothing is left of it.
+    #[inline]
+    pub(crate) fn has_passed(self) -> bool {
+        // Most are so far away that a look at the last tick will do, however late that was.
+        self.0 <= clock::coarse().after(FAR) && self.0 <= clock::now()
     }
 
     /// What is left of it, as it is told to another service.

@@ -35,7 +35,8 @@ impl Rank {
     pub fn of(criticality: Criticality, task: Option<TaskKey>) -> Self {
         match task {
             Some(task) => Self::in_epoch(criticality, task, clock::hour()),
-            None => Self::in_epoch(criticality, TaskKey::random(), 0),
+            // A place that nobody can foretell needs no order that all agree on.
+            None => Self::new(criticality, fastrand::u64(..)),
         }
     }
 
@@ -44,8 +45,12 @@ impl Rank {
     #[must_use]
     pub const fn in_epoch(criticality: Criticality, task: TaskKey, epoch: u64) -> Self {
         // The task whose order is lowest goes first.
-        let within = (!task.order(epoch) >> (u64::BITS - BITS)) as u8;
-        Self((criticality as u8) << BITS | within)
+        Self::new(criticality, !task.order(epoch))
+    }
+
+    /// The highest bits of the place say how high it stands within its class.
+    const fn new(criticality: Criticality, place: u64) -> Self {
+        Self((criticality as u8) << BITS | (place >> (u64::BITS - BITS)) as u8)
     }
 
     /// Its number, from zero for those who are shed first to one below [`COUNT`](Self::COUNT).

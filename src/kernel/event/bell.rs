@@ -29,9 +29,32 @@ impl Bell {
     ///
     /// Whoever listens looks again after that, at whatever it is that the bell rings for: it may have rung before.
     pub fn listen(self: &Arc<Self>, waker: &Waker) -> Listening {
+        Listening { bell: Arc::clone(self), index: self.add(waker) }
+    }
+
+    /// The same, for those who keep the place themselves, and [leave](Self::leave) it.
+    pub(crate) fn add(&self, waker: &Waker) -> usize {
         let waker = waker.clone();
-        let index = lock(&self.listeners).insert(Some(waker));
-        Listening { bell: Arc::clone(self), index }
+        lock(&self.listeners).insert(Some(waker))
+    }
+
+    /// Whoever has that place is woken in this way from now on.
+    pub(crate) fn keep(&self, index: usize, waker: &Waker) {
+        let is_kept = |kept: &Option<Waker>| kept.as_ref().is_some_and(|kept| kept.will_wake(waker));
+        if lock(&self.listeners).get(index).is_some_and(is_kept) {
+            return;
+        }
+        // What is cloned and dropped with a waker is not ours: not under the lock.
+        let mut waker = Some(waker.clone());
+        if let Some(kept) = lock(&self.listeners).get_mut(index) {
+            std::mem::swap(kept, &mut waker);
+        }
+    }
+
+    /// Whoever had that place does not listen any more.
+    pub(crate) fn leave(&self, index: usize) {
+        // What is dropped with a waker is not ours: not under the lock.
+        let _waker = lock(&self.listeners).try_remove(index);
     }
 
     /// Wakes everybody who listens, each once.
@@ -51,7 +74,6 @@ pub struct Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        // What is dropped with a waker is not ours: not under the lock.
-        let _waker = lock(&self.bell.listeners).try_remove(self.index);
+        self.bell.leave(self.index);
     }
 }

@@ -31,7 +31,10 @@ use crate::kernel::{Instant, Name, Rejected, Why, sync::Arc};
 /// assert_eq!(room.waiting(), 0);
 /// # Ok::<(), cofferdam::Invalid>(())
 /// ```
-pub struct Place {
+pub struct Place(Box<Standing>);
+
+/// What there is of a place. It is in a box, so that those who are turned away do not carry room for it.
+struct Standing {
     room: Arc<dyn Seating>,
     seat: Seat,
     since: Instant,
@@ -44,59 +47,59 @@ pub struct Place {
 
 impl Place {
     pub(super) fn new(room: Arc<dyn Seating>, seat: Seat, since: Instant, until: Instant, why: Why) -> Self {
-        Self { room, seat, since, until, why, spent: false }
+        Self(Box::new(Standing { room, seat, since, until, why, spent: false }))
     }
 
     /// Whether it is in that very room.
     #[must_use]
     pub fn is_in<C>(&self, room: &Arc<Room<C>>) -> bool {
-        std::ptr::addr_eq(Arc::as_ptr(&self.room), Arc::as_ptr(room))
+        std::ptr::addr_eq(Arc::as_ptr(&self.0.room), Arc::as_ptr(room))
     }
 
     pub(super) fn seat(&self) -> Seat {
-        self.seat
+        self.0.seat
     }
 
     pub(super) fn spend(mut self) {
-        self.spent = true;
+        self.0.spent = true;
     }
 
     /// The name of the room, which rejections carry.
     #[must_use]
     pub fn by(&self) -> Name {
-        self.room.name()
+        self.0.room.name()
     }
 
     /// Since when it has waited.
     #[must_use]
     pub fn since(&self) -> Instant {
-        self.since
+        self.0.since
     }
 
     /// Until when it may wait.
     #[must_use]
     pub fn until(&self) -> Instant {
-        self.until
+        self.0.until
     }
 
     /// Why it may wait no longer than that.
     pub(super) fn why(&self) -> Why {
-        self.why
+        self.0.why
     }
 
     /// How it stands. Whoever waits is woken when that changes.
     pub(super) fn look(&self, cx: &mut Context<'_>) -> Turn {
-        self.room.look(self.seat, cx)
+        self.0.room.look(self.0.seat, cx)
     }
 
     /// The moment has come for which it kept a timer.
     pub(super) fn time_has_passed(&self) {
-        self.room.time_has_passed(self.seat);
+        self.0.room.time_has_passed(self.0.seat);
     }
 
     /// Its time is up, for that reason. It may still be its turn, as the time of others is up as well.
     pub(super) fn give_up(&self, why: Why) -> Result<(), Rejected> {
-        match self.room.give_up(self.seat, why) {
+        match self.0.room.give_up(self.0.seat, why) {
             Turn::Called => Ok(()),
             Turn::Waits(_) => Err(self.rejected(why)),
             Turn::Over(why) => Err(self.rejected(why)),
@@ -104,21 +107,21 @@ impl Place {
     }
 
     pub(super) fn rejected(&self, why: Why) -> Rejected {
-        Rejected::new(self.room.name(), why)
+        Rejected::new(self.0.room.name(), why)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if !self.spent {
-            self.room.leave(self.seat);
+        if !self.0.spent {
+            self.0.room.leave(self.0.seat);
         }
     }
 }
 
 impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Place").field("room", &self.room.name()).field("until", &self.until).finish_non_exhaustive()
+        f.debug_struct("Place").field("room", &self.0.room.name()).field("until", &self.0.until).finish_non_exhaustive()
     }
 }
 

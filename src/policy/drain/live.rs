@@ -2,16 +2,17 @@
 
 use std::{
     fmt, mem,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     time::Duration,
 };
 
 use super::{
     gate::{Gate, Phase},
+    inside::{Inside, Place},
     state::{Course, Next, Settings, State, Step},
 };
 use crate::kernel::{
-    Bell, Instant, Listening, Name, Rejected, Why, clock,
+    Bell, Instant, Name, Rejected, Why, clock,
     event::Chain,
     lane::{lane, lanes},
     sync::{Arc, AtomicU32, AtomicU64, Mutex, Ordering, lock},
@@ -43,13 +44,6 @@ impl fmt::Debug for Live {
 
 /// So many health checks at a time are let in after it has closed. Whoever sends more is no health check.
 const MOST_EXEMPT: u32 = 16;
-
-/// A call in flight that has had to wait, so that it can be cut.
-#[derive(Debug)]
-pub(super) struct Waits {
-    waker: Waker,
-    _listening: Listening,
-}
 
 impl Live {
     pub(super) fn new(name: Name, settings: Settings) -> Self {
@@ -89,8 +83,23 @@ impl Live {
         }
     }
 
-    pub(super) fn leave_exempt(&self) {
-        self.exempt.fetch_sub(1, Ordering::Relaxed);
+    /// For a call that was let in: one that has had to wait is woken no more.
+    #[inline(always)]
+    pub(super) fn leave_from(&self, inside: Inside) {
+        if inside == Inside::COUNTED { self.leave() } else { self.leave_slowly(inside) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn leave_slowly(&self, inside: Inside) {
+        if inside == Inside::EXEMPT {
+            self.exempt.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        if let Some(Place { lane, index }) = inside.place() {
+            self.cut[lane].leave(index);
+        }
+        self.leave();
     }
 
     #[inline]
@@ -110,24 +119,24 @@ impl Live {
 
     /// Whether a call that is pending is to end.
     #[inline]
-    pub(super) fn poll_cut(&self, waits: &mut Option<Waits>, cx: &mut Context<'_>) -> Poll<Rejected> {
+    pub(super) fn poll_cut(&self, inside: &mut Inside, cx: &mut Context<'_>) -> Poll<Rejected> {
+        if *inside == Inside::EXEMPT {
+            return Poll::Pending;
+        }
         if !self.gate.is_cut() {
-            if waits.as_ref().is_some_and(|waits| waits.waker.will_wake(cx.waker())) {
-                return Poll::Pending;
+            match inside.place() {
+                Some(Place { lane, index }) => self.cut[lane].keep(index, cx.waker()),
+                None => {
+                    let lane = lane(self.cut.len());
+                    *inside = Inside::waiting(Place { lane, index: self.cut[lane].add(cx.waker()) });
+                }
             }
-            *waits = None;
-            *waits = Some(self.wait(cx.waker()));
             // It may have been cut before the bell could tell.
             if !self.gate.is_cut() {
                 return Poll::Pending;
             }
         }
         Poll::Ready(Rejected::new(self.name, Why::Cut))
-    }
-
-    fn wait(&self, waker: &Waker) -> Waits {
-        let bell = &self.cut[lane(self.cut.len())];
-        Waits { waker: waker.clone(), _listening: bell.listen(waker) }
     }
 
     /// Begins, unless it has begun.

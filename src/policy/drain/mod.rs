@@ -82,6 +82,7 @@ mod config;
 mod exempt;
 mod finished;
 mod gate;
+mod inside;
 mod live;
 mod operate;
 mod policy;
@@ -92,7 +93,8 @@ mod state;
 pub use config::Builder;
 pub use exempt::{Exempt, HealthChecks, Nobody};
 pub use finished::Finished;
-pub use policy::{Drain, Hold, Inside};
+pub use inside::Inside;
+pub use policy::{Drain, Hold};
 #[cfg(feature = "http")]
 pub use readiness::Readiness;
 pub use state::{Drained, State};

@@ -1,9 +1,6 @@
 use std::task::{Context, Poll};
 
-use super::{
-    Builder, Exempt, Finished, HealthChecks, State,
-    live::{Live, Waits},
-};
+use super::{Builder, Exempt, Finished, HealthChecks, Inside, State, live::Live};
 use crate::kernel::{
     Admit, Bell, Cutting, Ended, Immediate, Instant, Invalid, Name, Policy, Rejected, Timing, clock, sync::Arc,
 };
@@ -165,55 +162,12 @@ impl<X> Drain<X> {
         X: Exempt<Request>,
     {
         if self.live.enter_late() {
-            return Ok(Inside::counted());
+            return Ok(Inside::COUNTED);
         }
         if X::ANY && self.exempt.is_exempt(request) && self.live.enter_exempt() {
-            return Ok(Inside { counted: false, waits: Kept(None) });
+            return Ok(Inside::EXEMPT);
         }
         Err(self.live.rejected())
-    }
-}
-
-/// A call that was let in.
-#[derive(Debug)]
-pub struct Inside {
-    /// Not so for one that was exempt.
-    counted: bool,
-    waits: Kept,
-}
-
-/// What a call has left to be woken by, dropped by a function of its own: so that the others have nothing to drop.
-#[derive(Debug)]
-struct Kept(Option<Waits>);
-
-impl Drop for Kept {
-    #[inline(always)]
-    fn drop(&mut self) {
-        if let Some(waits) = self.0.take() {
-            forget(waits);
-        }
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn forget(waits: Waits) {
-    drop(waits);
-}
-
-impl Inside {
-    #[inline]
-    fn counted() -> Self {
-        Self { counted: true, waits: Kept(None) }
-    }
-
-    #[inline]
-    fn leave(self, live: &Live) {
-        if self.counted {
-            live.leave();
-        } else {
-            live.leave_exempt();
-        }
     }
 }
 
@@ -239,24 +193,24 @@ impl<X> Policy for Drain<X> {
 
     #[inline]
     fn poll_cut(&self, inside: &mut Inside, cx: &mut Context<'_>) -> Poll<Rejected> {
-        if inside.counted { self.live.poll_cut(&mut inside.waits.0, cx) } else { Poll::Pending }
+        self.live.poll_cut(inside, cx)
     }
 
     #[inline(always)]
     fn settle(&self, inside: Inside, _: &Ended) {
-        inside.leave(&self.live);
+        self.live.leave_from(inside);
     }
 
     #[inline]
     fn undo(&self, inside: Inside, _: Instant) {
-        inside.leave(&self.live);
+        self.live.leave_from(inside);
     }
 }
 
 impl<Request, X: Exempt<Request>> Admit<Request> for Drain<X> {
     #[inline(always)]
     fn admit(&self, request: &Request, _: Instant) -> Result<Inside, Rejected> {
-        if self.live.enter() { Ok(Inside::counted()) } else { self.admit_late(request) }
+        if self.live.enter() { Ok(Inside::COUNTED) } else { self.admit_late(request) }
     }
 
     #[inline]

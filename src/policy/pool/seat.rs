@@ -167,8 +167,14 @@ impl Seat {
     }
 
     /// An answer, or its head, has come after so many nanoseconds.
+    #[inline]
     pub(super) fn answered(&self, took: f64, now: u64, follows: bool) -> Pace {
         self.heard.store(now, Ordering::Relaxed);
+        let before = self.pace();
+        if took == 0.0 && before.is_instant() {
+            self.followed.store(now, Ordering::Relaxed);
+            return before;
+        }
         self.learn_pace(took, now, follows)
     }
 
@@ -187,11 +193,18 @@ impl Seat {
         pace
     }
 
+    #[inline]
     fn learn_use(&self, found: u32, now: u64) {
-        let calls = self.calls.load(Ordering::Relaxed);
-        store(&self.mean, state::mean(load(&self.mean), calls, found));
-        self.calls.store(calls.saturating_add(1), Ordering::Relaxed);
         self.taught.store(now, Ordering::Relaxed);
+        let (mean, calls) = (load(&self.mean), self.calls.load(Ordering::Relaxed));
+        if calls == state::MEMORY && mean == f64::from(found) {
+            return;
+        }
+        store(&self.mean, state::mean(mean, calls, found));
+        // More than that make no difference.
+        if calls < state::MEMORY {
+            self.calls.store(calls + 1, Ordering::Relaxed);
+        }
     }
 
     /// Forgets by and by what nobody uses.

@@ -276,7 +276,7 @@ impl Policy for Share {
         seat.owes_one_less();
     }
 
-    #[inline]
+    #[inline(always)]
     fn settle(&self, taken: Taken, ended: &Ended) {
         let seat = self.seat();
         seat.learn(taken.found, ended, self.shared().is_calm(ended.now.as_nanos()));
@@ -290,7 +290,7 @@ impl Policy for Share {
 }
 
 impl<Request> Admit<Request> for Share {
-    #[inline]
+    #[inline(always)]
     fn admit(&self, _: &Request, now: Instant) -> Result<Taken, Rejected> {
         self.take(1, now)
     }

@@ -34,6 +34,7 @@ const TICK: f64 = 10e6;
 
 impl Pace {
     /// A call was answered after so many nanoseconds, or was given up after more than the delay.
+    #[inline]
     pub(super) fn learn(self, took: f64) -> Self {
         let Self { delay, baseline, samples } = self;
         let moved = match (samples < ENOUGH, took > delay) {
@@ -42,6 +43,8 @@ impl Pace {
             (false, true) => took.min(delay * (1.0 + STEP) + 1.0),
             (false, false) => took.max(delay * (1.0 - STEP / (ONE_OF - 1.0))),
         };
+        // Less than a nanosecond is nothing, and numbers that come ever closer to zero are slow to reckon with.
+        let moved = if moved < 1.0 { 0.0 } else { moved };
         if samples < ENOUGH {
             return Self { delay: moved, baseline: moved, samples: samples + 1 };
         }
@@ -49,11 +52,21 @@ impl Pace {
     }
 
     /// So many nanoseconds have passed, in which nobody was harmed: the baseline follows the delay.
+    #[inline]
     pub(super) fn follow(self, passed: f64) -> Self {
-        let risen = self.baseline * (passed.min(DOUBLES) / DOUBLES * std::f64::consts::LN_2).exp() + 1.0;
+        // All but the first of a tick come at the same time.
+        let growth = if passed == 0.0 { 1.0 } else { growth(passed) };
+        let risen = self.baseline * growth + 1.0;
         Self { baseline: self.delay.min(risen), ..self }
     }
 
+    /// Whether answers come within a tick of the clock, so that one more of those says nothing new.
+    #[inline]
+    pub(super) fn is_instant(self) -> bool {
+        self.delay == 0.0 && self.baseline == 0.0 && self.is_known()
+    }
+
+    #[inline]
     fn is_known(self) -> bool {
         self.samples >= ENOUGH
     }
@@ -64,9 +77,17 @@ impl Pace {
     }
 
     /// Whether what it uses is what it needs.
+    #[inline]
     pub(super) fn is_well(self) -> bool {
         self.delay <= TICK.max(UNWELL * self.baseline)
     }
+}
+
+/// By how much the baseline may have grown in so many nanoseconds.
+#[cold]
+#[inline(never)]
+fn growth(passed: f64) -> f64 {
+    (passed.min(DOUBLES) / DOUBLES * std::f64::consts::LN_2).exp()
 }
 
 /// What the end of a call says of how fast the dependency is.
@@ -84,6 +105,7 @@ pub(super) enum Word {
 
 impl Word {
     /// A failure that took longer than nearly all answers is most likely a timeout.
+    #[inline]
     pub(super) fn of(ended: &Ended, delay: f64) -> Self {
         let is_late = ended.latency_nanos() as f64 > delay;
         match ended.outcome {
@@ -96,11 +118,18 @@ impl Word {
 }
 
 /// Of how many calls the mean use is the mean, about.
-const MEMORY: f64 = 128.0;
+pub(super) const MEMORY: u32 = 128;
 
 /// The mean use after a call has found so many slots in use. Calls that come at random see what is usual, without a clock.
+#[inline]
 pub(super) fn mean(mean: f64, calls: u32, found: u32) -> f64 {
-    mean + (f64::from(found) - mean) / f64::from(calls.saturating_add(1)).min(MEMORY)
+    let away = f64::from(found) - mean;
+    // A product is the same here, and a division takes three times as long.
+    let calls = calls.saturating_add(1);
+    let step = if calls >= MEMORY { away * (1.0 / f64::from(MEMORY)) } else { away / f64::from(calls) };
+    let moved = mean + step;
+    // As of delays: what nobody uses is nothing in the end.
+    if moved < 1e-9 { 0.0 } else { moved }
 }
 
 /// What a dependency needs: what it uses while all is well, and what is usual above that.
