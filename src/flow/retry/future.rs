@@ -108,13 +108,14 @@ where
             return self.poll_on(cx, None);
         };
         let answer = ready!(future.poll(cx));
+        let reading = this.how.protocol.read(answer.as_ref());
         // Most calls have one attempt that goes well, of which nobody hears: they need nothing of what the others do.
-        let is_quiet = *this.started == Instant::ORIGIN && this.plan.when.is_by_outcome();
-        if is_quiet && this.how.protocol.read(answer.as_ref()).outcome == Outcome::Success {
+        let is_quiet = *this.started == Instant::ORIGIN && this.plan.when.is_by_outcome() && !this.attempt.is_extra();
+        if is_quiet && reading.outcome == Outcome::Success {
             this.plan.common.budget.succeeded_at(clock::coarse());
             return Poll::Ready(answer);
         }
-        self.poll_on(cx, Some(answer))
+        self.poll_on(cx, Some((answer, reading)))
     }
 }
 
@@ -130,10 +131,10 @@ where
     fn poll_on(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        answer: Option<Result<S::Response, S::Error>>,
+        read: Option<Read<S::Response, S::Error>>,
     ) -> Poll<Result<S::Response, S::Error>> {
         let mut this = self.project();
-        let mut judged = answer.map(|answer| this.judge(answer));
+        let mut judged = read.map(|(answer, reading)| this.judge(answer, reading));
         loop {
             match judged.take() {
                 Some((last, Next::After(wait))) => {
@@ -154,7 +155,8 @@ where
                 // Calling => (answered | Waiting)
                 StateProjection::Calling { future } => {
                     let answer = ready!(future.poll(cx));
-                    Some(this.judge(answer))
+                    let reading = this.how.protocol.read(answer.as_ref());
+                    Some(this.judge(answer, reading))
                 }
                 // Waiting => (answered | Waiting | Calling)
                 StateProjection::Waiting { wait } => {
@@ -178,6 +180,9 @@ where
     }
 }
 
+/// An answer, and what it says. Whoever classifies is asked once.
+type Read<T, E> = (Result<T, E>, Reading);
+
 /// An answer, and what follows it.
 type Judged<T, E> = (Result<T, E>, Next);
 
@@ -198,11 +203,10 @@ where
     M: AttemptProtocol<S::Response, S::Error>,
 {
     /// What follows this answer.
-    fn judge(&mut self, answer: Result<S::Response, S::Error>) -> Judged<S::Response, S::Error> {
+    fn judge(&mut self, answer: Result<S::Response, S::Error>, reading: Reading) -> Judged<S::Response, S::Error> {
         self.extra.0 = None;
         let now = clock::coarse();
         let read = answer.as_ref();
-        let reading = self.how.protocol.read(read);
         let wanted = count(self.plan, &reading, now) && !self.how.protocol.is_final(read);
         let next = if wanted && self.rest.is_some() {
             let ours = reading.rejected.and_then(|rejected| rejected.retry_after());

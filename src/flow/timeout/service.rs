@@ -62,7 +62,11 @@ impl Wait {
     /// nobody else's.
     fn is_of(&self, cx: &Context<'_>) -> bool {
         let overdue = clock::overdue(&self.timer);
-        if self.waker.will_wake(cx.waker()) { overdue < LONG_AGO } else { self.timer.is_elapsed() && overdue < JUST_NOW }
+        if self.waker.will_wake(cx.waker()) {
+            overdue < LONG_AGO
+        } else {
+            self.timer.is_elapsed() && overdue < JUST_NOW
+        }
     }
 }
 
