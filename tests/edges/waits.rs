@@ -1,10 +1,10 @@
 //! Calls that wait: for readiness, in a line, for the end of a body.
 
 use std::{
-    future::pending,
+    future::{pending, poll_fn},
     pin::pin,
     sync::{Arc, Mutex},
-    task::{Context, Poll},
+    task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
 
@@ -213,4 +213,26 @@ async fn whoever_is_first_to_see_that_time_is_up_it_is_a_deadline_exceeded() {
     let timeout = Timeout::builder("greeter").attempt(ms(400)).http().build().unwrap();
     let answer = timeout.layer(quick).oneshot(Request::new(Empty::new())).await;
     assert_eq!(answer.map(drop).unwrap_err().to_string(), "reset");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_ends_in_time_if_each_poll_comes_with_a_waker_of_its_own() {
+    struct Another(Waker);
+
+    impl Wake for Another {
+        fn wake(self: Arc<Self>) {
+            self.0.wake_by_ref();
+        }
+    }
+
+    let start = Instant::now();
+    let layer = Timeout::builder("gated").attempt(ms(300)).build().unwrap();
+    let mut service = layer.layer(Gated::default());
+    let ready = poll_fn(|cx| {
+        let another = Waker::from(Arc::new(Another(cx.waker().clone())));
+        service.poll_ready(&mut Context::from_waker(&another))
+    });
+    ready.await.unwrap();
+    assert!((ms(300)..ms(305)).contains(&Instant::now().since(start)));
+    assert!(service.call(ms(1)).await.is_err(), "it was too late to be called");
 }

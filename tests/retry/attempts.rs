@@ -156,6 +156,29 @@ async fn what_counts_as_a_failure_can_be_said() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn defect_59_whoever_classifies_is_asked_once_about_each_answer() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let counted = asked.clone();
+    let classify = move |answer: Result<&u32, &BoxError>| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        if answer.is_ok() { Outcome::Success } else { Outcome::Failure }
+    };
+    let service = Flaky::new(2);
+    let layer = Retry::builder("once").backoff(every(ms(1))).budget(rich("once")).classify(classify).build().unwrap();
+    assert_eq!(layer.layer(service.clone()).oneshot(7).await.unwrap(), 7);
+    assert_eq!((service.calls(), asked.load(Ordering::SeqCst)), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn defect_73_an_extra_attempt_that_has_ended_counts_no_more_though_its_future_is_kept() {
+    let layer = Retry::builder("kept").backoff(every(ms(1))).build().unwrap();
+    let mut call = Box::pin(layer.layer(Flaky::new(1)).oneshot(7));
+    assert_eq!(call.as_mut().await.unwrap(), 7);
+    assert_eq!(layer.budget().in_flight(), 0);
+    drop(call);
+}
+
+#[tokio::test(start_paused = true)]
 async fn defect_83_each_attempt_needs_a_slot_and_none_is_held_while_waiting() {
     // Given five slots inside of the retry, and calls that take a while and fail at first
     let slots = Bulkhead::builder("slots").limit(5).build().unwrap();

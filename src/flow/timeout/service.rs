@@ -51,7 +51,7 @@ struct Wait {
 const LONG_AGO: Duration = Duration::from_secs(1);
 
 /// Whoever comes so soon after a timer has fired was woken by it, though an executor may have given him another waker by now.
-const JUST_NOW: Duration = Duration::from_millis(2);
+const JUST_NOW: Duration = Duration::from_millis(10);
 
 impl Wait {
     fn new(limit: Duration, cx: &Context<'_>) -> Self {
@@ -65,7 +65,7 @@ impl Wait {
         if self.waker.will_wake(cx.waker()) {
             overdue < LONG_AGO
         } else {
-            self.timer.is_elapsed() && overdue < JUST_NOW
+            clock::left(&self.timer).is_zero() && overdue < JUST_NOW
         }
     }
 }
