@@ -222,10 +222,13 @@ impl Budget {
             state.failures.store(0, Relaxed);
         }
         let window = state.count(now);
-        // While nothing extra is sent, it is soon full: whoever spends of it cuts it to the cap of that moment.
-        if state.tokens.load(Relaxed) < CEILING {
-            state.earn(window, now);
-        }
+        let ratio = u64::from(state.ratio.load(Relaxed));
+        let cap = window.cap(now, ratio);
+        // While nothing extra is sent, it is soon full, and then this is a load.
+        let _ = state.tokens.fetch_update(Relaxed, Relaxed, |tokens| {
+            let paid = tokens.saturating_add(ratio).min(cap);
+            (paid != tokens).then_some(paid)
+        });
     }
 
     /// An attempt has failed, in a way that another one might mend.
@@ -321,11 +324,7 @@ impl Budget {
     ///
     /// [`Invalid`] outside of 0.000001 to 1000; it stays as it was.
     pub fn set_ratio(&self, ratio: f64) -> Result<(), Invalid> {
-        let ratio = millionths(ratio)?;
-        // What lies above the cap is nobody's, and must not become somebody's as the cap grows.
-        let cap = self.0.cap(clock::coarse());
-        self.0.tokens.fetch_min(cap, Relaxed);
-        self.0.ratio.store(ratio, Relaxed);
+        self.0.ratio.store(millionths(ratio)?, Relaxed);
         Ok(())
     }
 
@@ -356,16 +355,6 @@ impl State {
                 Err(other) => word = other,
             }
         }
-    }
-
-    /// Pays in for a success, after which the window is that.
-    fn earn(&self, window: Window, now: Instant) {
-        let ratio = u64::from(self.ratio.load(Relaxed));
-        let cap = window.cap(now, ratio);
-        let _ = self.tokens.fetch_update(Relaxed, Relaxed, |tokens| {
-            let paid = tokens.saturating_add(ratio).min(cap);
-            (paid != tokens).then_some(paid)
-        });
     }
 
     fn cap(&self, now: Instant) -> u64 {
