@@ -2,7 +2,8 @@
 //!
 //! - `cargo bench --bench efficacy --features test-util` prints the table of the crate's own stack, then runs criterion.
 //! - `.. -- table` prints the table only, `.. -- table S1b` those scenarios whose name has that in it, and with `all` for
-//!   all stacks; `.. -- table 3..8` with those seeds in place of the first three.
+//!   all stacks; `.. -- table 3..8` with those seeds in place of the first three. With `fixed`, it is each limit that stays
+//!   what it is in place of the crate's own: what one could do who knows the best.
 //! - `.. -- --test` runs everything briefly and judges nothing.
 //!
 //! Each figure is the worst of its seeds. What the figures must reach is asserted in `tests/efficacy*.rs`.
@@ -43,9 +44,12 @@ fn main() {
         let arounds = [Around::Nothing, Around::Breaker, Around::Pool];
         arounds.iter().for_each(|around| drop(brief.run(*around)));
     } else if !given("--list") {
-        let words = ["table", "all"];
+        let words = ["table", "all", "fixed"];
         let is_part = |word: &str| !word.starts_with("--") && !words.contains(&word) && range(word).is_none();
         let part = arguments.iter().find(|word| is_part(word));
+        if given("fixed") {
+            return fixed(part.map(String::as_str));
+        }
         table(part.map(String::as_str), given("all"));
         fronts(part.map(String::as_str), given("all"));
     }
@@ -55,6 +59,23 @@ fn main() {
 }
 
 fn table(part: Option<&str>, all: bool) {
+    for scenario in overloads(part) {
+        let own = if scenario.make_one(0).clients > 1 { Stack::Throttled } else { Stack::Shed };
+        let stacks = if all { Stack::ALL.to_vec() } else { vec![own] };
+        stacks.iter().for_each(|stack| print(&scenario, *stack));
+    }
+    attempts(part, all);
+}
+
+/// Limits that stay what they are.
+fn fixed(part: Option<&str>) {
+    const LIMITS: [u32; 17] = [1, 2, 3, 4, 5, 6, 8, 12, 14, 16, 18, 20, 24, 28, 32, 64, 80];
+    for scenario in overloads(part) {
+        LIMITS.iter().for_each(|limit| print(&scenario, Stack::Fixed(*limit)));
+    }
+}
+
+fn overloads(part: Option<&str>) -> impl Iterator<Item = Scenario> {
     let groups = [
         scenarios::steady_overload(),
         scenarios::changes(),
@@ -63,14 +84,7 @@ fn table(part: Option<&str>, all: bool) {
         scenarios::scales(),
         scenarios::many_clients(),
     ];
-    for scenario in groups.into_iter().flatten() {
-        if part.is_none_or(|part| scenario.name.contains(part)) {
-            let own = if scenario.make_one(0).clients > 1 { Stack::Throttled } else { Stack::Shed };
-            let stacks = if all { Stack::ALL.to_vec() } else { vec![own] };
-            stacks.iter().for_each(|stack| print(&scenario, *stack));
-        }
-    }
-    attempts(part, all);
+    groups.into_iter().flatten().filter(move |scenario| part.is_none_or(|part| scenario.name.contains(part)))
 }
 
 /// Those in which calls are sent again: beside other ways to do that with `all`.

@@ -4,7 +4,7 @@ use std::{fmt, rc::Rc, time::Duration};
 
 use cofferdam::{
     AdaptiveLimit, AdaptiveThrottle, BoxError, Bulkhead, LoadShed, Outcome, Policy, Rejected,
-    limit::{Aimd, Algorithm, Gradient, Gradient2, Vegas},
+    limit::{Aimd, Algorithm, Gradient, Gradient2, Knee, Plan, Sample, Vegas},
 };
 use tower::{Service, ServiceBuilder, ServiceExt};
 
@@ -31,6 +31,8 @@ pub enum Stack {
     Shed,
     /// The same at the server, and an adaptive throttle in each client.
     Throttled,
+    /// Load shedding in front of a limit that stays what it is: what can be done by one who knows the best.
+    Fixed(u32),
 }
 
 impl Stack {
@@ -61,9 +63,10 @@ impl Stack {
             Self::Vegas => limited(Vegas::default(), server),
             Self::Gradient => limited(Gradient::default(), server),
             Self::Gradient2 => limited(Gradient2::default(), server),
-            Self::Knee => limited(cofferdam::limit::Knee::default(), server),
+            Self::Knee => limited(Knee::default(), server),
             Self::Shed => client(shedding(server)),
             Self::Throttled => return throttled(server, count),
+            Self::Fixed(limit) => client(shedding_by(Fixed(limit), 1, server)),
         };
         vec![one; count]
     }
@@ -76,9 +79,31 @@ fn limited(algorithm: impl Algorithm, server: Server) -> Client {
 
 /// With nothing set.
 pub(super) fn shedding(server: Server) -> impl Service<Ask, Response = (), Error = BoxError> + Clone {
-    let limit = AdaptiveLimit::builder("server").deadline().build().unwrap();
-    let shed: LoadShed = LoadShed::builder(limit).build().unwrap();
+    shedding_by(Knee::default(), 2, server)
+}
+
+fn shedding_by<A: Algorithm>(
+    algorithm: A,
+    least: usize,
+    server: Server,
+) -> impl Service<Ask, Response = (), Error = BoxError> + Clone {
+    let limit = AdaptiveLimit::builder("server").algorithm(algorithm).min_limit(least).deadline().build().unwrap();
+    let shed: LoadShed<A> = LoadShed::builder(limit).build().unwrap();
     ServiceBuilder::new().layer(shed.layer()).service(server)
+}
+
+/// That many, whatever happens.
+#[derive(Clone)]
+struct Fixed(u32);
+
+impl Algorithm for Fixed {
+    fn begin(&mut self, _: u32) -> Plan {
+        Plan::limit(self.0)
+    }
+
+    fn window(&mut self, _: &Sample) -> Plan {
+        Plan::limit(self.0)
+    }
 }
 
 /// What a client sees of a rejection by the server: an answer like any other.

@@ -9,20 +9,22 @@ use crate::kernel::Instant;
 /// `R0`, what a call takes while nothing stands in line within the service, the limit is
 ///
 /// ```text
-///   limit = T * min(1.6 * R0, D / 2)         T: calls that worked a second      D: how long callers wait
+///   limit = T * min(G * R0, D / 2)           T: calls that worked a second      D: how long callers wait
 /// ```
 ///
-/// Below the knee `T` is what the limit lets through, so the limit grows by 1.6 each window. Above it `T` is the capacity,
-/// whatever the limit is, and the limit stays at 1.6 times what keeps the service busy: six tenths of `R0` are spent in its
-/// line, and who runs next is decided in ours.
+/// Below the knee `T` is what the limit lets through, so the limit grows by the gain `G`, 1.6 as a rule, each window. Above it
+/// `T` is the capacity, whatever the limit is, and the limit stays at 1.6 times what keeps the service busy: six tenths of `R0`
+/// are spent in its line, and who runs next is decided in ours.
 ///
 /// - **Windows only raise it**, and only if the limit was in use.
-/// - **`R0` is measured, not remembered**: calls that begin while at most half the limit is in flight are taken by cohorts,
+/// - **`R0` is measured, not remembered**: calls that begin while at most half the limit is in flight, or more where the gain is low, are taken by cohorts,
 ///   and all of a cohort have to end, so that long calls count like short ones. Under overload there are none such; then the
 ///   limit is lowered to half for one cohort, every five seconds, or at once when calls take far longer than they should. As
 ///   1.6 times a half is less than one, an `R0` that was taken too high comes down by a fifth each time;
 ///   from the second time on, probes follow on each other without a pause.
-/// - **Late calls cut it.** If more than a quarter of the calls since the last cut were late, it is halved, but not below what
+/// - **A few late calls lower the gain**, to 1.1 at least, until less than one in 120 is late. In a service that works on all it
+///   has at the same time, each call is slower for every other, and those that take long end too late first.
+/// - **Many late calls cut it.** If more than a quarter of the calls since the last cut were late, it is halved, but not below what
 ///   the rate at which calls end calls for.
 /// - **A dependency that turns calls away** has said how many it takes: the limit goes to what it worked on, and from there up
 ///   one at a time.
@@ -49,6 +51,10 @@ pub struct Knee {
     last_throughput: f64,
     /// How many slots a call holds.
     weight: f64,
+    /// `G`, and the share of calls that were late of late.
+    gain: f64,
+    lateness: f64,
+    last_cut: Instant,
     /// `R0`, in seconds.
     base: Option<f64>,
     measured: Instant,
@@ -67,10 +73,19 @@ pub struct Knee {
     probes: u32,
 }
 
-/// How much longer than unhurried calls may take.
+/// How much longer than unhurried calls may take: covers that what these take is not known any better.
 const GAIN: f64 = 1.6;
-/// The share of the limit up to which calls are unhurried. Times the gain it has to stay below one.
-const QUIET: f64 = 0.5;
+/// The same, where calls are late.
+const LEAST_GAIN: f64 = 1.1;
+/// The share of the limit up to which calls are unhurried, times the gain: below one, or a base too high would never come down.
+const QUIET: f64 = 0.8;
+/// The gain goes down while a larger share of calls is late, and up while a smaller one is.
+const OFTEN_LATE: f64 = 0.015;
+const HARDLY_LATE: f64 = 0.008;
+/// So many calls are what is remembered of lateness: several are late then, where it matters.
+const LATENESS_OF: f64 = 400.0;
+/// From one end to the other within 5000 calls: slowly, as the lateness follows with some delay.
+const GAIN_STEP: f64 = 0.0001;
 /// The share of their time that calls may spend in the service.
 const SHARE_OF_PATIENCE: f64 = 0.5;
 const LATE: f64 = 0.25;
@@ -89,6 +104,7 @@ const TURNED_AWAY: f64 = 0.05;
 const BETWEEN_PROBES: Duration = Duration::from_secs(5);
 const BETWEEN_FALLS: Duration = Duration::from_secs(1);
 const BETWEEN_ODD_PROBES: Duration = Duration::from_millis(500);
+const AFTER_A_CUT: Duration = Duration::from_secs(1);
 const AFTER_TURNED_AWAY: Duration = Duration::from_secs(2);
 /// Until then the limit goes up by small steps.
 const CAREFUL: Duration = Duration::from_secs(10);
@@ -99,6 +115,9 @@ impl Default for Knee {
             throughput: 0.0,
             last_throughput: 0.0,
             weight: 1.0,
+            gain: GAIN,
+            lateness: 0.0,
+            last_cut: Instant::ORIGIN,
             base: None,
             measured: Instant::ORIGIN,
             starting: false,
@@ -127,6 +146,9 @@ impl Algorithm for Knee {
         if self.probing_since.is_none() {
             let near = throughput > self.throughput / 2.0 && throughput < self.throughput * 2.0;
             self.throughput += if near { 0.2 } else { 1.0 } * (throughput - self.throughput);
+        }
+        if sample.in_use && self.probing_since.is_none() {
+            self.follow_lateness(sample);
         }
         let limit = f64::from(sample.limit);
         if sample.late >= 2 && sample.late as f64 > LATE * sample.calls as f64 {
@@ -169,6 +191,9 @@ impl Algorithm for Knee {
         let comes_down = probed.is_some() && self.base.is_some_and(|before| base < 0.9 * before);
         self.between = if comes_down || rose { BETWEEN_FALLS } else { BETWEEN_PROBES };
         self.falling = fell;
+        if self.base.is_some_and(|before| latency > ANOTHER * before) {
+            self.gain = GAIN;
+        }
         (self.base, self.measured) = (Some(base), quiet.now);
         if let Some(since) = probed {
             self.next_probe = quiet.now.after(self.until_next_probe(quiet.now.since(since)));
@@ -179,7 +204,7 @@ impl Algorithm for Knee {
         } else {
             limit
         };
-        if falls_on {
+        if falls_on && limit > 2.0 * FLOOR {
             // Half of a limit that is far too high fills the service as well: the next half tells more, and costs nothing.
             (self.probing_since, self.odd) = (Some(quiet.now), false);
         }
@@ -191,7 +216,7 @@ impl Knee {
     /// How long calls are to take, in seconds.
     fn target(&self, patience: Duration) -> f64 {
         let bound = SHARE_OF_PATIENCE * patience.as_secs_f64();
-        self.base.map_or(bound, |base| bound.min(GAIN * base))
+        self.base.map_or(bound, |base| bound.min(self.gain * base))
     }
 
     /// Enough for that many slots to be taken by whole calls.
@@ -199,11 +224,25 @@ impl Knee {
         (slots / self.weight).ceil() * self.weight
     }
 
+    fn follow_lateness(&mut self, sample: &Sample) {
+        let calls = sample.calls as f64;
+        let late = sample.late as f64;
+        self.lateness += (late - calls * self.lateness) / (calls + LATENESS_OF);
+        let step = GAIN_STEP * calls;
+        if self.lateness > OFTEN_LATE {
+            self.gain = (self.gain - step).max(LEAST_GAIN);
+        } else if self.lateness < HARDLY_LATE {
+            self.gain = (self.gain + step).min(GAIN);
+        }
+    }
+
     fn cut(&mut self, limit: f64, sample: &Sample) -> Plan {
         let ended = per_second(sample.calls, sample.length);
         let lowest = self.room_for(self.target(sample.patience) * ended * self.weight);
         self.throughput = sample.throughput();
         self.probing_since = None;
+        // All is to be found anew.
+        (self.gain, self.lateness, self.last_cut) = (GAIN, 0.0, sample.now);
         self.plan(limit.min((limit / 2.0).floor().max(lowest).max(FLOOR)), sample.patience).cut()
     }
 
@@ -221,13 +260,11 @@ impl Knee {
             (self.base, self.starting) = (Some(latency), true);
         }
         let target = self.target(sample.patience);
-        // A window that happened to be good is not believed, unless the service clearly has room.
-        let has_room = latency < 0.8 * target;
-        let wanted = if has_room { throughput } else { throughput.min(before) } * target;
+        let wanted = self.believed(throughput, before, latency < 0.8 * target) * target;
         if wanted < 1.05 * limit {
             self.starting = false;
         }
-        self.look_for_a_probe(latency, sample.now);
+        self.look_for_a_probe(latency, limit, sample);
         let step = match self.turned_away.map(|when| sample.now.since(when)) {
             Some(since) if since < AFTER_TURNED_AWAY => 0.0,
             Some(since) if since < CAREFUL => (limit / 16.0).floor().max(self.weight),
@@ -236,11 +273,28 @@ impl Knee {
         limit.max(self.room_for(wanted).min(limit + step))
     }
 
-    fn look_for_a_probe(&mut self, latency: f64, now: Instant) {
+    /// A window that happened to be good is not believed, nor are two, unless it clearly got better or the service clearly has
+    /// room: what raises the limit once stays until the next probe.
+    fn believed(&self, throughput: f64, before: f64, has_room: bool) -> f64 {
+        const BETTER: f64 = 1.25;
+        let least = throughput.min(before);
+        match has_room {
+            true => throughput,
+            false if least > BETTER * self.throughput => least,
+            false => least.min(self.throughput),
+        }
+    }
+
+    fn look_for_a_probe(&mut self, latency: f64, limit: f64, sample: &Sample) {
+        let now = sample.now;
         let base = self.base.unwrap_or(latency);
         let age = now.since(self.measured);
-        let odd = latency > ODD * GAIN * base && age > BETWEEN_ODD_PROBES;
-        let stale = !self.starting && age > self.between && now >= self.next_probe;
+        // With a limit that was cut to the floor, a probe would leave one call at a time. What is late still is of the trouble
+        // that it was cut for, and when that is over, the limit has to grow first.
+        let is_low = limit <= FLOOR.max(self.weight);
+        let odd = latency > ODD * GAIN * base && age > BETWEEN_ODD_PROBES && !(is_low && sample.late > 0);
+        let grows = self.starting || is_low && now.since(self.last_cut) < AFTER_A_CUT;
+        let stale = !grows && age > self.between && now >= self.next_probe;
         if odd || stale {
             (self.probing_since, self.odd) = (Some(now), odd);
         }
@@ -261,7 +315,7 @@ impl Knee {
         let base = Duration::try_from_secs_f64(self.base.unwrap_or_default()).unwrap_or_default();
         let shortest = Duration::from_millis(50).max((base * 2).min(patience / 4));
         let longest = Duration::from_millis(500).max((base * 8).min(patience));
-        let quiet = ((limit - 1.0) * QUIET).floor().max(1.0) as u32;
+        let quiet = ((limit - 1.0) * QUIET / self.gain).floor().max(1.0) as u32;
         let most = if self.probing_since.is_some() && self.odd { 24.0 } else { 64.0 };
         let calls = limit / self.weight;
         let cohort = (2.0 * calls).clamp(16.0, most) as u32;
