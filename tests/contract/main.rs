@@ -1,10 +1,13 @@
 //! What Tower and its callers expect of any layer. Every layer of this crate runs through every property here.
 #![allow(missing_docs)]
 
+mod composition;
 mod ends;
 mod kinds;
 mod layers;
 mod readiness;
+mod shut;
+mod spawned;
 #[path = "../support/mod.rs"]
 mod support;
 

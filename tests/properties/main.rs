@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 mod backoff;
+mod breaker;
 mod budget;
 mod bulkhead;
 mod config;
@@ -10,6 +11,7 @@ mod drain;
 mod hedge;
 mod hops;
 mod keyed;
+mod pool;
 mod rate;
 mod replay;
 mod shed;

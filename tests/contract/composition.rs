@@ -1,7 +1,4 @@
 //! Policies composed by value: in which order they are asked and told, whatever goes wrong in between.
-#![allow(missing_docs)]
-
-mod support;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -12,8 +9,9 @@ use std::{
 };
 
 use cofferdam::{Admit, BoxError, Bulkhead, Ended, Instant, Name, Policy, Rejected, Shadow, Why, guard};
-use support::{Ask, Asks, Does, Log, Probe, Recording, Script, poll, settled};
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
+
+use crate::support::{Ask, Asks, Does, Log, Probe, Recording, Script, poll, settled};
 
 /// One call through a policy, to a service that does that. What was rejected comes back.
 fn call<P: Admit<Ask> + Policy<Kind = cofferdam::Immediate>>(

@@ -1,6 +1,5 @@
 //! The breaker against a naive model of it: whatever happens to both, in whatever order and at whatever time, they
 //! decide the same, are in the same state and have counted the same.
-#![allow(missing_docs)]
 
 use std::time::Duration;
 

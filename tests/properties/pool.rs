@@ -1,5 +1,4 @@
 //! Shares of a pool against a naive model of them.
-#![allow(missing_docs)]
 
 use std::time::Duration;
 

@@ -1,7 +1,4 @@
 //! Tasks that wait for a service to become ready, behind a policy that shuts.
-#![allow(missing_docs)]
-
-mod support;
 
 use std::{
     future::{Ready, ready},
@@ -13,8 +10,9 @@ use std::{
 };
 
 use cofferdam::{BoxError, Bulkhead, CircuitBreaker, Immediate, Policy, Rejected, Run, Why, guard};
-use support::{Asks, CountingWaker, Probe, Script, settled};
 use tower::{Layer, Service, ServiceExt};
+
+use crate::support::{Ask, Asks, CountingWaker, Probe, Script, settled, within};
 
 fn breaker() -> CircuitBreaker {
     CircuitBreaker::builder("readiness").build().unwrap()
@@ -49,7 +47,7 @@ fn defect_12_everybody_who_waits_for_a_service_is_woken_when_the_breaker_opens()
     for (service, waker) in &mut waiting {
         assert_eq!(waker.wakes(), 1);
         assert!(matches!(poll_ready(service, waker), Poll::Ready(Ok(()))));
-        let error = settled(service.call(support::Ask::default())).unwrap_err();
+        let error = settled(service.call(Ask::default())).unwrap_err();
         assert_eq!(Rejected::find(error.as_ref()).unwrap().why(), Why::Open);
     }
     assert_eq!((probe.ready_polls(), probe.calls()), (polls, 0), "the service behind was left alone");
@@ -67,8 +65,8 @@ fn open(breaker: &CircuitBreaker) {
 
 fn wakes_when<P>(what: &str, policy: P, shut: impl FnOnce())
 where
-    P: Policy<Kind = Immediate> + cofferdam::Admit<support::Ask>,
-    Immediate: Run<Probe<Asks>, support::Ask, P, cofferdam::Plain>,
+    P: Policy<Kind = Immediate> + cofferdam::Admit<Ask>,
+    Immediate: Run<Probe<Asks>, Ask, P, cofferdam::Plain>,
 {
     let (mut service, _probe) = parked(policy);
     let waker = Arc::new(CountingWaker::default());
@@ -203,7 +201,7 @@ async fn defect_10_the_first_call_after_an_outage_drives_the_service_to_readines
     assert_eq!(asked.load(Ordering::SeqCst), 0, "an open breaker leaves the service alone");
     // No traffic at all while the dependency comes back.
     tokio::time::advance(std::time::Duration::from_secs(60)).await;
-    support::within("the call", service.oneshot(())).await.unwrap();
+    within("the call", service.oneshot(())).await.unwrap();
     assert_eq!(asked.load(Ordering::SeqCst), 3);
 }
 
@@ -212,5 +210,5 @@ async fn defect_10_the_first_call_after_an_outage_drives_the_service_to_readines
 async fn defect_09_a_service_that_is_not_ready_is_not_a_full_one() {
     let slots = Bulkhead::builder("readiness").limit(1).build().unwrap();
     let service = guard((breaker(), slots)).layer(Reconnecting { asked: Arc::default() });
-    support::within("the call", service.oneshot(())).await.unwrap();
+    within("the call", service.oneshot(())).await.unwrap();
 }

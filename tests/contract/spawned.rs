@@ -1,8 +1,5 @@
 //! The commonest program there is: a call over `BoxError` in a task of its own. And what became of it, found again in
 //! whatever it was wrapped into.
-#![allow(missing_docs)]
-
-mod support;
 
 use std::{error::Error, fmt, io, num::NonZeroU32, time::Duration};
 
@@ -10,8 +7,9 @@ use cofferdam::{
     AdaptiveLimit, BoxError, Bulkhead, Carries, CircuitBreaker, Criticality, Drain, Failed, Fallback, Keyed, LoadShed,
     Outcome, Policy, Refused, Rejected, Shadow, Timeout, TimeoutLayer, Why, bulkhead::Queue, context::Rank, guard,
 };
-use support::{Ask, Asks, Kind, Probe, Script, within};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
+
+use crate::support::{Ask, Asks, Kind, Probe, Script, within};
 
 /// Any error that lives that long. A function that is to work in a spawned call names `BoxError` like this.
 type Boxed<'a> = Box<dyn Error + Send + Sync + 'a>;
