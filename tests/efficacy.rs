@@ -131,11 +131,13 @@ fn few_workers_and_many_fast_and_slow() {
 
 #[test]
 fn servers_of_other_kinds() {
-    reaches(Stack::Shed, "processor sharing 2x", &[0.9, 0.93, 1.0]);
+    // The best limit that stays what it is reaches 0.988 and 0.998.
+    reaches(Stack::Shed, "processor sharing 2x", &[0.97, 0.98, 1.0]);
+    reaches(Stack::Shed, "processor sharing 4x", &[0.96, 0.97, 1.0]);
     reaches(Stack::Shed, "cancels 2x", &[0.97, 0.99, 1.0]);
     reaches(Stack::Shed, "mixed costs 2x", &[0.95, 0.93, 3.0]);
-    // With all that work at a time it cannot do more than 0.93.
-    reaches(Stack::Shed, "contention 2x", &[0.75, 0.9, 1.0]);
+    // With 16 at a time it does 0.93, and the best limit reaches 0.92 and 0.997.
+    reaches(Stack::Shed, "contention 2x", &[0.86, 0.97, 1.0]);
 }
 
 #[test]
@@ -155,10 +157,9 @@ fn clients_of_a_server_that_was_gone_send_again_in_the_second_second() {
         reaches(Stack::Throttled, &format!("hang, 4 at {cost}"), &[0.9, 0.97]);
         reaches(Stack::Throttled, &format!("hang, 16 at {cost}"), &[0.9, 0.97]);
         reaches(Stack::Throttled, &format!("stall, 4 at {cost}"), &[0.9, 0.97]);
+        // Here the server's own limit is what has to come back first.
+        reaches(Stack::Throttled, &format!("stall, 16 at {cost}"), &[0.9, 0.97]);
     }
-    // Here the server's own limit is what has to come back first.
-    reaches(Stack::Throttled, "stall, 16 at 0", &[0.8, 0.97]);
-    reaches(Stack::Throttled, "stall, 16 at 0.1", &[0.75, 0.97]);
 }
 
 /// The server's own part holds whatever its clients do: here they do nothing.
