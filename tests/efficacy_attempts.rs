@@ -117,13 +117,12 @@ fn s6_calls_that_fail_by_chance_are_mended() {
     reaches(attempts::chances(), "S6 10 %, 1000 clients", Way::Budget, &[1.12, 0.96]);
 }
 
-/// At half of the calls a breaker is open by default. One that is told to wait until next to nothing works leaves what does,
-/// and is as quick about a stall.
+/// A breaker leaves alone what answers half of the calls, or a fifth.
 #[test]
-fn s6_half_of_the_answers_are_better_than_none_if_that_is_said() {
-    reaches(attempts::chances(), "S6 50 %, 1 clients", Way::PatientBreaker, &[1.1, 0.5]);
-    reaches(attempts::chances(), "S6 50 %, 100 clients", Way::PatientBreaker, &[1.1, 0.5]);
-    reaches(attempts::stalls(), "S3", Way::PatientBreaker, &[1.5, 1.1, 0.1, 0.999, 0.999]);
+fn s6_half_of_the_answers_are_better_than_none() {
+    for clients in [1, 100] {
+        reaches(attempts::chances(), &format!("S6 50 %, {clients} clients"), Way::Breaker, &[1.1, 0.5]);
+    }
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn overloads(part: Option<&str>) -> impl Iterator<Item = Scenario> {
 /// Those in which calls are sent again: beside other ways to do that with `all`.
 fn attempts(part: Option<&str>, all: bool) {
     let stalls = [Way::Breaker, Way::Limit, Way::Throttle, Way::Always, Way::Tower, Way::Budget];
-    let failures = [Way::Budget, Way::Breaker, Way::PatientBreaker, Way::Always, Way::Tower];
+    let failures = [Way::Budget, Way::Breaker, Way::Always, Way::Tower];
     let stampedes = [Way::Limit, Way::Throttle, Way::Breaker, Way::Always, Way::Tower, Way::Budget];
     let layers = [Way::Layers, Way::LayersPlain, Way::LayersUnmarked, Way::LayersAlways];
     let groups: [(&[Way], _); 8] = [
@@ -195,7 +195,7 @@ fn fronts(part: Option<&str>, all: bool) {
 fn print_front(name: &str, front: Front, around: Around) {
     let figures = front.worst(around, seeds());
     println!(
-        "{name:34} {:8} A lost {:.4}  A late {:.3}  B {:.3} of {:.3}: {:.3}  at once {:.3}  calls {:.2}, known {:.2}  back {:.1}  before {:.4}",
+        "{name:34} {:8} A lost {:.4}  A late {:.3}  B {:.3} of {:.3}: {:.3}  at once {:.3}  calls {:.2}, known {:.2}  back {:.1}/{:.1}  before {:.4}",
         format!("{around:?}"),
         figures.a_lost,
         figures.a_late,
@@ -206,6 +206,7 @@ fn print_front(name: &str, front: Front, around: Around) {
         figures.calls,
         figures.calls_once_known,
         figures.b_back,
+        figures.b_recovery,
         figures.lost_before,
     );
 }

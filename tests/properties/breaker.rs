@@ -137,6 +137,8 @@ struct Model {
     /// The latest bucket that was looked at: the window does not go back.
     bucket: u64,
     failures_in_a_row: u32,
+    /// When the first of them was sent.
+    row_began: Instant,
     openings: i32,
     asked_until: u64,
     probes_ever: u64,
@@ -166,6 +168,7 @@ impl Model {
             samples: Vec::new(),
             bucket: 0,
             failures_in_a_row: 0,
+            row_began: at(0),
             openings: 0,
             asked_until: 0,
             probes_ever: 0,
@@ -286,7 +289,12 @@ impl Model {
         self.samples.push(Sample { failed, slow, bucket: self.bucket });
         self.look(now);
         match end.outcome {
-            Outcome::Failure | Outcome::Overload => self.failures_in_a_row += 1,
+            Outcome::Failure | Outcome::Overload => {
+                if self.failures_in_a_row == 0 {
+                    self.row_began = end.started;
+                }
+                self.failures_in_a_row += 1;
+            }
             Outcome::Success => self.failures_in_a_row = 0,
             Outcome::Ignored | Outcome::Abandoned => {}
         }
@@ -295,7 +303,8 @@ impl Model {
         let ratios = calls >= self.rules.minimum.into()
             && (self.rules.failure_ratio.is_some_and(|ratio| share(failures) >= ratio)
                 || self.rules.slow.is_some_and(|(_, ratio)| share(slow) >= ratio));
-        let run = failed && self.rules.consecutive.is_some_and(|most| self.failures_in_a_row >= most);
+        let lasting = self.failures_in_a_row >= 10 && end.now.since(self.row_began) >= nanos(SECOND);
+        let run = failed && self.rules.consecutive.is_some_and(|most| self.failures_in_a_row >= most || lasting);
         ratios || run
     }
 
@@ -436,7 +445,7 @@ fn slow() -> impl Strategy<Value = Option<(u64, f64)>> {
 }
 
 fn consecutive() -> impl Strategy<Value = Option<u32>> {
-    select(vec![None, Some(1), Some(3), Some(5), Some(u32::MAX)])
+    select(vec![None, Some(1), Some(3), Some(5), Some(12), Some(u32::MAX)])
 }
 
 fn span() -> impl Strategy<Value = Span> {
@@ -695,7 +704,7 @@ proptest! {
         periods in 1..5_u64,
     ) {
         let breaker = CircuitBreaker::builder("properties").consecutive_failures(1).open_time(nanos(750 * MS)).open_time_jitter(0.0).probes(probes)
-            .build().unwrap();
+            .probe_failure_ratio(0.5).build().unwrap();
         let token = admit(&breaker, 0).unwrap();
         settle(&breaker, token, Outcome::Failure, 0);
         prop_assert_eq!(breaker.state(), BreakerState::Open);

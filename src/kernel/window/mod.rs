@@ -38,7 +38,7 @@ pub struct Counts {
     pub calls: u64,
     /// Those that failed.
     pub failures: u64,
-    /// Those that took longer than the slow-call threshold, failed or not.
+    /// Those that took longer than the slow-call threshold, failed or not, and those that failed late.
     pub slow: u64,
 }
 

@@ -10,22 +10,22 @@ use crate::kernel::{
 ///
 /// | setting | default | range |
 /// |---|---|---|
-/// | [`failure_ratio`](Self::failure_ratio) | 0.5 | none, or above 0 to 1 |
+/// | [`failure_ratio`](Self::failure_ratio) | 0.9 | none, or above 0 to 1 |
 /// | [`overloads`](Self::overloads) are failures | yes | |
-/// | [`slow_calls`](Self::slow_calls) | 0.9 of the calls take 5 s | none, or a duration and above 0 to 1 |
+/// | [`slow_calls`](Self::slow_calls) | half of the calls take 5 s, or fail late | none, or a duration and above 0 to 1 |
 /// | [`stall`](Self::stall) | 250 ms, or 8 times the usual | none, or a duration and 1 to 1,000 |
-/// | [`consecutive_failures`](Self::consecutive_failures) | 10 | none, or at least 1 |
+/// | [`consecutive_failures`](Self::consecutive_failures) | 40, or 10 in a second or more | none, or at least 1 |
 /// | [`minimum_calls`](Self::minimum_calls) | 10 | at least 1 |
 /// | [`window`](Self::window) | 10 s | 1 ms to 100 years |
 /// | [`window_calls`](Self::window_calls) | not used | 1 to 1,048,576 |
-/// | [`open_time`](Self::open_time) | 1.1 s | above 0 |
+/// | [`open_time`](Self::open_time) | 1.05 s | above 0 |
 /// | [`open_time_growth`](Self::open_time_growth) | 1.03 | 1 to 100 |
 /// | [`open_time_max`](Self::open_time_max) | 30 s | at least the open time |
-/// | [`open_time_jitter`](Self::open_time_jitter) | 0.1 | 0 to 1 |
-/// | [`probes`](Self::probes) | 3 | 1 to 1,000 |
-/// | [`probe_failure_ratio`](Self::probe_failure_ratio) | 0.5 | above 0 to 1 |
+/// | [`open_time_jitter`](Self::open_time_jitter) | 0.05 | 0 to 1 |
+/// | [`probes`](Self::probes) | 5 | 1 to 1,000 |
+/// | [`probe_failure_ratio`](Self::probe_failure_ratio) | 0.8 | above 0 to 1 |
 /// | [`probe_lease`](Self::probe_lease) | 10 s | at least the slow-call threshold |
-/// | [`ramp`](Self::ramp) | 500 ms | none, or above 0 |
+/// | [`ramp`](Self::ramp) | 300 ms | none, or above 0 |
 /// | [`dependency`](Self::dependency) | none | |
 ///
 /// ```
@@ -95,21 +95,21 @@ pub(super) struct Settings {
 impl Builder {
     pub(super) fn new(name: String) -> Self {
         let settings = Raw {
-            failure_ratio: Some(0.5),
+            failure_ratio: Some(0.9),
             overloads: true,
-            slow_calls: Some((Duration::from_secs(5), 0.9)),
+            slow_calls: Some((Duration::from_secs(5), 0.5)),
             stall: Some((Duration::from_millis(250), 8.0)),
-            consecutive_failures: Some(10),
+            consecutive_failures: Some(40),
             minimum_calls: 10,
             window: Span::Time(Duration::from_secs(10)),
-            open_time: Duration::from_millis(1_100),
+            open_time: Duration::from_millis(1_050),
             open_time_growth: 1.03,
             open_time_max: Duration::from_secs(30),
-            open_time_jitter: 0.1,
-            probes: 3,
-            probe_failure_ratio: 0.5,
+            open_time_jitter: 0.05,
+            probes: 5,
+            probe_failure_ratio: 0.8,
             probe_lease: Duration::from_secs(10),
-            ramp: Some(Duration::from_millis(500)),
+            ramp: Some(Duration::from_millis(300)),
         };
         Self { name, settings, dependency: None }
     }
@@ -138,11 +138,10 @@ impl Builder {
 
     /// Opens when this share of the calls in the window failed; `None` for not at all.
     ///
-    /// At the default, a dependency that fails half of the time is taken for down, and its callers get next to nothing. Where
-    /// half of the answers are better than none, and failures cost nobody anything, set 0.9 here and 40 for
-    /// [`consecutive_failures`](Self::consecutive_failures): by chance a run of 40 takes eight failures of ten.
+    /// At the default it leaves alone what answers a few of its calls: see the [module](super). Where each call costs something, or
+    /// a fallback is as good as an answer, set 0.5 here and 10 for [`consecutive_failures`](Self::consecutive_failures).
     ///
-    /// Default: 0.5. Range: above 0, at most 1.
+    /// Default: 0.9. Range: above 0, at most 1.
     pub fn failure_ratio(mut self, ratio: impl Into<Option<f64>>) -> Self {
         self.settings.failure_ratio = ratio.into();
         self
@@ -158,11 +157,12 @@ impl Builder {
         self
     }
 
-    /// Opens when this share of the calls in the window took `threshold` or longer, whether they failed or not. The time
+    /// Opens when this share of the calls in the window held their callers for nothing: took `threshold` or longer, whether they
+    /// failed or not, or failed after longer than a [`stall`](Self::stall) lasts, as those do that run into a timeout. The time
     /// counts to the head of a streamed answer, and is measured to a tick of the system's clock (1 to 10 ms). A call that is
     /// cancelled after the threshold is one of them.
     ///
-    /// Default: 5 s and 0.9. Range: above zero; above 0, at most 1.
+    /// Default: 5 s and 0.5. Range: above zero; above 0, at most 1.
     pub fn slow_calls(mut self, threshold: Duration, ratio: f64) -> Self {
         self.settings.slow_calls = Some((threshold, ratio));
         self
@@ -185,10 +185,11 @@ impl Builder {
         self
     }
 
-    /// Opens after that many failures with no success in between; `None` for not at all. This is what opens a breaker
-    /// that sees too few calls for a ratio.
+    /// Opens after that many failures with no success in between; ten are enough if it is a second or more since the first was
+    /// sent. `None` for not at all. This opens a breaker at once when nothing works, and one that sees too few calls for a ratio.
+    /// Where half of the calls fail, ten in a row come every few seconds by chance; forty take eight failures of ten.
     ///
-    /// Default: 10. Range: at least 1.
+    /// Default: 40. Range: at least 1.
     pub fn consecutive_failures(mut self, failures: impl Into<Option<u32>>) -> Self {
         self.settings.consecutive_failures = failures.into();
         self
@@ -221,8 +222,8 @@ impl Builder {
     /// How long it stays open before it probes, the first time. After a probe that failed it counts from when that was sent, as
     /// what hangs is not sent anything meanwhile: a dependency that is down sees a call each open time, or one at a time.
     ///
-    /// Default: 1.1 s, so that with the jitter a dependency that is down sees about one call a second at most. Range: above
-    /// zero, at most [`open_time_max`](Self::open_time_max).
+    /// Default: 1.05 s, so that with the jitter what is down sees one call a second at most. Range: above zero, at most
+    /// [`open_time_max`](Self::open_time_max).
     pub fn open_time(mut self, time: Duration) -> Self {
         self.settings.open_time = time;
         self
@@ -252,7 +253,7 @@ impl Builder {
     /// By which share of it an open time may be shorter, at random, so that not all clients probe at once. The first of an
     /// outage may be shorter by half, unless this is 0: all clients see it begin in the same moment.
     ///
-    /// Default: 0.1. Range: 0 to 1.
+    /// Default: 0.05. Range: 0 to 1.
     pub fn open_time_jitter(mut self, ratio: f64) -> Self {
         self.settings.open_time_jitter = ratio;
         self
@@ -262,15 +263,16 @@ impl Builder {
     /// again, so a dependency that is down sees one call each open time. As soon as the rest of them cannot change it, the
     /// verdict is made.
     ///
-    /// Default: 3. Range: 1 to 1,000.
+    /// Default: 5. Range: 1 to 1,000.
     pub fn probes(mut self, probes: u32) -> Self {
         self.settings.probes = probes;
         self
     }
 
-    /// Opens again when the first of the probes or this share of them failed or were slow, and closes if not.
+    /// Opens again when the first of the probes or this share of them failed or were slow, and closes if not: at the default as
+    /// soon as two went well, the first among them.
     ///
-    /// Default: 0.5. Range: above 0, at most 1.
+    /// Default: 0.8. Range: above 0, at most 1.
     pub fn probe_failure_ratio(mut self, ratio: f64) -> Self {
         self.settings.probe_failure_ratio = ratio;
         self
@@ -286,7 +288,7 @@ impl Builder {
 
     /// For how long after closing calls are let through by degrees, from a fifth of them to all; `None` for at once.
     ///
-    /// Default: 500 ms. Range: above zero.
+    /// Default: 300 ms. Range: above zero.
     pub fn ramp(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.settings.ramp = time.into();
         self

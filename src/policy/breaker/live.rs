@@ -2,7 +2,7 @@
 
 use super::config::Settings;
 use crate::kernel::{
-    Ended, Outcome, Ratio,
+    Ended, Instant, Outcome, Ratio,
     clock::nanos,
     sync::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     window::{Counts, Sample},
@@ -10,6 +10,11 @@ use crate::kernel::{
 
 /// A share that no calls reach, for a rule that is not set.
 const NEVER: f64 = 2.0;
+
+/// Failures in a row that are enough if they took at least so long: many calls fail that often in a row by chance, and few calls
+/// do not come to many failures.
+const FEW_FAILURES: u64 = 10;
+const LASTING: u64 = 1_000_000_000;
 
 /// Each is one word of its own: a call in the moment of a change may be judged by some of the old and some of the new.
 #[derive(Debug)]
@@ -22,8 +27,9 @@ pub(super) struct Live {
     slow_after: AtomicU64,
     minimum_calls: AtomicU32,
     consecutive_failures: AtomicU64,
-    /// Failures since the last success.
+    /// Failures since the last success, and when the first of them was sent: ten timeouts need no further second.
     run: AtomicU64,
+    run_since: AtomicU64,
 }
 
 impl Live {
@@ -36,6 +42,7 @@ impl Live {
             minimum_calls: AtomicU32::new(0),
             consecutive_failures: AtomicU64::new(0),
             run: AtomicU64::new(0),
+            run_since: AtomicU64::new(0),
         };
         live.set(settings);
         live
@@ -52,9 +59,13 @@ impl Live {
         self.consecutive_failures.store(run, Ordering::Relaxed);
     }
 
-    /// What a call counts as; `None` if it counts neither way.
-    pub(super) fn sample(&self, ended: &Ended) -> Option<Sample> {
-        sample(ended, self.overloads.load(Ordering::Relaxed), self.slow_after.load(Ordering::Relaxed))
+    /// What a call counts as; `None` if it counts neither way. One that failed after more than `late_after` was slow as well.
+    pub(super) fn sample(&self, ended: &Ended, late_after: u64) -> Option<Sample> {
+        let slow_after = self.slow_after.load(Ordering::Relaxed);
+        let sample = sample(ended, self.overloads.load(Ordering::Relaxed), slow_after)?;
+        // Where no call is ever slow, a late one is none either.
+        let is_late = sample.failed && slow_after != u64::MAX && ended.latency_nanos() > late_after;
+        Some(Sample { slow: sample.slow || is_late, ..sample })
     }
 
     /// Whether a call went well: the only question there is while all do.
@@ -72,16 +83,29 @@ impl Live {
     }
 
     /// Counts the run of failures. Returns whether it is long enough to open.
-    pub(super) fn run_ends_it(&self, outcome: Outcome) -> bool {
+    pub(super) fn run_ends_it(&self, ended: &Ended) -> bool {
+        let outcome = ended.outcome;
         let is_answer = outcome == Outcome::Overload && !self.overloads.load(Ordering::Relaxed);
         if outcome.is_bad() && !is_answer {
+            if self.run.load(Ordering::Acquire) == 0 {
+                self.run_since.store(ended.started.as_nanos(), Ordering::Release);
+            }
             let run = self.run.fetch_add(1, Ordering::AcqRel) + 1;
-            return run >= self.consecutive_failures.load(Ordering::Relaxed);
+            return self.is_long(run, ended.now);
         }
         if is_answer || outcome == Outcome::Success {
             self.end_run();
         }
         false
+    }
+
+    /// Whether a run of that many failures, which is not over now, is none by chance.
+    fn is_long(&self, run: u64, now: Instant) -> bool {
+        let lasted = || now.as_nanos().saturating_sub(self.run_since.load(Ordering::Acquire));
+        match self.consecutive_failures.load(Ordering::Relaxed) {
+            u64::MAX => false,
+            most => run >= most || run >= FEW_FAILURES && lasted() >= LASTING,
+        }
     }
 
     /// Whether there are enough calls for a share of them to mean anything.

@@ -47,6 +47,13 @@
 //! A dependency that hangs opens it long before the first timeout: more than five calls came, none was answered, and that
 //! for longer than [`stall`](Builder::stall) allows. Time in which nobody calls is not quiet time.
 //!
+//! # When some calls fail
+//!
+//! A dependency that fails half of its calls at once, and answers the others, is left to do so: these answers are better than
+//! none, and failures that come at once hold nobody. It opens when nearly nothing works, or when half of the calls hold their
+//! callers for nothing: those that are slow, and those that fail late. For another measure see
+//! [`failure_ratio`](Builder::failure_ratio).
+//!
 //! # What it counts
 //!
 //! Failures, overloads and slow calls over a sliding window, of time or of calls. Overloads are no failures if

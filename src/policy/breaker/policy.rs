@@ -249,8 +249,8 @@ impl CircuitBreaker {
 
     fn record(&self, token: Token, kind: u64, ended: &Ended) {
         self.shared.stall.ended(ended);
-        let Some(sample) = self.shared.live.sample(ended) else { return };
-        let run_ends_it = self.shared.live.run_ends_it(ended.outcome);
+        let Some(sample) = self.shared.live.sample(ended, self.shared.stall.after()) else { return };
+        let run_ends_it = self.shared.live.run_ends_it(ended);
         let is_no_worse = self.shared.window.record(sample, ended.now);
         if kind == kind::WATCH {
             return;

@@ -115,7 +115,7 @@ impl Stall {
     /// Any other call ended. A failure that took its time is most likely a timeout, and no answer; of a call that was given
     /// up early, or never reached the dependency, none is expected.
     pub(super) fn ended(&self, ended: &Ended) {
-        let is_late = ended.latency_nanos() > self.after.load(Ordering::Relaxed);
+        let is_late = ended.latency_nanos() > self.after();
         match ended.outcome {
             Outcome::Success => self.answer(ended.latency_nanos(), ended.now),
             Outcome::Failure | Outcome::Overload if !is_late => self.heard(ended.now.as_nanos()),
@@ -135,6 +135,11 @@ impl Stall {
     /// Ends a suspicion. What answers usually take stays known.
     pub(super) fn forget(&self) {
         self.suspected.store(0, Ordering::Relaxed);
+    }
+
+    /// For how many nanoseconds it must be quiet, and after how many a failure is late.
+    pub(super) fn after(&self) -> u64 {
+        self.after.load(Ordering::Relaxed)
     }
 
     fn is_off(&self) -> bool {

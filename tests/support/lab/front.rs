@@ -28,6 +28,8 @@ pub enum Trouble {
     Slower(f64),
     /// That share of calls fails at once.
     Fail(f64),
+    /// That share of calls is never answered: so many of its instances hang.
+    HangPart(f64),
 }
 
 /// What stands between the front end and its dependencies, outside a timeout.
@@ -217,9 +219,10 @@ impl Service<Ask> for Dependency {
         let usual = MEAN * ask.work * USUAL.draw(&mut self.0.random.borrow_mut());
         let work = match self.trouble() {
             Trouble::Hang => return Box::pin(std::future::pending()),
+            Trouble::HangPart(share) if chance < share => return Box::pin(std::future::pending()),
             Trouble::Fail(share) if chance < share => return Box::pin(std::future::ready(Err("it failed".into()))),
             Trouble::Slower(times) => usual * times,
-            Trouble::Fail(_) | Trouble::Nothing => usual,
+            Trouble::Fail(_) | Trouble::HangPart(_) | Trouble::Nothing => usual,
         };
         let workers = Arc::clone(&self.0.workers);
         // Work that nobody waits for any more is done all the same.
@@ -264,6 +267,8 @@ pub struct Figures {
     pub calls_once_known: f64,
     /// After how many seconds B's requests go well again, and all that follow: to half a second.
     pub b_back: f64,
+    /// After how many seconds the first five begin in which 95 % of B's requests go well: to half a second.
+    pub b_recovery: f64,
 }
 
 impl Figures {
@@ -279,6 +284,7 @@ impl Figures {
             calls: self.calls.max(other.calls),
             calls_once_known: self.calls_once_known.max(other.calls_once_known),
             b_back: self.b_back.max(other.b_back),
+            b_recovery: self.b_recovery.max(other.b_recovery),
         }
     }
 }
@@ -301,6 +307,7 @@ impl Seen {
             calls: self.calls(from, to),
             calls_once_known: self.calls((from + 2.0).min(to), to),
             b_back: self.b_back(),
+            b_recovery: self.b_recovery(),
         }
     }
 
@@ -321,6 +328,15 @@ impl Seen {
         });
         bad.max_by(f64::total_cmp).map_or(0.0, |bucket| (bucket + 1.0) / 2.0)
     }
+
+    fn b_recovery(&self) -> f64 {
+        let starts = (0..20).map(|half| f64::from(half) / 2.0);
+        let is_well = |start: &f64| {
+            let from = self.front.ends() + start;
+            self.share(true, from, from + 5.0, |asked| asked.good) >= 0.95
+        };
+        starts.into_iter().find(is_well).unwrap_or(f64::INFINITY)
+    }
 }
 
 impl Front {
@@ -337,22 +353,25 @@ impl Front {
             Trouble::Hang => "hang".to_owned(),
             Trouble::Slower(times) => format!("{times}x"),
             Trouble::Fail(share) => format!("{} % fail", share * 100.0),
+            Trouble::HangPart(share) => format!("{} % hang", share * 100.0),
         };
         format!("S4 {}/s {} % {trouble}", self.rate, self.share * 100.0)
     }
 
     /// Which share of B's requests can go well in the time of trouble.
     pub fn possible(&self) -> f64 {
-        let times = match self.trouble {
+        let (times, hang) = match self.trouble {
             Trouble::Hang => return 0.0,
             Trouble::Fail(share) => return 1.0 - share,
-            Trouble::Slower(times) => times,
-            Trouble::Nothing => 1.0,
+            Trouble::HangPart(share) => (1.0, share),
+            Trouble::Slower(times) => (times, 0.0),
+            Trouble::Nothing => (1.0, 0.0),
         };
         let mut random = Random::new(4711);
         let draws: Vec<f64> = (0..20_000).map(|_| MEAN * times * USUAL.draw(&mut random)).collect();
         let in_time = draws.iter().filter(|took| **took <= PATIENCE).count() as f64 / draws.len() as f64;
         let held: f64 = draws.iter().map(|took| took.min(PATIENCE)).sum::<f64>() / draws.len() as f64;
+        let (in_time, held) = ((1.0 - hang) * in_time, (1.0 - hang) * held + hang * PATIENCE);
         let (to_a, to_b) = (self.rate * (1.0 - self.share), self.rate * self.share);
         in_time * ((self.slots as f64 - to_a * MEAN) / (to_b * held)).clamp(0.0, 1.0)
     }
@@ -385,6 +404,14 @@ pub fn others() -> Vec<(&'static str, Front)> {
         ("A x4 at 30 s", Front { surge: 4.0, ..at(1000.0, Trouble::Slower(10.0)) }),
         ("for ever", Front { lasts: 400.0, ..at(1000.0, Trouble::Slower(25.0)) }),
         ("for ever", Front { lasts: 400.0, ..at(1500.0, Trouble::Slower(4.0)) }),
+        ("part", Front { share: 0.2, ..at(500.0, Trouble::HangPart(0.5)) }),
+        ("part", at(1000.0, Trouble::HangPart(0.5))),
+        ("part", at(1000.0, Trouble::HangPart(0.67))),
+        ("part", at(1000.0, Trouble::HangPart(0.9))),
+        ("part", at(500.0, Trouble::Fail(0.2))),
+        ("part", at(500.0, Trouble::Fail(0.8))),
+        ("all", at(25.0, Trouble::Fail(1.0))),
+        ("all", at(500.0, Trouble::Fail(1.0))),
         ("callers cancel", Front { cancels: true, ..at(1000.0, Trouble::Hang) }),
         ("callers cancel", Front { cancels: true, ..at(1000.0, Trouble::Slower(25.0)) }),
     ];

@@ -36,8 +36,6 @@ pub enum Way {
     Budget,
     /// The same in front of a breaker.
     Breaker,
-    /// The same in front of a breaker that opens only when next to nothing works.
-    PatientBreaker,
     /// And in front of a limit that finds itself.
     Limit,
     /// Retry, breaker and throttle, in front of a server that sheds.
@@ -74,10 +72,6 @@ impl Way {
             }
             Self::Budget => client(retried(timed)),
             Self::Breaker => client(retried(guard(breaker).layer(timed))),
-            Self::PatientBreaker => {
-                let breaker = CircuitBreaker::builder("server").failure_ratio(0.9).consecutive_failures(40);
-                client(retried(guard(breaker.build().unwrap()).layer(timed)))
-            }
             Self::Limit => {
                 let limit = AdaptiveLimit::builder("server").deadline().build().unwrap();
                 let shed: LoadShed = LoadShed::builder(limit).build().unwrap();
