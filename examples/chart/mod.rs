@@ -20,7 +20,7 @@ pub(crate) struct Chart {
     pub(crate) across: Marks,
     pub(crate) up: Marks,
     /// From where to where something is different, and what.
-    pub(crate) shaded: Option<(f64, f64, &'static str)>,
+    pub(crate) shaded: Vec<(f64, f64, &'static str)>,
     pub(crate) lines: [Vec<(f64, f64)>; 2],
 }
 
@@ -48,14 +48,14 @@ pub(crate) fn page(labels: [&str; 2], charts: &[Chart]) -> String {
 fn draw(svg: &mut String, chart: &Chart, top: f64) {
     let (x, y) = (|place: f64| LEFT + WIDTH * place, |place: f64| top + HEIGHT * (1.0 - place));
     let _ = writeln!(svg, "<text x=\"{LEFT}\" y=\"{}\" font-size=\"16\">{}</text>", top - 10.0, chart.title);
-    if let Some((from, to, what)) = chart.shaded {
+    for (from, to, what) in &chart.shaded {
         let _ = writeln!(
             svg,
             "<rect x=\"{:.1}\" y=\"{top}\" width=\"{:.1}\" height=\"{HEIGHT}\" fill=\"#f3e9dc\"/>\
              <text x=\"{:.1}\" y=\"{}\">{what}</text>",
-            x(from),
+            x(*from),
             WIDTH * (to - from),
-            x(from) + 6.0,
+            x(*from) + 6.0,
             top + 16.0
         );
     }

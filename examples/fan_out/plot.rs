@@ -16,7 +16,7 @@ pub(crate) fn plot(logs: [&Log; 2]) -> String {
         title: format!("Of {} fan-outs to twenty leaves, so many take longer than that", logs[0].asked),
         across: across.map(|(share, name)| (rare(share), name.to_string())).to_vec(),
         up: up.map(|time| (long(time), format!("{time:?}"))).to_vec(),
-        shaded: None,
+        shaded: Vec::new(),
         lines: logs.map(|log| {
             let shares = (0..=100).map(|step| 0.5 * f64::powf(RAREST / 0.5, f64::from(step) / 100.0));
             shares.map(|share| (rare(share), long(log.quantile(1.0 - share)))).collect()

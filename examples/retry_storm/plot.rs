@@ -24,11 +24,11 @@ pub(crate) fn plot(logs: [&Log; 2], phases: &Phases) -> String {
             title: format!("{name}: a second, where {CAPACITY:.0} can be done"),
             across: across.clone(),
             up: up.to_vec(),
-            shaded: Some((
+            shaded: vec![(
                 phases.stall.as_secs_f64() / seconds,
                 phases.healed.as_secs_f64() / seconds,
                 "the server stalls",
-            )),
+            )],
             lines: counts.map(|line| line.into_iter().enumerate().map(place).collect()),
         }
     });
