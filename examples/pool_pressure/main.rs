@@ -9,6 +9,8 @@
 //! cargo run --release --example pool_pressure -- --quick # within 25 seconds
 //! ```
 
+#[path = "../arguments/mod.rs"]
+mod arguments;
 #[path = "../chart/mod.rs"]
 mod chart;
 mod dependency;
@@ -18,6 +20,7 @@ mod plot;
 
 use std::{fs, process::ExitCode, time::Duration};
 
+use arguments::Arguments;
 use cofferdam::BoxError;
 use dependency::{Health, WORK};
 use front::{Front, SLOTS};
@@ -35,18 +38,17 @@ usage: pool_pressure [--quick] [--json]
 
   --quick  shorter troubles: the run ends within 25 seconds
   --json   the figures as one JSON object, on the last line of standard output
+  --help   this text
 
 It exits with 0 if both troubles were contained, with 1 if not, and writes target/pool_pressure.svg.";
 
 #[tokio::main(worker_threads = 4)]
 async fn main() -> Result<ExitCode, BoxError> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(unknown) = arguments.iter().find(|argument| !["--quick", "--json"].contains(&argument.as_str())) {
-        eprintln!("unknown argument: {unknown}\n\n{USAGE}");
-        return Ok(ExitCode::from(2));
-    }
-    let given = |wanted: &str| arguments.iter().any(|argument| argument == wanted);
-    let times = if given("--quick") { [4, 9, 13, 18, 22] } else { [5, 17, 23, 35, 41] }.map(Duration::from_secs);
+    let arguments = match Arguments::read(USAGE) {
+        Ok(arguments) => arguments,
+        Err(code) => return Ok(code),
+    };
+    let times = if arguments.quick { [4, 9, 13, 18, 22] } else { [5, 17, 23, 35, 41] }.map(Duration::from_secs);
     let [hangs, hung, slows, slowed, end] = times;
     let troubles = [(hangs, hung, Health::Hangs), (slows, slowed, Health::Slow(TIMES))];
     let timeline = Timeline { troubles: troubles.map(|(from, to, health)| Trouble { from, to, health }), end };
@@ -78,7 +80,7 @@ async fn main() -> Result<ExitCode, BoxError> {
             100.0 * with.missed()
         );
     }
-    if given("--json") {
+    if arguments.json {
         println!("{}", json!({ "no_shares": without.map(Figures::json), "shares": with_pool.map(Figures::json) }));
     }
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })

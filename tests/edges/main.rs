@@ -3,6 +3,7 @@
 #![cfg(all(feature = "http", feature = "test-util"))]
 
 mod closures;
+mod deadlines;
 #[path = "../support/mod.rs"]
 mod support;
 mod told;

@@ -213,10 +213,11 @@ impl Algorithm for Knee {
 }
 
 impl Knee {
-    /// How long calls are to take, in seconds.
+    /// How long calls are to take, in seconds. Whoever waits for less than an unhurried call takes is helped by no limit, and
+    /// does not take their room from those who wait for longer.
     fn target(&self, patience: Duration) -> f64 {
         let bound = SHARE_OF_PATIENCE * patience.as_secs_f64();
-        self.base.map_or(bound, |base| bound.min(self.gain * base))
+        self.base.map_or(bound, |base| bound.clamp(LEAST_GAIN * base, self.gain * base))
     }
 
     /// Enough for that many slots to be taken by whole calls.
