@@ -9,7 +9,7 @@ use crate::{
     scenario::{Phase, Stretch, Timeline},
 };
 
-/// More calls than this within [`BURST_TIME`] are not probes any more, which come by threes.
+/// More calls than this within [`BURST_TIME`] are not probes any more, of which the first goes alone.
 const BURST: usize = 3;
 const BURST_TIME: Duration = Duration::from_millis(500);
 
