@@ -17,11 +17,11 @@ use crate::kernel::Instant;
 /// are spent in its line, and who runs next is decided in ours.
 ///
 /// - **Windows only raise it**, and only if the limit was in use.
-/// - **`R0` is measured, not remembered**: calls that begin while at most half the limit is in flight, or more where the gain is low, are taken by cohorts,
-///   and all of a cohort have to end, so that long calls count like short ones. Under overload there are none such; then the
-///   limit is lowered to half for one cohort, every five seconds, or at once when calls take far longer than they should. As
-///   1.6 times a half is less than one, an `R0` that was taken too high comes down by a fifth each time;
-///   from the second time on, probes follow on each other without a pause.
+/// - **`R0` is measured, not remembered**: calls that begin while at most half the limit is in flight (more where the gain is
+///   low) are taken by cohorts, and all of a cohort have to end, so that long calls count like short ones. Under overload
+///   there are none such; then the limit is lowered to half for one cohort, every five seconds, or at once when calls take far
+///   longer than they should. As 1.6 times a half is less than one, an `R0` that was taken too high comes down by a fifth each
+///   time; from the second time on, probes follow on each other without a pause.
 /// - **A few late calls lower the gain**, to 1.1 at least, until less than one in 120 is late. In a service that works on all it
 ///   has at the same time, each call is slower for every other, and those that take long end too late first.
 /// - **Many late calls cut it.** If more than a quarter of the calls since the last cut were late, it is halved, but not below what
