@@ -33,7 +33,7 @@ pub struct Timeout<S, D, M> {
     /// How long `poll_ready` had to wait, for the next call: in nanoseconds, or [`TOO_LATE`].
     waited: u64,
     /// While it waits.
-    wait: Option<Box<Wait>>,
+    wait: Option<Wait>,
 }
 
 /// The inner service was not ready in time, and must not be called.
@@ -152,7 +152,7 @@ impl<S, D, M: Clone> Timeout<S, D, M> {
         let Some(limit) = duration(self.live.attempt()) else { return Poll::Pending };
         if self.waited != TOO_LATE {
             if self.wait.as_ref().is_none_or(|wait| !wait.is_of(cx)) {
-                self.wait = Some(Box::new(Wait::new(limit, cx)));
+                self.wait = Some(Wait::new(limit, cx));
             }
             let wait = self.wait.as_mut().expect("it was just looked at");
             std::task::ready!(wait.timer.as_mut().poll(cx));

@@ -1,5 +1,5 @@
 /// A call that was let in: in one word, which travels in a register.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Inside(u64);
 
 /// Where a call that has had to wait has left its waker, so that it can be cut: with the bell of a lane of threads.
@@ -27,7 +27,7 @@ impl Inside {
         Self(Self::PLACES + place.index as u64 * LANES + place.lane as u64)
     }
 
-    pub(super) fn place(self) -> Option<Place> {
+    pub(super) fn place(&self) -> Option<Place> {
         let place = self.0.checked_sub(Self::PLACES)?;
         Some(Place { lane: (place % LANES) as usize, index: (place / LANES) as usize })
     }

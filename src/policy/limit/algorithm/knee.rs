@@ -14,7 +14,8 @@ use crate::kernel::Instant;
 ///
 /// Below the knee `T` is what the limit lets through, so the limit grows by the gain `G`, 1.6 as a rule, each window. Above it
 /// `T` is the capacity, whatever the limit is, and the limit stays at 1.6 times what keeps the service busy: six tenths of `R0`
-/// are spent in its line, and who runs next is decided in ours.
+/// are spent in its line, and who runs next is decided in ours. Callers who wait for less than `R0` takes do not lower it below
+/// `1.1 * T * R0`: no limit would help them.
 ///
 /// - **Windows only raise it**, and only if the limit was in use.
 /// - **`R0` is measured, not remembered**: calls that begin while at most half the limit is in flight (more where the gain is
@@ -214,10 +215,13 @@ impl Algorithm for Knee {
 
 impl Knee {
     /// How long calls are to take, in seconds. Whoever waits for less than an unhurried call takes is helped by no limit, and
-    /// does not take their room from those who wait for longer.
+    /// does not take their room from those who wait for longer: once it was measured what that is, as the first guess is of calls
+    /// that may all have stood in line.
     fn target(&self, patience: Duration) -> f64 {
         let bound = SHARE_OF_PATIENCE * patience.as_secs_f64();
-        self.base.map_or(bound, |base| bound.clamp(LEAST_GAIN * base, self.gain * base))
+        let Some(base) = self.base else { return bound };
+        let least = if self.measured > Instant::ORIGIN { LEAST_GAIN * base } else { 0.0 };
+        bound.clamp(least, self.gain * base)
     }
 
     /// Enough for that many slots to be taken by whole calls.
