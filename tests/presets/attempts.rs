@@ -257,8 +257,10 @@ async fn a_server_that_turns_calls_away_opens_no_breaker_and_does_what_it_can() 
     let (done, opened) = overloads(limited).await;
     assert!(!opened && done >= 160, "{done} a second, opened: {opened}");
 
-    // What would be otherwise.
-    let counting = cofferdam::http::client("payments").set("breaker.overloads", "yes").build().unwrap();
+    // What would be otherwise, with a breaker that opens at half of the calls.
+    let counting = cofferdam::http::client("payments").set("breaker.overloads", "yes");
+    let counting =
+        counting.set("breaker.failure_ratio", "0.5").set("breaker.consecutive_failures", "10").build().unwrap();
     let (done, opened) = overloads(counting).await;
     assert!(opened && done < 100, "{done} a second, opened: {opened}");
 }
@@ -290,7 +292,7 @@ async fn errors_and_silence_open_it_in_the_midst_of_overloads() {
     let (turned_away, failing) = (StatusCode::SERVICE_UNAVAILABLE, StatusCode::INTERNAL_SERVER_ERROR);
     for (status, opens) in [(turned_away, false), (failing, true)] {
         let service = stack.layer(counted(Arc::default(), status, Duration::ZERO));
-        for _ in 0..20 {
+        for _ in 0..40 {
             service.clone().oneshot(put(String::new())).await.unwrap();
         }
         assert_eq!(stack.breaker().unwrap().state() == BreakerState::Open, opens, "{status}");
