@@ -59,6 +59,11 @@ pub trait Policy {
     /// How closely it looks at the time at which a call [ends](Self::settle). Unless it says otherwise, as closely as at any time.
     const TIMING_OF_ENDS: Timing = Self::TIMING;
 
+    /// How closely it looks at the time at which a call [asks to be admitted](Admit::admit). Unless it says otherwise, as closely as
+    /// at any time. If it does not at all, those that it turns away cost no look at the clock, and the others have theirs once
+    /// they are admitted.
+    const TIMING_OF_ADMISSION: Timing = Self::TIMING;
+
     /// The head of the answer is here, and the call goes on: over HTTP, its body is still to come. Called at most once, before
     /// [`settle`](Self::settle), and never for an answer that is whole at once. Most policies wait for the end.
     fn head(&self, token: &Self::Token, started: Instant, now: Instant) {

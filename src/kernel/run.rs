@@ -14,7 +14,7 @@ use super::{
     guarded::Guarded,
     seldom::Seldom,
     shared::Shared,
-    ticket::{now_for, poll_cut, watch},
+    ticket::{now_to_admit, now_to_begin, poll_cut, watch},
     waiting::{InLine, Place, Turned},
 };
 
@@ -49,9 +49,9 @@ where
         if let Some(rejected) = service.take_shut() {
             return service.reject(rejected);
         }
-        let now = now_for::<P>();
-        match service.policy().admit(&request, now) {
-            Ok(token) => service.call_admitted(request, token, now),
+        let asked = now_to_admit::<P>();
+        match service.policy().admit(&request, asked) {
+            Ok(token) => service.call_admitted(request, token, now_to_begin::<P>(asked)),
             Err(rejected) => service.reject(rejected),
         }
     }
@@ -71,9 +71,11 @@ where
         if let Some(rejected) = service.take_shut() {
             return WaitingFuture { state: State::Calling { future: service.reject(rejected) } };
         }
-        let now = now_for::<P>();
-        match service.policy().enter(&request, now, &mut Seldom(None).0) {
-            Ok(token) => WaitingFuture { state: State::Calling { future: service.call_admitted(request, token, now) } },
+        let asked = now_to_admit::<P>();
+        match service.policy().enter(&request, asked, &mut Seldom(None).0) {
+            Ok(token) => WaitingFuture {
+                state: State::Calling { future: service.call_admitted(request, token, now_to_begin::<P>(asked)) },
+            },
             Err(Turned::Away(rejected)) => WaitingFuture { state: State::Calling { future: service.reject(rejected) } },
             Err(Turned::Wait(place)) => {
                 let wait = Wait::in_line(place, service.put_off(request));
@@ -237,9 +239,9 @@ where
     type Future = Call<F, P, C>;
 
     fn run(guard: &Guard<P, Plain<C>>, request: &Request, make: Make) -> Call<F, P, C> {
-        let now = now_for::<P>();
-        match guard.policy().admit(request, now) {
-            Ok(token) => guard.call_admitted(make, token, now),
+        let asked = now_to_admit::<P>();
+        match guard.policy().admit(request, asked) {
+            Ok(token) => guard.call_admitted(make, token, now_to_begin::<P>(asked)),
             Err(rejected) => Call::rejected(rejected),
         }
     }
@@ -255,9 +257,9 @@ where
     type Future = WaitingCall<'r, Request, Make, F, P, C>;
 
     fn run(guard: &Guard<P, Plain<C>>, request: &'r Request, make: Make) -> Self::Future {
-        let now = now_for::<P>();
-        let state = match guard.policy().enter(request, now, &mut Seldom(None).0) {
-            Ok(token) => CallState::Calling { call: guard.call_admitted(make, token, now) },
+        let asked = now_to_admit::<P>();
+        let state = match guard.policy().enter(request, asked, &mut Seldom(None).0) {
+            Ok(token) => CallState::Calling { call: guard.call_admitted(make, token, now_to_begin::<P>(asked)) },
             Err(Turned::Away(rejected)) => CallState::Calling { call: Call::rejected(rejected) },
             Err(Turned::Wait(place)) => {
                 CallState::Waiting { line: InLine::new(place), guard: guard.clone(), request, make: Some(make) }

@@ -125,6 +125,18 @@ pub(crate) fn now_for<P: Policy>() -> Instant {
     now_by(P::TIMING)
 }
 
+/// The same, for a call that asks to be admitted.
+#[inline(always)]
+pub(crate) fn now_to_admit<P: Policy>() -> Instant {
+    now_by(P::TIMING_OF_ADMISSION)
+}
+
+/// When a call begins that was admitted at that time, or without a look at it.
+#[inline(always)]
+pub(crate) fn now_to_begin<P: Policy>(admitted: Instant) -> Instant {
+    if P::TIMING_OF_ADMISSION == Timing::Unused { now_for::<P>() } else { admitted }
+}
+
 #[inline(always)]
 fn now_by(timing: Timing) -> Instant {
     match timing {

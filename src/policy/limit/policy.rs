@@ -148,6 +148,7 @@ impl<A: Algorithm, D> Policy for AdaptiveLimit<A, D> {
 
     /// Some of the calls are timed exactly, by the limit itself.
     const TIMING: Timing = Timing::Coarse;
+    const TIMING_OF_ADMISSION: Timing = Timing::Unused;
 
     fn name(&self) -> Option<Name> {
         Some(self.name)

@@ -178,6 +178,7 @@ impl<A: Algorithm, D: Clone, R> Policy for LoadShed<A, D, R> {
 
     /// The limit times by itself what has to be timed exactly.
     const TIMING: Timing = Timing::Coarse;
+    const TIMING_OF_ADMISSION: Timing = Timing::Unused;
 
     fn name(&self) -> Option<Name> {
         Some(Self::name(self))
