@@ -50,7 +50,7 @@ struct Wait {
 /// A timer that was due so long ago has woken nobody who still waits.
 const LONG_AGO: Duration = Duration::from_secs(1);
 
-/// Whoever comes so soon after a timer has fired was woken by it, though an executor may have given him another waker by now.
+/// Whoever comes so soon after a timer has fired was woken by it, if with another waker: some executors make one a poll.
 const JUST_NOW: Duration = Duration::from_millis(10);
 
 impl Wait {

@@ -32,7 +32,8 @@ use crate::kernel::Instant;
 /// - **Weights**: `T` counts slots, and `R0` and `R` are means over slots, so the law holds for calls of
 ///   [different weight](crate::AdaptiveLimit::weighted). Wherever a limit is rounded, it is to whole calls of the usual weight,
 ///   as room that no call fits into would never be used, and the limit never raised.
-/// - **`D` bounds it**, so whatever else goes wrong, a call spends at most half of its time in the service.
+/// - **`D` bounds it**, so whatever else goes wrong, a call spends at most half of its time in the service, but for callers who
+///   have no time for it at all.
 ///
 /// This is BBR (bandwidth times round trip) with the mean of unhurried calls in place of the fastest, of which there is none
 /// that could be trusted where service times vary.
