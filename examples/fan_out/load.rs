@@ -12,6 +12,7 @@ use tower::ServiceExt;
 
 use crate::{
     client::Client,
+    dice::Dice,
     leaves::{self, Leaves},
     pauses::Pauses,
 };
@@ -57,14 +58,9 @@ impl Log {
 /// Sends every fan-out as it is due, and waits for the last answer.
 pub(crate) async fn run(leaves: &Leaves, client: Client, length: Duration, pauses: &Pauses) -> Log {
     let (start, mut due, mut sent, mut all) = (Instant::now(), Duration::ZERO, JoinSet::new(), 0_u64);
-    let mut dice: u64 = 0x00C0_FFEE;
+    let mut dice = Dice::new();
     while due < length {
-        // Xorshift, by Marsaglia: the same for both clients.
-        dice ^= dice << 13;
-        dice ^= dice >> 7;
-        dice ^= dice << 17;
-        let chance = (dice >> 11) as f64 / (1_u64 << 53) as f64;
-        due += Duration::from_secs_f64(-(1.0 - chance).ln() / RATE);
+        due += dice.wait(RATE);
         sleep(due.saturating_sub(Instant::now().since(start))).await;
         all += 1;
         let client = client.clone();

@@ -15,7 +15,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::CAPACITY;
+use crate::{CAPACITY, dice::Dice};
 
 /// How long somebody waits for an answer.
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -59,38 +59,26 @@ impl Log {
     }
 }
 
-/// The same for both servers: a small generator of numbers that look random.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    /// Around 80 ms, now and then three times that.
-    fn millis(&mut self) -> u32 {
-        let normal: f64 = (0..12).map(|_| self.roll()).sum::<f64>() - 6.0;
-        (80.0 * (0.5 * normal - 0.125).exp()).round() as u32
-    }
+/// How long a request takes: around 80 ms, now and then three times that.
+fn millis(dice: &mut Dice) -> u32 {
+    let normal: f64 = (0..12).map(|_| dice.roll()).sum::<f64>() - 6.0;
+    (80.0 * (0.5 * normal - 0.125).exp()).round() as u32
 }
 
 pub(crate) async fn run(server: SocketAddr, phases: &Phases) -> Log {
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    let mut dice = Dice(0x00C0_FFEE);
+    let mut dice = Dice::new();
     let (start, mut due, mut sent) = (Instant::now(), Duration::ZERO, JoinSet::new());
     while due < phases.end {
         let overloaded = due >= phases.overload && due < phases.calm;
         let rate = CAPACITY * if overloaded { 2.25 } else { 0.75 };
-        due += Duration::from_secs_f64(-(1.0 - dice.roll()).ln() / rate);
+        due += dice.wait(rate);
         let (class, criticality) = match dice.roll() {
             chance if chance < 0.2 => (0, Criticality::Critical),
             chance if chance < 0.5 => (1, Criticality::SheddablePlus),
             _ => (2, Criticality::Sheddable),
         };
-        let request = Request::get(format!("http://{server}/{}", dice.millis()))
+        let request = Request::get(format!("http://{server}/{}", millis(&mut dice)))
             .header("x-request-criticality", criticality.as_str())
             .header("x-request-timeout-ms", PATIENCE.as_millis().to_string())
             .body(Empty::new())

@@ -12,6 +12,8 @@
 
 #[path = "../arguments/mod.rs"]
 mod arguments;
+#[path = "../dice/mod.rs"]
+mod dice;
 mod load;
 mod plot;
 mod server;

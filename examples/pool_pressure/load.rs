@@ -11,6 +11,7 @@ use tokio::{
 use crate::{
     RATE,
     dependency::{Dependency, Health, uri},
+    dice::Dice,
     front::{Front, PATIENCE, hyper, request},
 };
 
@@ -74,20 +75,15 @@ impl Log {
 pub(crate) async fn run(front: &Front, timeline: &Timeline) -> Log {
     let (start, mut due, mut sent) = (Instant::now(), Duration::ZERO, JoinSet::new());
     let (client, paths) = (hyper(), ["a", "b"].map(|path| uri(front.address, path)));
-    let (mut missed, mut dice) = (0, 0x00C0_FFEE_u64);
+    let (mut missed, mut dice) = (0, Dice::new());
     while due < timeline.end {
-        // Xorshift, by Marsaglia: the same for both front ends.
-        dice ^= dice << 13;
-        dice ^= dice >> 7;
-        dice ^= dice << 17;
-        let chance = (dice >> 11) as f64 / (1_u64 << 53) as f64;
-        due += Duration::from_secs_f64(-(1.0 - chance).ln() / RATE);
+        due += dice.wait(RATE);
         sleep(due.saturating_sub(Instant::now().since(start))).await;
         if Instant::now().since(start) > due + LATE {
             missed += 1;
             continue;
         }
-        let (client, to_b) = (client.clone(), dice & 1 == 0);
+        let (client, to_b) = (client.clone(), dice.roll() < 0.5);
         let mut request = request(&paths[usize::from(to_b)]);
         request.headers_mut().insert("x-request-timeout-ms", PATIENCE.as_millis().to_string().parse().expect("digits"));
         sent.spawn(async move {

@@ -14,6 +14,8 @@ mod arguments;
 #[path = "../chart/mod.rs"]
 mod chart;
 mod dependency;
+#[path = "../dice/mod.rs"]
+mod dice;
 mod front;
 mod load;
 mod plot;

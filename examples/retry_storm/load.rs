@@ -9,7 +9,7 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use crate::{CAPACITY, LOAD, client::Client, server::Server};
+use crate::{CAPACITY, LOAD, client::Client, dice::Dice, server::Server};
 
 /// For how long somebody waits for an answer: as long as four attempts may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -60,14 +60,9 @@ impl Log {
 /// Sends every request as it is due, and waits for the last answer.
 pub(crate) async fn run(server: &Server, client: Client, phases: &Phases) -> Log {
     let (start, mut due, mut sent) = (Instant::now(), Duration::ZERO, JoinSet::new());
-    let (mut missed, mut dice) = (0, 0x00C0_FFEE_u64);
+    let (mut missed, mut dice) = (0, Dice::new());
     while due < phases.end {
-        // Xorshift, by Marsaglia: the same for both clients.
-        dice ^= dice << 13;
-        dice ^= dice >> 7;
-        dice ^= dice << 17;
-        let chance = (dice >> 11) as f64 / (1_u64 << 53) as f64;
-        due += Duration::from_secs_f64(-(1.0 - chance).ln() / (LOAD * CAPACITY));
+        due += dice.wait(LOAD * CAPACITY);
         sleep(due.saturating_sub(Instant::now().since(start))).await;
         if Instant::now().since(start) > due + LATE {
             missed += 1;

@@ -15,6 +15,8 @@ mod arguments;
 #[path = "../chart/mod.rs"]
 mod chart;
 mod client;
+#[path = "../dice/mod.rs"]
+mod dice;
 mod load;
 mod plot;
 mod server;
