@@ -1,14 +1,15 @@
 #!/bin/bash
-# What the stack of a server costs over loopback: wrk asks a bare Axum router and the same one behind `http::server`, in turns.
+# What the stack of a server costs over loopback: wrk asks a bare Axum router, the same one behind `http::server`, and the same
+# one behind tower's own load shedding, concurrency limit and timeout, in turns.
 #
-#   benches/wrk.sh [PAIRS] [SECONDS] [CONNECTIONS]      # 12 pairs of 4 s with 32 connections
+#   benches/wrk.sh [ROUNDS] [SECONDS] [CONNECTIONS]      # 12 rounds of 4 s each with 32 connections
 #
-# Of each pair the ratio protected / bare is taken, and of all ratios the median and the middle half: what else runs on the
-# machine meets both alike. The server's own time on the processor, per request, is hardly touched by it. Where there are two
+# Of each round the ratios to the bare one are taken, and of all ratios the median and the middle half: what else runs on the
+# machine meets all alike. The server's own time on the processor, per request, is hardly touched by it. Where there are two
 # processors or more, the server has one and wrk another. Wanted: throughput within 3 %, p99 within 5 %.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-pairs=${1:-12} seconds=${2:-4} connections=${3:-32}
+rounds=${1:-12} seconds=${2:-4} connections=${3:-32}
 
 if ! command -v wrk >/dev/null; then
     echo 'installing wrk, from Debian' >&2
@@ -22,13 +23,14 @@ if command -v taskset >/dev/null && [ "$(nproc)" -ge 2 ]; then
     on_server=(taskset -c 0) on_wrk=(taskset -c 1)
 fi
 
-declare -A port=([bare]=38481 [protected]=38482) process
-for side in bare protected; do
+sides=(bare protected tower)
+declare -A port=([bare]=38481 [protected]=38482 [tower]=38483) process
+for side in "${sides[@]}"; do
     "${on_server[@]}" "$server" "$side" "127.0.0.1:${port[$side]}" &
     process[$side]=$!
 done
 trap 'kill "${process[@]}" 2>/dev/null || true' EXIT
-for side in bare protected; do
+for side in "${sides[@]}"; do
     for _ in $(seq 100); do
         (exec 3<>"/dev/tcp/127.0.0.1/${port[$side]}") 2>/dev/null && continue 2
         sleep 0.1
@@ -57,27 +59,31 @@ measure() {
         END { printf "%.1f %.1f %.3f\n", rate, p99, (after - before) * 1e6 / requests }' <<<"$said"
 }
 
-for side in bare protected; do measure "$side" 2 >/dev/null; done # Warm.
+for side in "${sides[@]}"; do measure "$side" 2 >/dev/null; done # Warm.
 
-printf '%-6s %32s   %32s\n' pair 'bare: 1/s, p99 us, cpu us' 'protected'
+printf '%-6s %30s %30s %30s\n' round 'bare: 1/s, p99 us, cpu us' protected tower
 results=()
-for pair in $(seq "$pairs"); do
-    order=(bare protected)
-    [ $((pair % 2)) -eq 0 ] && order=(protected bare)
+for round in $(seq "$rounds"); do
     declare -A of=()
-    for side in "${order[@]}"; do of[$side]=$(measure "$side" "$seconds"); done
-    printf '%-6s %32s   %32s\n' "$pair" "${of[bare]}" "${of[protected]}"
-    results+=("${of[bare]} ${of[protected]}")
+    for turn in 0 1 2; do # Each is first as often as the others.
+        side=${sides[$(((round + turn) % 3))]}
+        of[$side]=$(measure "$side" "$seconds")
+    done
+    printf '%-6s %30s %30s %30s\n' "$round" "${of[bare]}" "${of[protected]}" "${of[tower]}"
+    results+=("${of[bare]} ${of[protected]} ${of[tower]}")
 done
 
 printf '%s\n' "${results[@]}" | awk '
-    function show(name, list, count,   i, j, held) {
-        for (i = 2; i <= count; i++) { held = list[i]; for (j = i - 1; j > 0 && list[j] > held; j--) list[j + 1] = list[j]; list[j + 1] = held }
-        middle = count % 2 ? list[(count + 1) / 2] : (list[count / 2] + list[count / 2 + 1]) / 2
-        printf "%-24s median %.3f   middle half %.3f to %.3f   all %.3f to %.3f\n", name, middle, list[int((count + 3) / 4)], list[count + 1 - int((count + 3) / 4)], list[1], list[count]
+    function show(name, column, over,   list, i, j, held, middle) {
+        for (i = 1; i <= NR; i++) list[i] = value[i, column] / value[i, over]
+        for (i = 2; i <= NR; i++) { held = list[i]; for (j = i - 1; j > 0 && list[j] > held; j--) list[j + 1] = list[j]; list[j + 1] = held }
+        middle = NR % 2 ? list[(NR + 1) / 2] : (list[NR / 2] + list[NR / 2 + 1]) / 2
+        printf "%-24s median %.3f   middle half %.3f to %.3f   all %.3f to %.3f\n", name, middle, list[int((NR + 3) / 4)], list[NR + 1 - int((NR + 3) / 4)], list[1], list[NR]
     }
-    { rate[NR] = $4 / $1; p99[NR] = $5 / $2; cpu[NR] = $6 / $3 }
+    { for (i = 1; i <= 9; i++) value[NR, i] = $i }
     END {
-        print "protected / bare, of " NR " pairs:"
-        show("throughput", rate, NR); show("p99", p99, NR); show("cpu time per request", cpu, NR)
+        print "protected / bare, of " NR " rounds:"
+        show("throughput", 4, 1); show("p99", 5, 2); show("cpu time per request", 6, 3)
+        print "tower / bare:"
+        show("throughput", 7, 1); show("p99", 8, 2); show("cpu time per request", 9, 3)
     }'

@@ -1,19 +1,21 @@
-//! What the stack of a server costs over real sockets: the same router without it and with it, for a tool that counts.
+//! What the stack of a server costs over real sockets: the same router without it, with it, and with three of tower's own
+//! layers, for a tool that counts.
 //!
 //! ```console
-//! benches/wrk.sh                                                         # both, in turns, and what came of it
+//! benches/wrk.sh                                                         # all, in turns, and what came of it
 //! cargo run --release --example overhead_http -- bare 127.0.0.1:3000
 //! cargo run --release --example overhead_http -- protected 127.0.0.1:3001
-//! cargo run --example overhead_http -- --quick                            # calls both itself, and ends
+//! cargo run --release --example overhead_http -- tower 127.0.0.1:3002
+//! cargo run --example overhead_http -- --quick                            # calls all itself, and ends
 //! ```
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
-use axum::{Router, body::Body, routing::get};
+use axum::{Router, body::Body, error_handling::HandleErrorLayer, routing::get};
 use cofferdam::BoxError;
 use http::{Request, StatusCode};
 use tokio::net::TcpListener;
-use tower::ServiceExt;
+use tower::{ServiceBuilder, ServiceExt};
 
 fn bare() -> Router {
     Router::new().route("/", get(|| async { "hello" }))
@@ -24,6 +26,17 @@ fn protected() -> Result<Router, BoxError> {
     Ok(bare().layer(stack.clone()).route_service("/readyz", stack.readiness()))
 }
 
+/// What comes nearest to it of tower's own: no deadline that is read or handed on, no order of calls, no limit that adapts,
+/// and no drain.
+fn tower() -> Router {
+    let stack = ServiceBuilder::new()
+        .layer(HandleErrorLayer::new(|_: BoxError| async { StatusCode::SERVICE_UNAVAILABLE }))
+        .load_shed()
+        .concurrency_limit(1000)
+        .timeout(Duration::from_secs(30));
+    bare().layer(stack)
+}
+
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -31,20 +44,21 @@ async fn main() -> Result<(), BoxError> {
     let (app, address) = match arguments[..] {
         ["bare", address] => (bare(), address),
         ["protected", address] => (protected()?, address),
+        ["tower", address] => (tower(), address),
         ["--quick"] => return quick().await,
-        _ => return Err("say `bare` or `protected`, and an address, or --quick".into()),
+        _ => return Err("say `bare`, `protected` or `tower`, and an address, or --quick".into()),
     };
     let listener = TcpListener::bind(address.parse::<SocketAddr>()?).await?;
     Ok(axum::serve(listener, app).await?)
 }
 
-/// Both answer alike.
+/// All answer alike.
 async fn quick() -> Result<(), BoxError> {
-    for app in [bare(), protected()?] {
+    for app in [bare(), protected()?, tower()] {
         let response = app.oneshot(Request::new(Body::empty())).await?;
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(axum::body::to_bytes(response.into_body(), 100).await?, "hello");
     }
-    println!("both answer");
+    println!("all answer");
     Ok(())
 }

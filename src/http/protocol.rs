@@ -234,7 +234,8 @@ where
             send_elsewhere(response.headers_mut());
         }
         Tracked::finish(answer, reading, ticket, |response| {
-            let promised = || content_length(response.headers()).or_else(|| response.body().size_hint().exact());
+            // What the body says is at hand; the header has to be found.
+            let promised = || response.body().size_hint().exact().or_else(|| content_length(response.headers()));
             (!self.until_head).then(|| Rest { reading, promised: promised(), end: None, asked: false })
         })
     }

@@ -83,6 +83,30 @@ async fn what_cannot_be_read_is_as_good_as_not_said() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn among_many_headers_what_a_request_says_is_found_wherever_it_stands() {
+    // As long as one of ours, each; and more than anybody looks through.
+    for others in [0, 3, 31, 32, 33, 200] {
+        for place in [0, others / 2, others] {
+            let mut request = Request::new(());
+            for other in 0..others {
+                if other == place {
+                    request.headers_mut().insert(MILLIS, HeaderValue::from_static("250"));
+                }
+                let name = HeaderName::try_from(format!("x-request-other-{other:04}")).unwrap();
+                request.headers_mut().insert(name, HeaderValue::from_static("stays"));
+            }
+            request.headers_mut().insert(MILLIS, HeaderValue::from_static("250"));
+            let request = through(&headers().inbound(open()), request);
+            assert_eq!(left(&request), Some(ms(250)), "{others} others, at {place}");
+            assert_eq!(request.headers().len(), others);
+        }
+    }
+    // And a name as long as ours is not ours
+    let request = inbound(open(), &[("x-request-critical-to", "sheddable")]);
+    assert_eq!((request.criticality(), request.headers().len()), (None, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn names_of_tasks_are_read_up_to_the_length_that_is_believed() {
     let trust = |longest| Trust::builder().longest_task(longest).build().unwrap();
     let name = "x".repeat(4096);

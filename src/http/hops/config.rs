@@ -14,6 +14,13 @@ pub(crate) struct Names {
     pub(crate) previous_attempts: Option<HeaderName>,
 }
 
+impl Names {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Option<HeaderName>> {
+        let Self { criticality, timeout_ms, timeout, task, attempt, previous_attempts } = self;
+        [criticality, timeout_ms, timeout, task, attempt, previous_attempts].into_iter()
+    }
+}
+
 impl Default for Names {
     fn default() -> Self {
         Self {

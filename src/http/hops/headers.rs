@@ -39,6 +39,8 @@ use crate::kernel::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContextHeaders {
     names: Arc<Names>,
+    /// How long they are, a bit for each length.
+    lengths: u64,
 }
 
 impl Default for ContextHeaders {
@@ -50,7 +52,8 @@ impl Default for ContextHeaders {
 
 impl From<Names> for ContextHeaders {
     fn from(names: Names) -> Self {
-        Self { names: Arc::new(names) }
+        let lengths = names.all().flatten().fold(0, |lengths, name| lengths | length_bit(name));
+        Self { names: Arc::new(names), lengths }
     }
 }
 
@@ -91,6 +94,17 @@ impl ContextHeaders {
     ///
     /// They are gone afterwards, whether they could be read or not.
     pub fn take(&self, headers: &mut HeaderMap, trust: &Trust) -> Carried {
+        if self.may_be_in(headers) { self.take_said(headers, trust) } else { Carried::default() }
+    }
+
+    /// Most requests say nothing. That is seen sooner by a look at all names that they have than by a search for each of ours.
+    fn may_be_in(&self, headers: &HeaderMap) -> bool {
+        let is_ours =
+            |name| self.lengths & length_bit(name) != 0 && self.names.all().any(|ours| ours.as_ref() == Some(name));
+        headers.keys_len() > MOST_LOOKED_AT || headers.keys().any(is_ours)
+    }
+
+    fn take_said(&self, headers: &mut HeaderMap, trust: &Trust) -> Carried {
         let Names { criticality, timeout_ms, timeout, task, attempt, previous_attempts } = &*self.names;
         let mut carried = Carried::default();
         if let Some(class) = take(headers, criticality, |text| trust.criticality(text)) {
@@ -141,6 +155,14 @@ impl ContextHeaders {
             }
         }
     }
+}
+
+/// Where there are more names, ours are searched for.
+const MOST_LOOKED_AT: usize = 32;
+
+/// The same for all that are longer.
+fn length_bit(name: &HeaderName) -> u64 {
+    1 << name.as_str().len().min(63)
 }
 
 /// The one text under that name, unless it is longer than anything that is read.

@@ -89,10 +89,12 @@ fn lower<B>(request: &mut Request<B>, said: Carried) {
     if let Some(class) = said.criticality() {
         request.set_criticality(request.criticality().map_or(class, |known| known.min(class)));
     }
-    if let (Some(task), None) = (said.task(), request.task()) {
+    if let Some(task) = said.task()
+        && request.task().is_none()
+    {
         request.set_task(task);
     }
-    if said.attempt() > request.attempt() {
+    if said.attempt().is_extra() && said.attempt() > request.attempt() {
         request.set_attempt(said.attempt());
     }
 }

@@ -36,6 +36,11 @@ impl Deadline {
         Self(clock::now().after(duration))
     }
 
+    /// The same, or a tick of the clock earlier where that is nothing.
+    pub(crate) fn about(duration: Duration) -> Self {
+        if duration >= FAR { Self(clock::coarse().after(duration)) } else { Self::after(duration) }
+    }
+
     /// The moment it stands for.
     #[must_use]
     pub fn moment(self) -> Instant {
@@ -53,6 +58,13 @@ impl Deadline {
     pub(crate) fn has_passed(self) -> bool {
         // Most are so far away that a look at the last tick will do, however late that was.
         self.0 <= clock::coarse().after(FAR) && self.0 <= clock::now()
+    }
+
+    /// What is left of it to a tick, if a tick is nothing beside that.
+    #[inline]
+    pub(crate) fn remaining_if_far(self) -> Option<Duration> {
+        let left = self.0.since(clock::coarse());
+        (left >= FAR).then_some(left)
     }
 
     /// What is left of it, as it is told to another service.

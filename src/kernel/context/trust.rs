@@ -131,7 +131,7 @@ impl Trust {
                     request.set_deadline(longest);
                 }
             }
-            (None, Some(default)) => request.set_deadline(Deadline::after(default)),
+            (None, Some(default)) => request.set_deadline(Deadline::about(default)),
             (None, None) => {}
         }
         if request.criticality().unwrap_or_default() > self.highest_criticality {

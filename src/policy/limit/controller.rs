@@ -78,6 +78,12 @@ impl Begun {
         }
     }
 
+    /// Not timed, for a caller who waits so many microseconds.
+    #[inline]
+    fn untimed(patience: u32) -> Self {
+        Self { timed: NonZeroU64::MIN, rest: u64::from(patience) << 32 }
+    }
+
     #[inline]
     fn is_timed(self) -> bool {
         self.timed != NonZeroU64::MIN
@@ -185,10 +191,15 @@ impl<A: Algorithm> Controller<A> {
         let quiet = marks.quiet.load(Ordering::Relaxed);
         let picked = self.meter.picks(marks.timed.load(Ordering::Relaxed), slots);
         let held = Held { slots, timed: picked };
-        if picked == 0 && quiet == 0 && deadline.is_none() {
-            return Weighed { begun: Begun::PLAIN, held };
-        }
-        Weighed { begun: self.begin(held, quiet, deadline), held }
+        let begun = match deadline {
+            _ if picked > 0 || quiet > 0 => self.begin(held, quiet, deadline),
+            None => Begun::PLAIN,
+            Some(deadline) => match deadline.remaining_if_far() {
+                Some(left) => Begun::untimed(micros(left)),
+                None => self.begin(held, quiet, Some(deadline)),
+            },
+        };
+        Weighed { begun, held }
     }
 
     #[cold]
