@@ -175,8 +175,8 @@ where
     ///         println!("  {path}.{setting}");
     ///     }
     /// }
-    /// let (_, part) = stack.controls().find(|(path, _)| *path == "breaker").unwrap();
-    /// part.force("open")?;
+    /// let (_, breaker) = stack.controls().find(|(path, _)| *path == "breaker").unwrap();
+    /// breaker.force("open")?;
     /// # Ok::<(), cofferdam::Invalid>(())
     /// ```
     pub fn controls(&self) -> impl Iterator<Item = (&'static str, &dyn Control)> {

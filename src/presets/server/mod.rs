@@ -134,8 +134,8 @@ impl<P: Policy, M: Send + Sync> Server<P, M> {
     ///         println!("  {path}.{setting}");
     ///     }
     /// }
-    /// let (_, part) = stack.controls().find(|(path, _)| *path == "shedding").unwrap();
-    /// part.force("reset")?;
+    /// let (_, drain) = stack.controls().find(|(path, _)| *path == "drain").unwrap();
+    /// drain.force("drained")?;
     /// # Ok::<(), cofferdam::Invalid>(())
     /// ```
     pub fn controls(&self) -> impl Iterator<Item = (&'static str, &dyn Control)> {
