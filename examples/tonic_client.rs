@@ -17,11 +17,14 @@ use cofferdam::{
     grpc::{Code, trailers_only},
     guard,
 };
-use greeter::{Greeter, greet};
-use http::Response;
+use greeter::{
+    Greeting, Name,
+    greeter_client::GreeterClient,
+    greeter_server::{Greeter, GreeterServer},
+};
 use tokio::net::TcpListener;
 use tonic::{
-    Request, Status,
+    Request, Response, Status,
     transport::{Endpoint, Server, server::TcpIncoming},
 };
 use tower::ServiceBuilder;
@@ -63,12 +66,16 @@ async fn main() -> Result<(), BoxError> {
         // Tells the service how much time is left and how much it matters: innermost, so that it knows all of that.
         .layer(ContextHeaders::grpc().outbound())
         .service(Endpoint::from_shared(url)?.connect_lazy());
+    let mut greeter = GreeterClient::new(channel);
 
     let mut failed = 0;
     for call in 1..=40 {
-        let answer = greet(channel.clone(), "you").await;
+        let answer = greeter.greet(Name { text: "you".to_owned() }).await;
         failed += u32::from(answer.is_err());
-        let text = answer.unwrap_or_else(|status| format!("{}: {}", status.code(), status.message()));
+        let text = match answer {
+            Ok(greeting) => greeting.into_inner().text,
+            Err(status) => format!("{}: {}", status.code(), status.message()),
+        };
         println!("{call:>2} {:<9} {text}", breaker.state().to_string());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -80,22 +87,27 @@ async fn main() -> Result<(), BoxError> {
 }
 
 /// What callers are told instead: a status of your own, or a message that was kept.
-fn sorry<B: From<bytes::Bytes>, E>(_: Failed<Response<B>, E>) -> Result<Response<B>, E> {
+fn sorry<B: From<bytes::Bytes>, E>(_: Failed<http::Response<B>, E>) -> Result<http::Response<B>, E> {
     Ok(trailers_only(Code::Unavailable, "nobody is there to greet you", None).map(B::from))
 }
 
 /// A service whose first calls fail.
-async fn serve() -> Result<String, BoxError> {
-    static CALLS: AtomicU32 = AtomicU32::new(0);
-    let answer = |_: Request<String>| async {
-        match CALLS.fetch_add(1, Ordering::Relaxed) {
+struct OutOfOrder(AtomicU32);
+
+#[tonic::async_trait]
+impl Greeter for OutOfOrder {
+    async fn greet(&self, name: Request<Name>) -> Result<Response<Greeting>, Status> {
+        match self.0.fetch_add(1, Ordering::Relaxed) {
             0..6 => Err(Status::internal("out of order")),
-            _ => Ok(tonic::Response::new("hello".to_owned())),
+            _ => Ok(Response::new(Greeting { text: format!("hello {}", name.into_inner().text) })),
         }
-    };
+    }
+}
+
+async fn serve() -> Result<String, BoxError> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let server = Server::builder().add_service(Greeter(answer));
+    let server = Server::builder().add_service(GreeterServer::new(OutOfOrder(AtomicU32::new(0))));
     tokio::spawn(async move { server.serve_with_incoming(TcpIncoming::from(listener)).await });
     Ok(format!("http://{address}"))
 }

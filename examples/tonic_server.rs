@@ -10,7 +10,11 @@ mod greeter;
 use std::{net::SocketAddr, time::Duration};
 
 use cofferdam::{AdaptiveLimit, BoxError, Bulkhead, ContextHeaders, LoadShed, Policy, Timeout, context::Trust};
-use greeter::{Greeter, greet};
+use greeter::{
+    Greeting, Name,
+    greeter_client::GreeterClient,
+    greeter_server::{Greeter, GreeterServer},
+};
 use tokio::net::TcpListener;
 use tonic::{
     Code, Request, Response, Status,
@@ -20,13 +24,19 @@ use tonic::{
 use tower::ServiceBuilder;
 
 /// Greets, and takes its time for some.
-async fn answer(request: Request<String>) -> Result<Response<String>, Status> {
-    match request.into_inner().as_str() {
-        "nobody" => std::future::pending().await,
-        "a crowd" => tokio::time::sleep(Duration::from_millis(200)).await,
-        _ => {}
+struct Greetings;
+
+#[tonic::async_trait]
+impl Greeter for Greetings {
+    async fn greet(&self, name: Request<Name>) -> Result<Response<Greeting>, Status> {
+        let name = name.into_inner().text;
+        match name.as_str() {
+            "nobody" => std::future::pending().await,
+            "a crowd" => tokio::time::sleep(Duration::from_millis(200)).await,
+            _ => {}
+        }
+        Ok(Response::new(Greeting { text: format!("hello {name}") }))
     }
-    Ok(Response::new("hello".to_owned()))
 }
 
 async fn serve(listener: TcpListener) -> Result<(), BoxError> {
@@ -44,7 +54,7 @@ async fn serve(listener: TcpListener) -> Result<(), BoxError> {
         .into_inner();
     // Around one service of the server only: two calls at a time.
     let slots = Bulkhead::builder("greeter").limit(2).build()?;
-    let greeter = slots.layer().grpc().named_layer(Greeter(answer));
+    let greeter = slots.layer().grpc().named_layer(GreeterServer::new(Greetings));
     let server = Server::builder().layer(around_everything).add_service(greeter);
     Ok(server.serve_with_incoming(TcpIncoming::from(listener)).await?)
 }
@@ -71,14 +81,14 @@ async fn main() -> Result<(), BoxError> {
 async fn call(address: SocketAddr) -> Result<(), BoxError> {
     let channel = Endpoint::from_shared(format!("http://{address}"))?.connect().await?;
     let call = |name: &'static str| {
-        let answer = greet(channel.clone(), name);
+        let mut greeter = GreeterClient::new(channel.clone());
         async move {
-            let answer = answer.await;
+            let answer = greeter.greet(Name { text: name.to_owned() }).await;
             println!("{name}: {answer:?}");
-            answer.map_err(|status| status.code())
+            answer.map(|greeting| greeting.into_inner().text).map_err(|status| status.code())
         }
     };
-    assert_eq!(call("you").await, Ok("hello".to_owned()));
+    assert_eq!(call("you").await, Ok("hello you".to_owned()));
     assert_eq!(call("nobody").await, Err(Code::DeadlineExceeded));
     // Of three at once, one is refused.
     let (one, two, three) = tokio::join!(call("a crowd"), call("a crowd"), call("a crowd"));

@@ -74,6 +74,15 @@ fn a_fallback_of_another_body_says_which_it_would_have_to_be() {
 }
 
 #[test]
+fn a_client_of_another_body_is_told_which_one_it_is_sent() {
+    let message = message("body_not_repeated");
+    assert!(
+        message.contains("`Service<http::Request<Replay<http_body_util::Full<bytes::Bytes>>>>` is not implemented for")
+    );
+    assert_eq!(message.matches("error[").count(), 1);
+}
+
+#[test]
 fn what_words_rejections_is_cloned_and_says_so() {
     let message = message("wording_without_clone");
     assert!(message.contains("`TextsOfEveryLanguage: Clone` is not satisfied") && message.contains("#[derive(Clone)]"));

@@ -4,6 +4,7 @@
 //! - [ordering]: what goes outside of what, and what counts what
 //! - [tuning]: what is worth saying, what is not, and how to find out
 //! - [testing]: outages of an hour in a test of a millisecond
+//! - [compiling]: what the compiler says, and what to do then
 //! - [from_tower]: coming from tower's own layers
 //! - [from_tower_resilience]: coming from tower-resilience
 //!
@@ -21,6 +22,9 @@ pub mod tuning {}
 
 #[doc = include_str!("testing.md")]
 pub mod testing {}
+
+#[doc = include_str!("compiling.md")]
+pub mod compiling {}
 
 #[doc = include_str!("from_tower.md")]
 pub mod from_tower {}

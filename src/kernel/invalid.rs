@@ -21,12 +21,30 @@ pub struct Invalid {
     field: &'static str,
     value: String,
     allowed: &'static str,
+    /// Whether there is such a field. If not, the value is its name.
+    is_known: bool,
 }
+
+/// What is longer is no name, in characters.
+const LONGEST_NAME: usize = 64;
 
 impl Invalid {
     /// For builders of your own: `field` cannot be `value`, it must be `allowed`.
     pub fn new(field: &'static str, value: impl fmt::Display, allowed: &'static str) -> Self {
-        Self { place: String::new(), field, value: value.to_string(), allowed }
+        Self { place: String::new(), field, value: value.to_string(), allowed, is_known: true }
+    }
+
+    /// For settings by name, of your own too: there is no `setting`, but there is `allowed`.
+    ///
+    /// ```
+    /// use cofferdam::Invalid;
+    ///
+    /// let invalid = Invalid::unknown("colour", "size or weight").within("parcel");
+    /// assert_eq!(invalid.to_string(), "`parcel.colour` is not a setting: it must be size or weight");
+    /// ```
+    pub fn unknown(setting: &str, allowed: &'static str) -> Self {
+        let value = setting.chars().take(LONGEST_NAME).collect();
+        Self { place: String::new(), field: "setting", value, allowed, is_known: false }
     }
 
     /// Checks a duration, for builders of your own too: above zero, and at most 100 years.
@@ -41,7 +59,7 @@ impl Invalid {
         Ok(value)
     }
 
-    /// The setting that was refused.
+    /// The setting that was refused; `setting` if there is none of that name.
     #[must_use]
     pub fn field(&self) -> &'static str {
         self.field
@@ -50,7 +68,7 @@ impl Invalid {
     /// The setting with the part that it belongs to, such as `breaker.open_time`.
     #[must_use]
     pub fn path(&self) -> String {
-        format!("{}{}", self.place, self.field)
+        format!("{}{}", self.place, if self.is_known { self.field } else { &self.value })
     }
 
     /// The same, as a setting of a part of something larger.
@@ -59,7 +77,7 @@ impl Invalid {
         Self { place: format!("{part}.{}", self.place), ..self }
     }
 
-    /// The value that it was given.
+    /// The value that it was given, or the name that no setting has.
     #[must_use]
     pub fn value(&self) -> &str {
         &self.value
@@ -74,7 +92,12 @@ impl Invalid {
 
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}{}` cannot be {}: it must be {}", self.place, self.field, self.value, self.allowed)
+        let Self { place, field, value, allowed, is_known } = self;
+        if *is_known {
+            write!(f, "`{place}{field}` cannot be {value}: it must be {allowed}")
+        } else {
+            write!(f, "`{place}{value}` is not a setting: it must be {allowed}")
+        }
     }
 }
 

@@ -113,64 +113,66 @@ mod read {
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut settings: A) -> Result<(), A::Error> {
-            while let Some((setting, Text(value))) = settings.next_entry::<String, Text>()? {
+            while let Some(setting) = settings.next_key::<String>()? {
                 if self.config.0.len() == MOST {
                     return Err(A::Error::custom("more than 256 settings"));
                 }
-                self.config.add(format!("{}.{setting}", self.part), value);
+                let path = format!("{}.{setting}", self.part);
+                let value = settings.next_value_seed(Value(&path))?;
+                self.config.add(path, value);
             }
             Ok(())
         }
     }
 
-    /// A value, as it is written in text.
-    struct Text(String);
+    /// The value of a setting, as it is written in text. It knows of which, so that an error can say so.
+    struct Value<'p>(&'p str);
 
-    impl<'de> Deserialize<'de> for Text {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_any(AnyText)
+    impl<'de> DeserializeSeed<'de> for Value<'_> {
+        type Value = String;
+
+        fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+            deserializer.deserialize_any(self)
         }
     }
 
-    struct AnyText;
-
-    impl<'de> Visitor<'de> for AnyText {
-        type Value = Text;
+    impl<'de> Visitor<'de> for Value<'_> {
+        type Value = String;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a text, a number, `true` or `false`, or nothing for what is not to apply")
+            write!(f, "a text, a number, `true`, `false` or nothing for `{}`", self.0)
         }
 
-        fn visit_str<E>(self, text: &str) -> Result<Text, E> {
-            Ok(Text(text.to_owned()))
+        fn visit_str<E>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
         }
 
-        fn visit_bool<E>(self, value: bool) -> Result<Text, E> {
-            Ok(Text(value.to_string()))
+        fn visit_bool<E>(self, value: bool) -> Result<String, E> {
+            Ok(value.to_string())
         }
 
-        fn visit_u64<E>(self, number: u64) -> Result<Text, E> {
-            Ok(Text(number.to_string()))
+        fn visit_u64<E>(self, number: u64) -> Result<String, E> {
+            Ok(number.to_string())
         }
 
-        fn visit_i64<E>(self, number: i64) -> Result<Text, E> {
-            Ok(Text(number.to_string()))
+        fn visit_i64<E>(self, number: i64) -> Result<String, E> {
+            Ok(number.to_string())
         }
 
-        fn visit_f64<E>(self, number: f64) -> Result<Text, E> {
-            Ok(Text(number.to_string()))
+        fn visit_f64<E>(self, number: f64) -> Result<String, E> {
+            Ok(number.to_string())
         }
 
-        fn visit_unit<E>(self) -> Result<Text, E> {
-            Ok(Text("none".to_owned()))
+        fn visit_unit<E>(self) -> Result<String, E> {
+            Ok("none".to_owned())
         }
 
-        fn visit_none<E>(self) -> Result<Text, E> {
-            Ok(Text("none".to_owned()))
+        fn visit_none<E>(self) -> Result<String, E> {
+            Ok("none".to_owned())
         }
 
-        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Text, D::Error> {
-            Text::deserialize(deserializer)
+        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+            deserializer.deserialize_any(self)
         }
     }
 }

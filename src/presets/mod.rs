@@ -84,6 +84,24 @@
 //! Where all of a server is like that, leave the deadline to those who ask, by a [`Trust`](crate::context::Trust) without a default, and
 //! let calls end with their heads, by `.protocol(Http::new().until_head())`: a drain then does not wait for bodies either.
 //!
+//! # Around Reqwest
+//!
+//! Its client takes requests and gives responses of its own. A function in between makes the ones of the others.
+//!
+//! ```
+//! use cofferdam::Replay;
+//! use http::{Request, Response};
+//! use tower::{ServiceBuilder, service_fn};
+//!
+//! let (stack, client) = (cofferdam::http::client("search").build()?, reqwest::Client::new());
+//! let search = ServiceBuilder::new().layer(stack).service(service_fn(move |request: Request<Replay<reqwest::Body>>| {
+//!     let client = client.clone();
+//!     async move { client.execute(request.map(reqwest::Body::wrap).try_into()?).await.map(Response::from) }
+//! }));
+//! # fn is_a_service<R>(_: impl tower::Service<R, Error = reqwest::Error>) {}
+//! # is_a_service::<Request<reqwest::Body>>(search); Ok::<(), cofferdam::Invalid>(())
+//! ```
+//!
 //! # Where strangers call
 //!
 //! By default a server believes what requests say of themselves, within bounds, as those of your own services should be. Where

@@ -21,13 +21,7 @@ impl<T> Choice<T> {
 
 /// The part that a path is about, and its setting.
 pub(super) fn split(path: &str) -> Result<(&str, &str), Invalid> {
-    path.split_once('.').ok_or_else(|| unknown(path, "a part and its setting, such as `breaker.open_time`"))
-}
-
-pub(super) fn unknown(path: &str, allowed: &'static str) -> Invalid {
-    // What is longer is no path.
-    let path: String = path.chars().take(64).collect();
-    Invalid::new("path", path, allowed)
+    path.split_once('.').ok_or_else(|| Invalid::unknown(path, "a part and its setting, such as `breaker.open_time`"))
 }
 
 /// A part that may have been left out, for operators.
@@ -49,6 +43,13 @@ impl Live<'_> {
     }
 }
 
+/// Those that are not left out, for operators.
+pub(super) fn controls<'s, const N: usize>(
+    live: [Live<'s>; N],
+) -> impl Iterator<Item = (&'static str, &'s dyn Control)> {
+    live.into_iter().filter_map(|live| Some((live.path, live.control?)))
+}
+
 /// Changes one setting of them.
 pub(super) fn change(live: &[Live<'_>], allowed: &'static str, path: &str, value: &str) -> Result<(), Invalid> {
     let (part, setting) = split(path)?;
@@ -58,8 +59,8 @@ pub(super) fn change(live: &[Live<'_>], allowed: &'static str, path: &str, value
 /// Whose setting that is.
 fn find<'s>(live: &[Live<'s>], allowed: &'static str, path: &str) -> Result<&'s dyn Control, Invalid> {
     let (part, _) = split(path)?;
-    let live = live.iter().find(|live| live.path == part).ok_or_else(|| unknown(path, allowed))?;
-    live.control.ok_or_else(|| unknown(part, "a part that is not left out"))
+    let live = live.iter().find(|live| live.path == part).ok_or_else(|| Invalid::unknown(path, allowed))?;
+    live.control.ok_or_else(|| Invalid::unknown(path, "of a part that is not left out"))
 }
 
 /// Changes all of these settings or, if one of them cannot be, none.

@@ -22,6 +22,55 @@ fn defect_39_a_probe_that_is_ignored_gives_its_place_back() {
     assert_eq!(breaker.state(), BreakerState::Closed);
 }
 
+/// The same breaker stands twice around a call, as at a router and at one of its routes, so it turns its own probe away. The
+/// next call is given a place for each.
+#[tokio::test(start_paused = true)]
+async fn defect_47_a_breaker_that_is_put_around_a_call_twice_closes_again() {
+    for times in 1..=4 {
+        let breaker = CircuitBreaker::builder("dependency")
+            .open_time(ms(1_000))
+            .open_time_jitter(0.0)
+            .ramp(None)
+            .build()
+            .unwrap();
+        let works = Arc::new(AtomicBool::new(false));
+        let dependency = service_fn({
+            let works = Arc::clone(&works);
+            move |(): ()| {
+                std::future::ready(if works.load(Ordering::SeqCst) { Ok(()) } else { Err(BoxError::from("down")) })
+            }
+        });
+        let mut service = tower::util::BoxCloneService::new(dependency);
+        for _ in 0..times {
+            service = tower::util::BoxCloneService::new(breaker.clone().layer().layer(service));
+        }
+        while breaker.state() == BreakerState::Closed {
+            service.clone().oneshot(()).await.unwrap_err();
+        }
+
+        // As long as it is down, one call an open time finds that out, after some that got less far
+        advance(ms(1_000)).await;
+        let mut turned_away = 0;
+        let error = loop {
+            let error = service.clone().oneshot(()).await.unwrap_err();
+            let Some(own) = Rejected::find(error.as_ref()) else { break error };
+            assert_eq!(own.why(), Why::Probing);
+            turned_away += 1;
+            assert!(turned_away < times, "{turned_away} calls in vain, {times} times around a call");
+        };
+        assert_eq!((error.to_string().as_str(), breaker.state()), ("down", BreakerState::Open));
+
+        // And once it works again, it closes
+        works.store(true, Ordering::SeqCst);
+        advance(ms(1_100)).await;
+        for _ in 0..times + 4 {
+            let _ = service.clone().oneshot(()).await;
+        }
+        assert_eq!(breaker.state(), BreakerState::Closed, "{times} times around a call");
+        assert_eq!(service.clone().oneshot(()).await.map_err(|error| error.to_string()), Ok(()));
+    }
+}
+
 /// A probe is cancelled before its first poll, or after any of its polls.
 #[tokio::test(start_paused = true)]
 async fn defect_40_a_probe_that_is_cancelled_gives_its_place_back() {

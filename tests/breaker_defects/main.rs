@@ -12,7 +12,7 @@ use std::{
     pin::pin,
     sync::{
         Arc, Barrier,
-        atomic::{AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
     thread,

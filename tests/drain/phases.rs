@@ -27,7 +27,7 @@ async fn defect_192_readiness_says_no_first_and_calls_are_still_let_in_for_as_lo
     // And none after it
     let response = server.clone().oneshot(get("/")).await.unwrap();
     assert_eq!(rejection(&response).map(Rejected::why), Some(Why::Draining));
-    assert_eq!(report.await.unwrap().to_string(), "0 calls ended, 0 were cut");
+    assert_eq!(report.await.unwrap().to_string(), "calls ended: 0, cut: 0");
     assert_eq!(Instant::now().since(began), GRACE);
     assert_eq!(readiness(&drain).await, (503, "drained\n".into()));
 }

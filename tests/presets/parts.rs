@@ -137,8 +137,7 @@ fn what_is_left_out_is_not_there_and_cannot_be_set() {
     for part in
         ["retry.attempts", "budget.ratio", "hedge.extra", "breaker.open_time", "throttle.cap", "limit.max_limit"]
     {
-        let (name, _) = part.split_once('.').unwrap();
-        let wanted = format!("`path` cannot be {name}: it must be a part that is not left out");
+        let wanted = format!("`{part}` is not a setting: it must be of a part that is not left out");
         assert_eq!(bare.set(part, "1").unwrap_err().to_string(), wanted);
     }
     assert_eq!(paths(&client().without_retry().build().unwrap().explain())[..2], ["budget", "hedge"]);
@@ -309,22 +308,26 @@ fn a_setting_that_cannot_be_is_told_by_its_path() {
     );
     assert_eq!(
         of_client("retry.colour", "red"),
-        "`retry.setting` cannot be colour: it must be attempts, total, longest_retry_after or rejections"
+        "`retry.colour` is not a setting: it must be attempts, total, longest_retry_after or rejections"
     );
     assert!(
         of_client("colour.red", "1")
             .contains("one of `retry`, `budget`, `hedge`, `breaker`, `throttle`, `limit` and `timeout`")
     );
-    assert!(of_client("breaker", "1").starts_with("`path` cannot be breaker"));
+    assert!(of_client("breaker", "1").starts_with("`breaker` is not a setting: it must be a part and its setting"));
     let long = "x".repeat(100_000);
     assert!(of_client(&long, "1").len() < 200);
 
     let server = cofferdam::http::server("checkout").build().unwrap();
     assert_eq!(server.set("shedding.max_queue", "0").unwrap_err().path(), "shedding.max_queue");
-    assert!(server.set("context.longest_deadline", "1s").unwrap_err().to_string().contains("before it is built"));
+    assert_eq!(
+        server.set("context.longest_deadline", "99s").unwrap_err().to_string(),
+        "`context.longest_deadline` cannot be 99s: it must be what it was when the stack was built"
+    );
+    assert_eq!(server.set("context.colour", "red").unwrap_err().path(), "context.colour");
     assert_eq!(server.set("drain.deadline", "0s").unwrap_err().path(), "drain.deadline");
     let built = cofferdam::http::server("checkout").set("context.colour", "red").build();
-    assert_eq!(built.map(drop).unwrap_err().path(), "context.setting");
+    assert_eq!(built.map(drop).unwrap_err().path(), "context.colour");
     assert!(cofferdam::http::server("checkout").set("context", "1").build().is_err());
     assert_eq!(of_client("hedge.extra", "3"), "`hedge.extra` cannot be 3: it must be 1 to 2");
     assert_eq!(of_client("budget.ratio", "0"), "`budget.ratio` cannot be 0: it must be 0.000001 to 1000");
@@ -377,11 +380,27 @@ fn many_settings_change_together_or_not_at_all() {
     let server = cofferdam::http::server("checkout").build().unwrap();
     let before_late = server.explain().to_string();
     let half_late = Config::default().set("drain.grace", "1s").set("context.default_deadline", "2s");
-    assert!(server.apply(&half_late).unwrap_err().to_string().contains("before it is built"));
+    assert!(server.apply(&half_late).unwrap_err().to_string().contains("when the stack was built"));
     assert_eq!(server.explain().to_string(), before_late);
 
     client.apply(&Config::default().set("breaker.open_time", "3s").set("throttle.cap", "0.8")).unwrap();
     assert_ne!(client.explain().to_string(), before);
+}
+
+/// Whatever a stack was built from can be read again while it runs.
+#[test]
+fn what_it_was_built_with_can_be_applied_again() {
+    let file = |queue: &str| {
+        let context = Config::default().set("context.default_deadline", "2s").set("context.most_attempts", "4");
+        context.set("shedding.max_queue", queue).set("drain.grace", "1s")
+    };
+    let server = cofferdam::http::server("checkout").config(&file("500")).build().unwrap();
+    server.apply(&file("500")).unwrap();
+    server.apply(&file("200").set("context.default_deadline", "2000ms")).unwrap();
+    assert!(server.explain().to_string().contains("max_queue              200"));
+    let changed = file("300").set("context.most_attempts", "5");
+    assert_eq!(server.apply(&changed).unwrap_err().path(), "context.most_attempts");
+    assert!(server.explain().to_string().contains("max_queue              200"));
 }
 
 #[cfg(feature = "serde")]
@@ -406,8 +425,15 @@ fn a_file_says_what_a_stack_is_set_to() {
     let server = cofferdam::http::server("checkout").config(&config).build().unwrap();
     assert!(server.explain().to_string().contains("deadline               9s"));
 
-    for bad in [r#"{"breaker": 3}"#, r#"[1]"#, r#"{"breaker": {"open_time": [1]}}"#] {
-        assert!(serde_json::from_str::<Config>(bad).is_err(), "{bad}");
+    // What is no setting is told by its path as well
+    for (bad, told) in [
+        (r#"[1]"#, "a table of the parts of a stack"),
+        (r#"{"breaker": 3}"#, "a table of the settings of `breaker`"),
+        (r#"{"breaker": {"open_time": [1]}}"#, "for `breaker.open_time`"),
+        (r#"{"breaker": {"probes": 5, "open_time": {"seconds": 1}}}"#, "for `breaker.open_time`"),
+    ] {
+        let error = serde_json::from_str::<Config>(bad).unwrap_err().to_string();
+        assert!(error.contains(told), "{bad}: {error}");
     }
     let many: Vec<String> = (0..257).map(|number| format!(r#""{number}": 1"#)).collect();
     let many = format!(r#"{{"breaker": {{{}}}}}"#, many.join(","));

@@ -113,6 +113,7 @@ enum Phase {
         rules: Rules,
         good: u32,
         bad: u32,
+        ignored: u32,
         out: Vec<Probe>,
     },
     ForcedOpen,
@@ -196,7 +197,7 @@ impl Model {
         if let Phase::Open { until } = self.phase
             && now >= until
         {
-            self.enter(Phase::HalfOpen { rules: self.rules, good: 0, bad: 0, out: Vec::new() });
+            self.enter(Phase::HalfOpen { rules: self.rules, good: 0, bad: 0, ignored: 0, out: Vec::new() });
         }
         let token = ModelToken { epoch: self.epoch, probe: None };
         match &mut self.phase {
@@ -212,11 +213,11 @@ impl Model {
                 ramp.shares += 0.2 + 0.8 * (now.saturating_sub(*since) as f64 / length as f64);
                 Says::Either(token)
             }
-            Phase::HalfOpen { rules, good, bad, out } => {
+            Phase::HalfOpen { rules, good, bad, ignored, out } => {
                 // A probe whose lease is over gives its place to this call.
                 out.retain(|probe| now < probe.lease_ends);
-                // The first goes alone.
-                let first_is_out = *good == 0 && !out.is_empty();
+                // The first goes alone, or with as many as were ignored.
+                let first_is_out = *good == 0 && out.len() as u32 > *ignored;
                 if first_is_out || out.len() as u32 + *good + *bad >= rules.probes {
                     return Says::Reject(Why::Probing);
                 }
@@ -252,7 +253,7 @@ impl Model {
         match (token.probe, &self.phase) {
             (Some(probe), Phase::HalfOpen { rules, .. }) => {
                 let sample = self.sample(end, *rules);
-                self.probed(probe, sample, now);
+                self.probed(probe, sample, end.outcome == Outcome::Ignored, now);
             }
             (None, Phase::Closed { .. } | Phase::Disabled) => {
                 // Disabled, it counts and draws no conclusion.
@@ -267,7 +268,7 @@ impl Model {
 
     fn undo(&mut self, token: ModelToken, now: u64) {
         if let (Some(probe), true) = (token.probe, token.epoch == self.epoch) {
-            self.probed(probe, None, now);
+            self.probed(probe, None, false, now);
         }
     }
 
@@ -349,10 +350,11 @@ impl Model {
         self.enter(Phase::Open { until: own.max(self.asked_until.min(longest)) });
     }
 
-    fn probed(&mut self, id: u64, sample: Option<(bool, bool)>, now: u64) {
-        let Phase::HalfOpen { rules, good, bad, out } = &mut self.phase else { return };
+    fn probed(&mut self, id: u64, sample: Option<(bool, bool)>, is_ignored: bool, now: u64) {
+        let Phase::HalfOpen { rules, good, bad, ignored, out } = &mut self.phase else { return };
         let Some(place) = out.iter().position(|probe| probe.id == id) else { return };
         let sent = out.remove(place).sent.min(now);
+        *ignored += u32::from(is_ignored);
         match sample {
             Some((false, false)) => *good += 1,
             Some(_) => *bad += 1,

@@ -16,7 +16,7 @@ use tower::{Layer, Service, service_fn};
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Any bits, and above all those that are no number one thinks of.
-fn number() -> impl Strategy<Value = f64> {
+pub(crate) fn number() -> impl Strategy<Value = f64> {
     let odd = vec![
         f64::NAN,
         -f64::NAN,
@@ -39,7 +39,7 @@ fn number() -> impl Strategy<Value = f64> {
     prop_oneof![3 => select(odd), 3 => 0.0..=1.0_f64, 1 => 1.0..100.0_f64, 1 => any::<u64>().prop_map(f64::from_bits)]
 }
 
-fn duration() -> impl Strategy<Value = Duration> {
+pub(crate) fn duration() -> impl Strategy<Value = Duration> {
     let odd = vec![
         Duration::ZERO,
         Duration::from_nanos(1),
@@ -55,11 +55,11 @@ fn duration() -> impl Strategy<Value = Duration> {
     prop_oneof![3 => select(odd), 3 => (0..20_000_u64).prop_map(Duration::from_millis), 1 => any]
 }
 
-fn whole() -> impl Strategy<Value = u32> {
+pub(crate) fn whole() -> impl Strategy<Value = u32> {
     prop_oneof![3 => select(vec![0, 1, 2, 1_000, 1_001, 1 << 20, (1 << 20) + 1, u32::MAX]), 3 => 0..50_u32, 1 => any::<u32>()]
 }
 
-fn some<T: std::fmt::Debug + Clone>(value: impl Strategy<Value = T>) -> impl Strategy<Value = Option<T>> {
+pub(crate) fn some<T: std::fmt::Debug + Clone>(value: impl Strategy<Value = T>) -> impl Strategy<Value = Option<T>> {
     prop_oneof![1 => Just(None), 9 => value.prop_map(Some)]
 }
 
@@ -158,14 +158,14 @@ impl Setting {
 }
 
 /// An error that can be read: it has the name, the value and the range.
-fn complete(invalid: &Invalid) {
+pub(crate) fn complete(invalid: &Invalid) {
     assert!(!invalid.field().is_empty() && !invalid.value().is_empty() && !invalid.allowed().is_empty());
     let text = invalid.to_string();
     assert!([invalid.field(), invalid.value(), invalid.allowed()].iter().all(|part| text.contains(part)), "{text}");
 }
 
 /// Ten calls, with steps in time that are as large as they come, forward and back.
-fn ten_calls<Request, P: Admit<Request>>(policy: &P, request: &Request) {
+pub(crate) fn ten_calls<Request, P: Admit<Request>>(policy: &P, request: &Request) {
     let moments = [
         Instant::ORIGIN,
         Instant::ORIGIN.after(Duration::from_nanos(1)),

@@ -4,6 +4,7 @@
 mod backoff;
 mod breaker;
 mod budget;
+mod builders;
 mod bulkhead;
 mod config;
 mod context;

@@ -1,17 +1,18 @@
 //! Every layer goes straight into an Axum router, wherever a router takes layers, inside and outside of others.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, num::NonZeroU32, time::Duration};
 
 use axum::{
     Router,
     body::Body,
     extract::Request,
     response::Response,
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 use cofferdam::{
-    AdaptiveLimit, AdaptiveThrottle, Bulkhead, CircuitBreaker, ContextHeaders, Failed, Fallback, Keyed, LoadShed, Name,
-    Policy, Rejected, Retry, Shadow, Timeout, Why, context::Trust, guard, http::ProblemDetails, rejection,
+    AdaptiveLimit, AdaptiveThrottle, Bulkhead, CircuitBreaker, ContextHeaders, Drain, Failed, Fallback, Hedge, Keyed,
+    LoadShed, Name, Policy, Pool, Rejected, Retry, Shadow, Timeout, Why, context::Trust, guard, http::ProblemDetails,
+    rejection,
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
@@ -37,19 +38,36 @@ async fn ask(app: Router, request: Request) -> (StatusCode, String) {
 }
 
 /// One route behind that layer, for each way in which a router takes it, and beside a layer of somebody else's.
+macro_rules! everywhere_alone {
+    ($layer:expr) => {{
+        let (layer, hello) = ($layer, || get(|| async { "hello" }));
+        let trace = TraceLayer::new_for_http;
+        let own = || -> MethodRouter { hello().layer(layer.clone()) };
+        let traced = || -> MethodRouter { hello().layer(trace()) };
+        [
+            ("Router::layer", Router::new().route("/", hello()).layer(layer.clone())),
+            ("Router::route_layer", Router::new().route("/", hello()).route_layer(layer.clone())),
+            ("MethodRouter::layer", Router::new().route("/", own())),
+            ("inside of a trace", Router::new().route("/", hello()).layer(layer.clone()).layer(trace())),
+            ("outside of a trace", Router::new().route("/", hello()).layer(trace()).layer(layer.clone())),
+            ("a route's, inside of a trace", Router::new().route("/", own().layer(trace()))),
+            ("a route's, outside of a trace", Router::new().route("/", traced().layer(layer.clone()))),
+        ]
+    }};
+}
+
+/// And within one layer of several, where nobody makes the bodies one type in between.
 macro_rules! everywhere {
     ($layer:expr) => {{
         let (layer, hello) = ($layer, || get(|| async { "hello" }));
         let trace = TraceLayer::new_for_http;
         let inside = ServiceBuilder::new().layer(trace()).layer(layer.clone());
         let outside = ServiceBuilder::new().layer(layer.clone()).layer(trace());
-        [
-            ("Router::layer", Router::new().route("/", hello()).layer(layer.clone())),
-            ("Router::route_layer", Router::new().route("/", hello()).route_layer(layer.clone())),
-            ("MethodRouter::layer", Router::new().route("/", hello().layer(layer))),
-            ("inside of a trace", Router::new().route("/", hello()).layer(inside)),
-            ("outside of a trace", Router::new().route("/", hello()).layer(outside)),
-        ]
+        let fused = [
+            ("inside of a trace, as one layer", Router::new().route("/", hello()).layer(inside)),
+            ("outside of a trace, as one layer", Router::new().route("/", hello()).layer(outside)),
+        ];
+        everywhere_alone!(layer).into_iter().chain(fused)
     }};
 }
 
@@ -77,11 +95,27 @@ async fn every_policy_goes_straight_into_a_router() {
         Shadow::new(slots(1)).layer().http(),
         guard((breaker(), slots(1), limit())).http().until_head(),
         breaker().and(slots(1)).layer().http().problem(ProblemDetails::of),
+        slots(2).weighted(|_: &Request| 2).layer().http(),
+        limit().weighted(two).layer().http(),
+        LoadShed::builder(limit()).build().unwrap().weighted(two).layer().http(),
+        Pool::builder("server").slots(4).build().unwrap().share("shop").unwrap().layer().http(),
+        Drain::builder("server").build().unwrap().layer().http(),
     );
     #[cfg(feature = "rate-limit")]
     {
         let rate = cofferdam::Rate::per_second(1).unwrap();
-        go_everywhere!(cofferdam::RateLimit::builder("server", rate).burst(9).build().unwrap().layer().http(),);
+        let nine = || cofferdam::RateLimit::builder("server", rate).burst(9);
+        go_everywhere!(
+            nine().build().unwrap().layer().http(),
+            nine().queue(1).build().unwrap().layer().http(),
+            cofferdam::RateLimit::builder("server", rate)
+                .burst(99)
+                .build()
+                .unwrap()
+                .weighted(|_: &Request| 2)
+                .layer()
+                .http(),
+        );
     }
 }
 
@@ -94,15 +128,24 @@ async fn every_flow_goes_straight_into_a_router() {
         ContextHeaders::default().inbound(Trust::default()),
         ContextHeaders::default().outbound(),
     );
-    // What a fallback answers is of the type that the service inside of it answers.
-    let fallback = || Fallback::function(sorry).http();
-    for app in [
-        Router::new().route("/", get(|| async { "hello" })).layer(fallback()),
-        Router::new().route("/", get(|| async { "hello" })).route_layer(fallback()),
-        Router::new().route("/", get(|| async { "hello" }).layer(fallback())),
-    ] {
-        assert_eq!(ask(app, Request::default()).await, (StatusCode::OK, "hello".into()));
+    go_everywhere!(Retry::builder("server").http().build().unwrap(), Hedge::builder("server").http().build().unwrap(),);
+    // What a fallback answers is of the type that the service inside of it answers, so it goes where that is a router's own.
+    for (place, app) in everywhere_alone!(Fallback::function(sorry).http()) {
+        assert_eq!(ask(app, Request::default()).await, (StatusCode::OK, "hello".into()), "by {place}");
     }
+}
+
+#[tokio::test]
+async fn whole_stacks_go_straight_into_a_router() {
+    go_everywhere!(
+        cofferdam::http::server("server").build().unwrap(),
+        cofferdam::http::server("server").policy((breaker(), slots(1))).build().unwrap(),
+        cofferdam::http::client("a gateway's").limited().build().unwrap(),
+    );
+}
+
+fn two(_: &Request) -> NonZeroU32 {
+    NonZeroU32::new(2).unwrap()
 }
 
 #[tokio::test]

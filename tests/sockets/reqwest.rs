@@ -2,11 +2,18 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use axum::{Router, http::StatusCode, routing::get};
-use cofferdam::{BoxError, BreakerState, Bulkhead, CircuitBreaker, Outcome, Policy, Rejected, Timeout, Why, guard};
+use axum::{
+    Router,
+    http::{HeaderMap, Request, Response, StatusCode},
+    routing::{get, post},
+};
+use cofferdam::{
+    BoxError, BreakerState, Bulkhead, CircuitBreaker, Outcome, Policy, Rejected, Replay, Timeout, Why, guard,
+};
+use http_body_util::BodyExt;
 use reqwest::ResponseBuilderExt;
 use tokio::net::TcpListener;
-use tower::{Service, ServiceBuilder, ServiceExt};
+use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
 use crate::support::{Connection, Noticing, Version, serve, within};
 
@@ -88,6 +95,38 @@ async fn its_responses_are_followed_to_the_end_and_stay_its_own() {
     assert_eq!(response.extensions().get::<Rejected>().unwrap().why(), Why::Open);
     assert!(response.headers().contains_key("retry-after"));
     assert_eq!(response.error_for_status().unwrap_err().status().unwrap(), 503);
+}
+
+#[tokio::test]
+async fn a_whole_stack_sends_again_through_it_what_may_be_sent_twice() {
+    // Given a shop that is out of order for every first attempt
+    let order = |headers: HeaderMap, order: String| async move {
+        match headers.get("x-request-attempt") {
+            Some(attempt) => Ok(format!("attempt {}: {order}", attempt.to_str().unwrap())),
+            None => Err(StatusCode::BAD_GATEWAY),
+        }
+    };
+    let shop = serve(Router::new().route("/orders", post(order))).await;
+    let stack = cofferdam::http::client("shop").build().unwrap();
+    let client = client();
+    let service = ServiceBuilder::new().layer(stack.clone()).service(service_fn(
+        move |request: Request<Replay<reqwest::Body>>| {
+            let client = client.clone();
+            async move { client.execute(request.map(reqwest::Body::wrap).try_into()?).await.map(Response::from) }
+        },
+    ));
+    let order = |key: Option<&str>| {
+        let request = Request::post(format!("http://{shop}/orders"));
+        let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));
+        service.clone().oneshot(request.body(reqwest::Body::from("two pears")).unwrap())
+    };
+
+    // Then an order that bears a key is placed, and one that does not is not tried again
+    let response = within("an answer", order(Some("4711"))).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "attempt 2: two pears");
+    assert_eq!(within("an answer", order(None)).await.unwrap().status(), StatusCode::BAD_GATEWAY);
+    assert_eq!((stack.breaker().unwrap().counts().calls, stack.breaker().unwrap().counts().failures), (3, 2));
 }
 
 #[tokio::test]

@@ -118,3 +118,54 @@ async fn a_deadline_that_was_told_ends_the_call_at_the_server() {
     assert_eq!((status.code(), status.message()), (Code::DeadlineExceeded, "the deadline passed"));
     assert_eq!(ends.ended(1).await, [Outcome::Failure]);
 }
+
+/// A client in a line over a real channel: what is left of the time is told anew to each attempt, and which attempt it is.
+#[tokio::test]
+async fn each_attempt_is_told_what_is_left_of_the_time() {
+    // Given a server that is unavailable twice, and then once more
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let calls = Arc::new(AtomicU32::new(0));
+    let attempts = service_fn(move |request: http::Request<Body>| {
+        let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        tell.send((header("grpc-timeout"), header("grpc-previous-rpc-attempts"))).unwrap();
+        let is_there = [2, 4].contains(&calls.fetch_add(1, Ordering::SeqCst));
+        let answer = service_fn(move |request: Request<Bytes>| async move {
+            if is_there { Ok(Response::new(request.into_inner())) } else { Err(Status::unavailable("not yet")) }
+        });
+        async move { Ok::<_, Infallible>(tonic::server::Grpc::new(Raw).unary(answer, request).await) }
+    });
+    let address = serve!(tower::layer::util::Identity::new(), Named(attempts));
+
+    // When it is called through a stack, by somebody who has ten seconds
+    let stack = cofferdam::grpc::client("echo")
+        .idempotent(|_: &http::Request<Body>| true)
+        .map_body(Body::new::<Replay<Body>>)
+        .retry(|retry| retry.attempts(3).backoff(Backoff::constant(Duration::from_millis(20))))
+        .without_hedge()
+        .timeout(Duration::from_secs(5))
+        .build()
+        .unwrap();
+    let mut request = Request::new(Bytes::from_static(b"hello"));
+    request.extensions_mut().set_deadline(Deadline::after(Duration::from_secs(10)));
+    let channel = stack.layer(connect(address).await);
+    assert_eq!(send(channel.clone(), request).await.unwrap().into_inner(), "hello");
+
+    // Then each attempt is told no more than it may take itself, and its number
+    for previous in [None, Some("1"), Some("2")] {
+        let (timeout, attempt) = within("an attempt", told.recv()).await.unwrap();
+        let left = Trust::default().deadline(&timeout.unwrap()).unwrap().remaining();
+        assert!(left <= Duration::from_secs(5), "{left:?}");
+        assert_eq!(attempt.as_deref(), previous);
+    }
+
+    // And where all of it is less than that, it is less each time
+    let mut request = Request::new(Bytes::from_static(b"hello"));
+    request.extensions_mut().set_deadline(Deadline::after(Duration::from_secs(4)));
+    send(channel, request).await.unwrap();
+    let mut millis = Vec::new();
+    for _ in 0..2 {
+        let (timeout, _) = within("an attempt", told.recv()).await.unwrap();
+        millis.push(Trust::default().deadline(&timeout.unwrap()).unwrap().remaining().as_millis());
+    }
+    assert!(millis[0] <= 4_000 && millis[1] + 20 <= millis[0], "{millis:?}");
+}

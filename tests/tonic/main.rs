@@ -23,7 +23,7 @@ use std::{
 use bytes::Bytes;
 use cofferdam::{
     Backoff, BreakerState, Bulkhead, CircuitBreaker, Context as _, ContextHeaders, Criticality, Deadline, Drain,
-    Outcome, Policy, Retry, TaskKey, Timeout,
+    Outcome, Policy, Replay, Retry, TaskKey, Timeout,
     context::{Carried, Trust},
     guard,
 };
@@ -43,8 +43,8 @@ use tower::{Layer, Service, ServiceBuilder, service_fn, util::MapRequestLayer};
 
 type Message = Result<Bytes, Status>;
 
-/// A service as a generator would write it, with three methods: `unary` says what it was told, or fails if that is a number;
-/// `stream` sends what the test feeds it; `both` sends back what comes.
+/// A service as a generator would write it, with four methods: `unary` says what it was told, or fails if that is a number;
+/// `stream` sends what the test feeds it; `gather` says all that it was told at once; `both` sends back what comes.
 #[derive(Clone)]
 struct Echo {
     streams: mpsc::UnboundedSender<mpsc::UnboundedSender<Message>>,
@@ -67,6 +67,14 @@ async fn unary(request: Request<Bytes>) -> Result<Response<Bytes>, Status> {
             Err(_) => Ok(Response::new(message)),
         },
     }
+}
+
+async fn gather(request: Request<Streaming<Bytes>>) -> Result<Response<Bytes>, Status> {
+    let (mut messages, mut all) = (request.into_inner(), Vec::new());
+    while let Some(message) = messages.message().await? {
+        all.extend_from_slice(&message);
+    }
+    Ok(Response::new(all.into()))
 }
 
 impl NamedService for Echo {
@@ -98,6 +106,7 @@ impl Service<http::Request<Body>> for Echo {
                     });
                     server.server_streaming(answer, request).await
                 }
+                "/test.Echo/gather" => server.client_streaming(service_fn(gather), request).await,
                 "/test.Echo/both" => {
                     let back = service_fn(|request: Request<Streaming<Bytes>>| async {
                         Ok::<_, Status>(Response::new(request.into_inner()))
@@ -107,6 +116,28 @@ impl Service<http::Request<Body>> for Echo {
                 path => Status::unimplemented(path).into_http(),
             })
         })
+    }
+}
+
+/// Any service under the name of the other one.
+#[derive(Clone)]
+struct Named<S>(S);
+
+impl<S> NamedService for Named<S> {
+    const NAME: &'static str = Echo::NAME;
+}
+
+impl<S: Service<http::Request<Body>>> Service<http::Request<Body>> for Named<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> S::Future {
+        self.0.call(request)
     }
 }
 

@@ -56,6 +56,56 @@ async fn a_stream_in_both_directions_lasts_until_both_have_ended() {
 }
 
 #[tokio::test]
+async fn many_messages_with_one_answer_are_one_call_at_both_ends() {
+    // Given one who sends message after message
+    let (ends, slots) = (Noticing::new(), Bulkhead::builder("server").limit(1).build().unwrap());
+    let address = serve!(guard((slots.clone(), ends.clone())).grpc(), Echo::new().0);
+    let (own, own_slots) = (Noticing::new(), Bulkhead::builder("client").limit(1).build().unwrap());
+    let service = guard((own_slots.clone(), own.clone())).grpc().layer(connect(address).await);
+    let gather = |said: mpsc::UnboundedReceiver<Bytes>| {
+        let (mut client, mut said) = (Grpc::new(service.clone()), said);
+        let messages = Request::new(stream::poll_fn(move |cx| said.poll_recv(cx)));
+        async move {
+            client.ready().await.unwrap();
+            client.client_streaming(messages, PathAndQuery::from_static("/test.Echo/gather"), Raw).await
+        }
+    };
+    let (say, said) = mpsc::unbounded_channel::<Bytes>();
+    let answer = tokio::spawn(gather(said));
+    say.send("one ".into()).unwrap();
+    let in_flight = async {
+        while slots.in_flight() == 0 {
+            tokio::task::yield_now().await
+        }
+    };
+    within("the call", in_flight).await;
+
+    // Then it holds a slot at each end for as long as that, and counts once
+    assert_eq!((slots.in_flight(), own_slots.in_flight()), (1, 1));
+    assert_eq!(ask(connect(address).await, "hello").await.unwrap_err().message(), "no slot is free");
+    say.send("two".into()).unwrap();
+    drop(say);
+    let answer = within("an answer", answer).await.unwrap().unwrap();
+    assert_eq!(answer.into_inner(), "one two");
+    assert_eq!((ends.ended(1).await, own.ended(1).await), (vec![Outcome::Success], vec![Outcome::Success]));
+
+    // And one who is cut off in the middle gives both back
+    let (say, said) = mpsc::unbounded_channel::<Bytes>();
+    let left = tokio::spawn(gather(said));
+    say.send("three".into()).unwrap();
+    let in_flight = async {
+        while slots.in_flight() == 0 {
+            tokio::task::yield_now().await
+        }
+    };
+    within("the call", in_flight).await;
+    left.abort();
+    assert_eq!(ends.ended(2).await[1], Outcome::Abandoned);
+    assert_eq!(own.ended(2).await[1], Outcome::Abandoned);
+    assert_eq!((slots.in_flight(), own_slots.in_flight()), (0, 0));
+}
+
+#[tokio::test]
 async fn an_idle_connection_holds_nothing() {
     // Given a server with one slot, and many clients that have called it and stay connected
     let (ends, slots) = (Noticing::new(), Bulkhead::builder("server").limit(1).build().unwrap());
@@ -149,26 +199,4 @@ async fn defect_102_a_call_is_made_again_with_the_same_message() {
     // Then the second attempt has the same message, and an answer
     assert_eq!(ask(service, "hello").await.unwrap(), "hello");
     assert_eq!(calls.load(Ordering::SeqCst), 2);
-}
-
-/// Any service under the name of the other one.
-#[derive(Clone)]
-struct Named<S>(S);
-
-impl<S> NamedService for Named<S> {
-    const NAME: &'static str = Echo::NAME;
-}
-
-impl<S: Service<http::Request<Body>>> Service<http::Request<Body>> for Named<S> {
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> S::Future {
-        self.0.call(request)
-    }
 }

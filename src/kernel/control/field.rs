@@ -54,8 +54,7 @@ impl<S> Fields<S> {
     /// The settings, with one of them changed.
     pub(crate) fn write(&self, mut settings: S, name: &str, value: &str) -> Result<S, Invalid> {
         let Some(field) = self.all.iter().find(|field| field.name == name) else {
-            let name: String = name.chars().take(LONGEST).collect();
-            return Err(Invalid::new("setting", name, self.names));
+            return Err(Invalid::unknown(name, self.names));
         };
         if value.len() > LONGEST {
             return Err(Invalid::new(field.name, "that long", "at most 64 bytes of text"));

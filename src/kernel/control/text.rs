@@ -12,9 +12,12 @@ pub(crate) trait Text: Sized {
     fn from_text(setting: &'static str, text: &str) -> Result<Self, Invalid>;
 }
 
-fn number<T: FromStr>(setting: &'static str, text: &str) -> Result<T, Invalid> {
-    text.parse().map_err(|_| Invalid::new(setting, text, "a number in range"))
+fn number<T: FromStr>(setting: &'static str, text: &str, allowed: &'static str) -> Result<T, Invalid> {
+    text.parse().map_err(|_| Invalid::new(setting, text, allowed))
 }
+
+/// What is not negative, has no fraction, and is not too large to be a count of anything.
+const WHOLE: &str = "a whole number in range";
 
 impl Text for u32 {
     fn to_text(&self) -> String {
@@ -22,7 +25,7 @@ impl Text for u32 {
     }
 
     fn from_text(setting: &'static str, text: &str) -> Result<Self, Invalid> {
-        number(setting, text)
+        number(setting, text, WHOLE)
     }
 }
 
@@ -32,7 +35,7 @@ impl Text for usize {
     }
 
     fn from_text(setting: &'static str, text: &str) -> Result<Self, Invalid> {
-        number(setting, text)
+        number(setting, text, WHOLE)
     }
 }
 
@@ -42,7 +45,7 @@ impl Text for f64 {
     }
 
     fn from_text(setting: &'static str, text: &str) -> Result<Self, Invalid> {
-        number(setting, text)
+        number(setting, text, "a number")
     }
 }
 

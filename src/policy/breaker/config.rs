@@ -260,8 +260,8 @@ impl Builder {
     }
 
     /// How many calls are let through half-open: the first alone, and the others when it went well. If it fails it is open
-    /// again, so a dependency that is down sees one call each open time. As soon as the rest of them cannot change it, the
-    /// verdict is made.
+    /// again, so a dependency that is down sees one call each open time. One that was turned away further in, and so says nothing,
+    /// lets one more go with the first of those after it. As soon as the rest of them cannot change it, the verdict is made.
     ///
     /// Default: 5. Range: 1 to 1,000.
     pub fn probes(mut self, probes: u32) -> Self {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{config::Settings, live::sample};
-use crate::kernel::{Ended, Instant, window::Sample};
+use crate::kernel::{Ended, Instant, Outcome, window::Sample};
 
 /// What a circuit breaker is doing.
 ///
@@ -71,6 +71,8 @@ struct Trial {
     settings: Settings,
     succeeded: u32,
     failed: u32,
+    /// Probes that came back without having been there.
+    ignored: u32,
     leases: Vec<Lease>,
     /// When the last lease ends that was given.
     until: Instant,
@@ -222,6 +224,7 @@ impl Machine {
         match ended.and_then(|ended| sample(ended, trial.settings.overloads, trial.settings.slow_after())) {
             Some(Sample { failed: false, slow: false }) => trial.succeeded += 1,
             Some(_) => trial.failed += 1,
+            None if ended.is_some_and(|ended| ended.outcome == Outcome::Ignored) => trial.ignored += 1,
             None => {}
         }
         match trial.verdict() {
@@ -286,13 +289,14 @@ enum Verdict {
 
 impl Trial {
     fn new(settings: Settings) -> Self {
-        Self { settings, succeeded: 0, failed: 0, leases: Vec::new(), until: Instant::ORIGIN }
+        Self { settings, succeeded: 0, failed: 0, ignored: 0, leases: Vec::new(), until: Instant::ORIGIN }
     }
 
     fn has_room(&self) -> bool {
         let out = u32::try_from(self.leases.len()).unwrap_or(u32::MAX);
-        // The first goes alone: as long as the dependency is down, one call must do to find that out.
-        let is_first_out = self.succeeded == 0 && out > 0;
+        // The first goes alone: as long as the dependency is down, one call must do to find that out. But if one was turned away
+        // further in, that may have been by this very breaker, put around a call twice: then it takes two places to get through.
+        let is_first_out = self.succeeded == 0 && out > self.ignored;
         !is_first_out && out.saturating_add(self.succeeded + self.failed) < self.settings.probes
     }
 

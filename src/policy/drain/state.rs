@@ -61,7 +61,7 @@ impl fmt::Display for State {
 /// let drain = Drain::builder("checkout").grace(Duration::ZERO).build()?;
 /// let report = drain.begin().await;
 /// assert_eq!((report.ended, report.cut), (0, 0));
-/// assert_eq!(report.to_string(), "0 calls ended, 0 were cut");
+/// assert_eq!(report.to_string(), "calls ended: 0, cut: 0");
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,7 +76,7 @@ pub struct Drained {
 
 impl fmt::Display for Drained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} calls ended, {} were cut", self.ended, self.cut)
+        write!(f, "calls ended: {}, cut: {}", self.ended, self.cut)
     }
 }
 

@@ -56,6 +56,6 @@ impl Control for Share {
     }
 
     fn configure(&self, setting: &str, _: &str) -> Result<(), Invalid> {
-        Err(Invalid::new("setting", setting, "none: what a share is worth is learned"))
+        Err(Invalid::unknown(setting, "none, as what a share is worth is learned"))
     }
 }

@@ -8,7 +8,7 @@ pub use builder::{ClientBuilder, HedgeBuilder, RetryBuilder};
 
 use super::{
     Config, Explanation, Part,
-    part::{Live, change, change_all, control},
+    part::{Live, change, change_all, control, controls},
 };
 use crate::{
     flow::{
@@ -162,6 +162,25 @@ where
     /// As for [`set`](Self::set): if one of them cannot be, none is changed.
     pub fn apply(&self, config: &Config) -> Result<(), Invalid> {
         change_all(&self.live(), PARTS, config)
+    }
+
+    /// Its parts for operators, with their paths, outermost first: what each is doing, its switches and its settings. What is left
+    /// out is not there, and a policy of yours is in your hands.
+    ///
+    /// ```
+    /// let stack = cofferdam::http::client("payments").build()?;
+    /// for (path, control) in stack.controls() {
+    ///     println!("{path}: {}", control.state());
+    ///     for setting in control.settings() {
+    ///         println!("  {path}.{setting}");
+    ///     }
+    /// }
+    /// let (_, breaker) = stack.controls().find(|(path, _)| *path == "breaker").unwrap();
+    /// breaker.force("open")?;
+    /// # Ok::<(), cofferdam::Invalid>(())
+    /// ```
+    pub fn controls(&self) -> impl Iterator<Item = (&'static str, &dyn Control)> {
+        controls(self.live())
     }
 
     fn live(&self) -> [Live<'_>; 7] {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{DEADLINE, Server};
+use super::{DEADLINE, Server, believed::Believed};
 use crate::{
     flow::timeout::Timeout,
     http::{ContextHeaders, Http},
@@ -154,7 +154,6 @@ impl<P: Policy, M: Clone + Send + Sync + 'static> ServerBuilder<P, M> {
             }
         }
 
-        let believed = trust::fields().read(trust);
         let trust = trust.build().map_err(|invalid| invalid.within("context"))?;
         let server = Server {
             name,
@@ -164,7 +163,7 @@ impl<P: Policy, M: Clone + Send + Sync + 'static> ServerBuilder<P, M> {
                 .readiness(),
             drain: guard(drain).protocol(protocol.clone()),
             context: self.headers.inbound(trust),
-            believed: believed.into(),
+            believed: Believed { name, trust },
             guard: guard((shedding, self.policy)).protocol(protocol),
             timeout: timeout.build().map_err(|invalid| invalid.within("timeout"))?,
         };

@@ -1,16 +1,18 @@
 //! The stack of a server.
 
+mod believed;
 mod builder;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tower_layer::Layer;
 
 pub use builder::ServerBuilder;
 
+use self::believed::Believed;
 use super::{
     Config, Explanation, Part,
-    part::{Live, change, change_all, control},
+    part::{Live, change, change_all, control, controls},
 };
 use crate::{
     flow::timeout::{Timeout, TimeoutLayer},
@@ -18,7 +20,7 @@ use crate::{
         Http,
         hops::{Hop, HopLayer, Inbound},
     },
-    kernel::{Guard, Guarded, Invalid, Name, Policy, Setting, context::CarriedDeadline},
+    kernel::{Control, Guard, Guarded, Invalid, Name, Policy, context::CarriedDeadline},
     policy::{
         drain::{Drain, Readiness},
         shed::LoadShed,
@@ -44,8 +46,7 @@ pub struct Server<P = (), M = Http> {
     readiness: Readiness,
     drain: Guard<Option<Drain>, M>,
     context: HopLayer<Inbound>,
-    /// What the context is set to, for good.
-    believed: Arc<[Setting]>,
+    believed: Believed,
     guard: Guard<Admission<P>, M>,
     timeout: TimeoutLayer<CarriedDeadline, M>,
 }
@@ -54,7 +55,7 @@ pub struct Server<P = (), M = Http> {
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What a setting that is none may be.
-const PARTS: &str = "of one of `drain`, `shedding` and `timeout`, or of `context` before it is built";
+const PARTS: &str = "of one of `drain`, `context`, `shedding` and `timeout`";
 
 /// What admits calls at a server.
 type Admission<P> = (Option<LoadShed>, P);
@@ -97,20 +98,18 @@ impl<P: Policy, M: Send + Sync> Server<P, M> {
     #[must_use]
     pub fn explain(&self) -> Explanation {
         let mut parts: Vec<Part> = self.live().iter().filter_map(Live::explain).collect();
-        let context =
-            Part::new("context", "what requests say of themselves, as far as it is believed", self.believed.to_vec());
-        parts.insert(usize::from(self.drain().is_some()), context);
         if let Some(policy) = Part::of_policy(self.policy()) {
             parts.insert(parts.len() - 1, policy);
         }
         Explanation::new(self.name, "server", parts)
     }
 
-    /// Changes a setting while it runs, by its path: any but those of `context`.
+    /// Changes a setting while it runs, by its path. Those of `context` stay what they were when it was built.
     ///
     /// # Errors
     ///
-    /// [`Invalid`] names the setting by its path, its value and what it may be; nothing is changed then.
+    /// [`Invalid`] names the setting by its path, its value and what it may be; nothing is changed then. One of `context` may be
+    /// what it is, so that a file can be read again that has some.
     pub fn set(&self, path: &str, value: &str) -> Result<(), Invalid> {
         change(&self.live(), PARTS, path, value)
     }
@@ -124,10 +123,30 @@ impl<P: Policy, M: Send + Sync> Server<P, M> {
         change_all(&self.live(), PARTS, config)
     }
 
-    fn live(&self) -> [Live<'_>; 3] {
+    /// Its parts for operators, with their paths, outermost first: what each is doing, its switches and its settings. What is left
+    /// out is not there, and a policy of yours is in your hands.
+    ///
+    /// ```
+    /// let stack = cofferdam::http::server("checkout").build()?;
+    /// for (path, control) in stack.controls() {
+    ///     println!("{path}: {}", control.state());
+    ///     for setting in control.settings() {
+    ///         println!("  {path}.{setting}");
+    ///     }
+    /// }
+    /// let (_, drain) = stack.controls().find(|(path, _)| *path == "drain").unwrap();
+    /// drain.force("drained")?;
+    /// # Ok::<(), cofferdam::Invalid>(())
+    /// ```
+    pub fn controls(&self) -> impl Iterator<Item = (&'static str, &dyn Control)> {
+        controls(self.live())
+    }
+
+    fn live(&self) -> [Live<'_>; 4] {
         let part = |path, purpose, control| Live { path, purpose, control };
         [
             part("drain", "when it goes, no call is lost", control(self.drain.policy())),
+            part("context", "what requests say of themselves, as far as it is believed", Some(&self.believed)),
             part("shedding", "as much as can be done, what matters most first", control(&self.guard.policy().0)),
             part("timeout", "nothing is worked on for longer than somebody waits", Some(&self.timeout)),
         ]
@@ -141,7 +160,7 @@ impl<P, M: Clone> Clone for Server<P, M> {
             readiness: self.readiness.clone(),
             drain: self.drain.clone(),
             context: self.context.clone(),
-            believed: Arc::clone(&self.believed),
+            believed: self.believed,
             guard: self.guard.clone(),
             timeout: self.timeout.clone(),
         }
