@@ -14,11 +14,11 @@ mod lab;
 
 use std::{env, ops::Range};
 
-use cofferdam::{Hedge, HedgeLayer};
+use cofferdam::Hedge;
 use criterion::Criterion;
 use lab::{
     Experiment, Stack, Way, attempts, contention,
-    fanout::{self, Phase},
+    fanout::{self, Hedging, Phase},
     front::{self, Around, Front},
     scenarios::{self, Scenario},
     stampede,
@@ -41,7 +41,7 @@ fn main() {
     if smoke {
         Stack::ALL.iter().for_each(|stack| drop(Experiment { seconds: 2.0, ..Experiment::s1(2.0, 0) }.run(*stack)));
         let brief = Front { lasts: 1.0, ..Front::s4(front::Trouble::Slower(25.0), 0) };
-        let arounds = [Around::Nothing, Around::Breaker, Around::Pool];
+        let arounds = [Around::Nothing, Around::Tower(32), Around::Breaker, Around::Pool];
         arounds.iter().for_each(|around| drop(brief.run(*around)));
     } else if !given("--list") {
         let words = ["table", "all", "fixed"];
@@ -121,33 +121,46 @@ fn attempts(part: Option<&str>, all: bool) {
     }
 }
 
-fn hedge() -> HedgeLayer {
-    Hedge::builder("leaves").build().expect("the defaults are valid")
+/// A way to send calls again that is made anew for each run, as a hedge learns.
+type Named = (&'static str, fn() -> Hedging);
+
+/// How calls to leaves are sent again, by its name: the crate's own, what others do, and what somebody could do who knows
+/// all.
+fn hedges(all: bool) -> Vec<Named> {
+    let others: [Named; 5] = [
+        ("Nothing", || Hedging::Never),
+        ("Tower p95", || Hedging::Tower(0.95)),
+        ("Tower p98", || Hedging::Tower(0.98)),
+        ("After 10 ms", || Hedging::After(10)),
+        ("Oracle", || Hedging::Oracle),
+    ];
+    let own: Named = ("Hedge", || Hedging::Ours(Hedge::builder("leaves").build().expect("the defaults are valid")));
+    [own].into_iter().chain(others.into_iter().filter(|_| all)).collect()
 }
 
 /// Those that wait for the slowest of many leaves.
 fn fan_outs(all: bool) {
     for leaves in [100, 20] {
-        for hedged in &[true, false][..if all { 2 } else { 1 }] {
-            let runs = seeds().map(|seed| fanout::s2(hedged.then(hedge), leaves, 20_000, seed));
-            let mut runs: Vec<_> = runs.collect();
+        for (name, way) in hedges(all) {
+            let mut runs: Vec<_> = seeds().map(|seed| fanout::s2(way(), leaves, 20_000, seed)).collect();
             let mut time = |share| {
                 let times = runs.iter_mut().map(|run| fanout::quantile(&mut run.times, share));
                 times.max().unwrap_or_default().as_secs_f64() * 1e3
             };
             let figures = vec![("p50 ms", time(0.5)), ("p99 ms", time(0.99)), ("p99.9 ms", time(0.999))];
             let calls = ("calls", runs.iter().map(|run| run.load).fold(0.0, f64::max));
-            print_row(&format!("S2, {leaves} leaves"), way(*hedged), [figures, vec![calls]].concat());
+            print_row(&format!("S2, {leaves} leaves"), name.into(), [figures, vec![calls]].concat());
         }
     }
 }
 
-/// A server that becomes slow while calls to it are hedged. What is served in time is only as good as without.
+/// A server that becomes slow while calls to it are hedged. What is served in time is only as good as without, and how long
+/// the slowest take is only as good as the server's line, which somebody who knows all does not pass by either.
 fn slow_servers(all: bool) {
     for load in [0.25, 0.4, 0.6, 0.75, 0.9, 0.98] {
         for slower in [1.5, 10.0, 50.0] {
-            for hedged in &[true, false][..if all { 2 } else { 1 }] {
-                let runs: Vec<_> = seeds().map(|seed| fanout::s2b(hedged.then(hedge), load, slower, seed)).collect();
+            for (name, way) in hedges(all) {
+                let runs: Vec<_> = seeds().map(|seed| fanout::s2b(way(), load, slower, seed)).collect();
                 let worst = |phase: usize, read: fn(&Phase) -> f64, worse: fn(f64, f64) -> f64| {
                     runs.iter().map(|phases| read(&phases[phase])).reduce(worse).unwrap_or(f64::NAN)
                 };
@@ -160,14 +173,10 @@ fn slow_servers(all: bool) {
                     ("p99.9 ms before", worst(0, p999, f64::max)),
                     ("calls", most_calls),
                 ];
-                print_row(&format!("S2b {load}, {slower} times slower"), way(*hedged), figures);
+                print_row(&format!("S2b {load}, {slower} times slower"), name.into(), figures);
             }
         }
     }
-}
-
-fn way(hedged: bool) -> String {
-    if hedged { "Hedge" } else { "Nothing" }.to_owned()
 }
 
 /// Clients that all change one row.
@@ -186,7 +195,8 @@ fn contention(all: bool) {
 fn fronts(part: Option<&str>, all: bool) {
     let cells = front::matrix().into_iter().map(|front| (front.name(), front));
     let others = front::others().into_iter().map(|(name, front)| (format!("{}, {name}", front.name()), front));
-    let arounds = if all { vec![Around::Nothing, Around::Breaker, Around::Pool] } else { vec![Around::Pool] };
+    let beside = [Around::Nothing, Around::Tower(16), Around::Tower(32), Around::Breaker];
+    let arounds: Vec<_> = beside.into_iter().filter(|_| all).chain([Around::Pool]).collect();
     for (name, front) in cells.chain(others).filter(|(name, _)| part.is_none_or(|part| name.contains(part))) {
         arounds.iter().for_each(|around| print_front(&name, front, *around));
     }
@@ -195,7 +205,7 @@ fn fronts(part: Option<&str>, all: bool) {
 fn print_front(name: &str, front: Front, around: Around) {
     let figures = front.worst(around, seeds());
     println!(
-        "{name:34} {:8} A lost {:.4}  A late {:.3}  B {:.3} of {:.3}: {:.3}  at once {:.3}  calls {:.2}, known {:.2}  back {:.1}/{:.1}  before {:.4}",
+        "{name:34} {:9} A lost {:.4}  A late {:.3}  B {:.3} of {:.3}: {:.3}  at once {:.3}  calls {:.2}, known {:.2}  back {:.1}/{:.1}  before {:.4}",
         format!("{around:?}"),
         figures.a_lost,
         figures.a_late,

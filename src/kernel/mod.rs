@@ -23,6 +23,7 @@ pub(crate) mod lane;
 mod name;
 mod oneshot;
 mod outcome;
+pub(crate) mod peaks;
 mod plain;
 mod policy;
 mod protocol;

@@ -158,9 +158,13 @@ async fn after_not_now_there_is_no_further_attempt_and_those_in_flight_are_waite
     let script = Script::new([Do::Err(5)]);
     assert!(layer.layer(script.clone()).oneshot(()).await.is_err());
     assert_eq!(script.calls(), 1);
-    let script = Script::new([Do::Ok(60), Do::Err(5)]);
+    // Neither is there for other calls, for a second.
+    let script = Script::new([Do::Ok(60), Do::Ok(60), Do::Err(5)]);
     assert_eq!(layer.layer(script.clone()).oneshot(()).await.unwrap(), 1);
-    assert_eq!(script.calls(), 2);
+    assert_eq!(script.calls(), 1);
+    tokio::time::advance(ms(1_001)).await;
+    assert_eq!(layer.layer(script.clone()).oneshot(()).await.unwrap(), 2);
+    assert_eq!(script.calls(), 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -117,6 +117,32 @@ async fn when_calls_pile_up_nothing_is_sent() {
     assert_eq!(told(), [GivenUp::Crowded; 7]);
 }
 
+/// All calls take fifty times as long: the delay that is learned follows, but it says nothing of single calls any more.
+#[tokio::test(start_paused = true)]
+async fn while_all_calls_take_far_longer_than_usual_nothing_is_sent() {
+    let told = reasons("slow");
+    let layer = Hedge::builder("slow").budget(rich()).build().unwrap();
+    let service = |millis| {
+        layer.layer(tower::service_fn(move |()| async move {
+            tokio::time::sleep(ms(millis)).await;
+            Ok::<_, BoxError>(())
+        }))
+    };
+    let calls = async |number: u32, millis| {
+        for _ in 0..number {
+            layer.budget().succeeded();
+            service(millis).oneshot(()).await.unwrap();
+        }
+    };
+    calls(400, 10).await;
+    assert!(layer.delay().unwrap() < ms(15));
+    calls(200, 500).await;
+    assert!(told().ends_with(&[GivenUp::Slow; 20]));
+    let sent = layer.counts().sent;
+    calls(20, 500).await;
+    assert_eq!(layer.counts().sent, sent);
+}
+
 #[tokio::test(start_paused = true)]
 async fn nothing_is_sent_after_the_deadline() {
     let told = reasons("deadline");

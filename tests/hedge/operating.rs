@@ -42,6 +42,14 @@ async fn each_attempt_is_told_with_its_reason_and_what_follows() {
     ];
     assert_eq!(take(), expected);
 
+    // Whatever must not be sent again, and one that was switched off.
+    let once = Hedge::builder("told").fixed_delay(ms(10)).idempotent(|_: &()| false).build().unwrap();
+    once.layer(Script::new([Do::Err(1)])).oneshot(()).await.unwrap_err();
+    once.suspend();
+    once.layer(Script::new([Do::Err(1)])).oneshot(()).await.unwrap_err();
+    let once = |why| (1, Made::First, Outcome::Failure, Next::GivenUp(why));
+    assert_eq!(take(), [once(GivenUp::Unrepeatable), once(GivenUp::Off)]);
+
     layer.budget().succeeded();
     call(vec![Do::Ok(60), Do::Never, Do::Err(1)]).await.unwrap();
     let expected = [

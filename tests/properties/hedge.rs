@@ -25,23 +25,40 @@ struct Model {
     longest: f64,
     logarithm: f64,
     calls: u64,
+    row: f64,
 }
 
 impl Model {
-    fn gain(&self) -> f64 {
-        if self.calls < 256 { 0.1 } else { 0.02 }
+    /// How far it goes down and up: at first to where half of the calls get; and further down when it is far from all.
+    fn steps(&self) -> (f64, f64) {
+        let (gain, share) = match self.calls {
+            0..50 => (0.4, 0.5),
+            50..256 => (0.1, self.share),
+            _ => (0.02, self.share),
+        };
+        let down = if self.row * self.share >= 6.0 { f64::max(gain, 0.1) } else { gain };
+        (down * share, gain * (1.0 - share))
     }
 
     fn step(&mut self, step: Step) {
-        let (down, up) = (self.gain() * self.share, self.gain() * (1.0 - self.share));
+        let (down, up) = self.steps();
         let by = match step {
             Step::Seen(nanos) if self.calls == 0 => {
                 self.logarithm = (nanos as f64).ln();
                 0.0
             }
-            Step::Seen(nanos) if (nanos as f64).ln() < self.logarithm => -down,
-            Step::InTime => -down,
-            Step::Seen(_) | Step::Late => up,
+            Step::Seen(nanos) if (nanos as f64).ln() >= self.logarithm => {
+                self.row = 0.0;
+                up
+            }
+            Step::Late => {
+                self.row = 0.0;
+                up
+            }
+            Step::Seen(_) | Step::InTime => {
+                self.row += 1.0;
+                -down
+            }
             Step::Won => up * (0.4 - 1.0),
             Step::Lost => up * (2.0 - 1.0),
             Step::Bounds(shortest, longest) => {
@@ -49,7 +66,7 @@ impl Model {
                 return;
             }
             Step::Reset => {
-                (self.logarithm, self.calls) = (0.0, 0);
+                (self.logarithm, self.calls, self.row) = (0.0, 0, 0.0);
                 return;
             }
         };
@@ -98,7 +115,7 @@ proptest! {
     #[test]
     fn a_learner_does_what_the_model_does(steps in steps(), share in select(vec![0.001, 0.01, 0.02, 0.1, 0.5])) {
         let learner = Learner::new(share, Duration::from_millis(1), Duration::from_secs(10)).unwrap();
-        let mut model = Model { share, shortest: MS, longest: 1e4 * MS, logarithm: 0.0, calls: 0 };
+        let mut model = Model { share, shortest: MS, longest: 1e4 * MS, logarithm: 0.0, calls: 0, row: 0.0 };
         for step in steps {
             apply(&learner, share, step);
             model.step(step);
@@ -181,5 +198,34 @@ fn any_number_of_steps_stays_within_the_bounds() {
         }
         let delay = learner.delay().unwrap();
         assert!((Duration::from_micros(999)..ms(101)).contains(&delay), "{step:?}: {delay:?}");
+    }
+}
+
+/// A hundred times as long for a while, and then as before: 4,600 calls would have to be in time by the usual steps to bring it to a
+/// sixth of that, and these are a third as many.
+#[test]
+fn after_a_slow_time_the_delay_comes_down_sooner() {
+    let learner = Learner::new(0.02, Duration::from_millis(1), Duration::from_secs(10)).unwrap();
+    let ms = Duration::from_millis;
+    let calls = |number: u32, took| (0..number).for_each(|_| learner.seen(ms(took)));
+    calls(1_000, 10);
+    calls(1_000, 1_000);
+    assert!(learner.delay().unwrap() >= ms(800));
+    calls(1_500, 10);
+    assert!(learner.delay().unwrap() <= ms(160), "{:?}", learner.delay());
+}
+
+/// Calls take 10 ms, and one in a hundred twenty times as long. The first one is of these, or answered at once.
+#[test]
+fn whatever_the_first_call_took_the_delay_is_known_when_it_is_used() {
+    for first in [0, 200_000, 20_000_000] {
+        let learner = Learner::new(0.02, Duration::from_millis(1), Duration::from_secs(10)).unwrap();
+        learner.seen(Duration::from_micros(first));
+        for call in 1..100_u64 {
+            assert_eq!(learner.is_sure(), call >= 50);
+            learner.seen(Duration::from_millis(if call % 100 == 20 { 200 } else { 10 }));
+        }
+        let delay = learner.delay().unwrap();
+        assert!((Duration::from_millis(8)..Duration::from_millis(13)).contains(&delay), "{first}: {delay:?}");
     }
 }

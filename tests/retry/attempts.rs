@@ -257,3 +257,44 @@ async fn a_plain_error_that_was_given_up_is_left_by_retries_further_out() {
     assert!(unmarked.oneshot(()).await.is_err());
     assert_eq!(calls.load(Ordering::SeqCst), 3);
 }
+
+/// A budget that is used up.
+fn poor(name: &str) -> Budget {
+    let budget = Budget::builder(name).ratio(0.000_001).build().unwrap();
+    while budget.extra().is_ok() {}
+    budget
+}
+
+/// Fails in the same way each time, and has room for the mark.
+async fn mark_of(layer: RetryLayer, rejected: Option<Rejected>) -> Marked {
+    layer
+        .layer(service_fn(move |()| ready(Err::<(), _>(Marked { rejected, exhausted: None }))))
+        .oneshot(())
+        .await
+        .unwrap_err()
+}
+
+#[tokio::test(start_paused = true)]
+async fn defect_121_the_last_error_says_how_many_attempts_were_made_and_why_there_was_no_other() {
+    let retry = || Retry::builder("exhausted").attempts(2).backoff(every(ms(10)));
+    let is_marked = async |layer: RetryLayer, attempts, why| {
+        let marked = mark_of(layer, None).await.exhausted.unwrap();
+        assert_eq!((marked.attempts, marked.why), (attempts, why));
+    };
+    is_marked(retry().build().unwrap(), 2, GivenUp::Attempts).await;
+    is_marked(retry().budget(poor("exhausted")).build().unwrap(), 1, GivenUp::Empty).await;
+    is_marked(retry().total(ms(5)).build().unwrap(), 1, GivenUp::Time).await;
+
+    let dependency = Dependency::builder("exhausted").build().unwrap();
+    let breaker = CircuitBreaker::builder("exhausted").dependency(&dependency).build().unwrap();
+    breaker.force_open();
+    is_marked(retry().dependency(&dependency).build().unwrap(), 1, GivenUp::Open).await;
+
+    // A call that is not to be made again is not used up.
+    assert_eq!(mark_of(retry().attempts(1).build().unwrap(), None).await.exhausted, None);
+
+    // Whoever turned it away asks to be left alone for longer than anybody waits, and its rejection is still there.
+    let rejected = Rejected::new(Name::new("full").unwrap(), Why::Full).with_retry_after(ms(60_000));
+    let marked = mark_of(retry().rejections(true).build().unwrap(), Some(rejected)).await;
+    assert_eq!((marked.rejected, marked.exhausted.unwrap().why), (Some(rejected), GivenUp::LeftAlone));
+}

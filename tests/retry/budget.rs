@@ -138,3 +138,29 @@ async fn what_was_never_sent_is_sent_at_a_tenth_of_the_cost() {
     assert_eq!(answered_of_forty(retry().build().unwrap(), rejected(Why::RateLimited)).await, 30);
     assert_eq!(answered_of_forty(retry().build().unwrap(), rejected(Why::TimedOut)).await, 3);
 }
+
+/// Nobody is there, and whoever calls is told at once: attempts that cost little are no more of them, and no sooner.
+#[tokio::test(start_paused = true)]
+async fn defect_119_attempts_of_what_was_never_sent_are_bounded_and_wait() {
+    let refused = || BoxError::from(io::Error::from(io::ErrorKind::ConnectionRefused));
+    let layer = Retry::builder("refused").attempts(4).backoff(every(ms(50))).unsent(|_: &BoxError| true);
+    let layer = layer.budget(rich("refused")).build().unwrap();
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let noted = calls.clone();
+    let service = service_fn(move |()| {
+        noted.lock().unwrap().push(Instant::now());
+        ready(Err::<(), _>(refused()))
+    });
+    let start = Instant::now();
+    assert!(layer.layer(service.clone()).oneshot(()).await.is_err());
+    let at: Vec<_> = calls.lock().unwrap().drain(..).map(|at| at.since(start).as_millis() / 50).collect();
+    // The fourth is passed over, as three in a row have failed.
+    assert_eq!(at, [0, 1, 2]);
+    assert!((ms(150)..ms(156)).contains(&Instant::now().since(start)));
+
+    // And while nobody is there, a thousand calls are not more than a thousand.
+    for _ in 0..1_000 {
+        assert!(layer.layer(service.clone()).oneshot(()).await.is_err());
+    }
+    assert_eq!(calls.lock().unwrap().len(), 1_000);
+}

@@ -19,8 +19,8 @@ use std::{
 };
 
 use cofferdam::{
-    Attempt, Backoff, BoxError, Budget, Bulkhead, Carries, CircuitBreaker, Context as _, Criticality, Deadline, Event,
-    GivenUp, Instant, Name, Next, Outcome, Policy, Rejected, Retry, RetryLayer, Timeout, What, Why,
+    Attempt, Backoff, BoxError, Budget, Bulkhead, Carries, CircuitBreaker, Context as _, Criticality, Deadline,
+    Dependency, Event, GivenUp, Instant, Name, Next, Outcome, Policy, Rejected, Retry, RetryLayer, Timeout, What, Why,
     context::NoDeadline,
     observe,
     retry::{AttemptProtocol, Cloned},

@@ -127,6 +127,8 @@ async fn defect_105_what_is_asked_for_is_waited_for_or_given_up() {
         ("-1", Some(ms(10))),
         ("1e9", Some(ms(10))),
         ("Sun, 06 Nov 1994 08:49:37 GMT", Some(ms(10))),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", None),
+        ("\u{663}", Some(ms(10))),
         ("2", Some(ms(2010))),
         ("31", None),
         ("9223372037", None),

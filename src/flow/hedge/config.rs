@@ -177,7 +177,7 @@ impl<R, D, M> HedgeLayer<R, D, M> {
 
     /// Forgets what calls usually take, as after a move to another machine.
     pub fn reset(&self) {
-        self.plan.learner.reset();
+        self.plan.reset();
     }
 
     /// Changes settings while it runs. What was learned is kept, within the new bounds; calls in flight go by the new ones.

@@ -282,7 +282,7 @@ where
     ) -> Option<Result<S::Response, S::Error>> {
         let now = clock::coarse();
         let reading = self.how.protocol.read(answer.as_ref());
-        self.held.plan.tell_budget(&reading, now);
+        self.held.plan.tell(&reading, now);
         if let Some(sent) = index.checked_sub(1).and_then(|extra| self.sent[extra].as_mut()) {
             sent.extra = None;
         }
@@ -325,8 +325,9 @@ where
         match self.begin(Made::AfterFailure, cx) {
             Ok(()) => Next::AtOnce,
             Err(_) if !self.slots.are_empty() => Next::Others,
-            Err(_) if !was_repeatable || outcome == Outcome::Ignored => Next::Answered,
+            Err(_) if outcome == Outcome::Ignored => Next::Answered,
             Err(_) if outcome == Outcome::Overload => Next::GivenUp(GivenUp::LeftAlone),
+            Err(_) if !was_repeatable => Next::GivenUp(self.held.plan.suspended().unwrap_or(GivenUp::Unrepeatable)),
             Err(why) => Next::GivenUp(why),
         }
     }

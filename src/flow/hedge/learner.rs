@@ -15,7 +15,10 @@ use crate::kernel::{
 /// fifths, and one that lost counts twice. So the delay goes to where hedges win.
 ///
 /// What it knows is one word: the logarithm of the delay, so that steps are shares of it, and how many calls it has seen. The
-/// first 256 move it five times as far.
+/// first 50, while nothing is sent, bring it near to what half of the calls take, by steps of a fifth: the very first may have been
+/// one of those that take long, and by small steps it would be a long way down from there. The next 206 move it five times as far as
+/// those after them, and so do calls that are in time after so many others that six of them should have been late: what was slow is
+/// over.
 ///
 /// ```
 /// use std::time::Duration;
@@ -43,34 +46,49 @@ pub struct Learner {
     most: AtomicU64,
 }
 
-/// The logarithm of the delay in nanoseconds, with 40 bits after the point, and below it in 9 bits how many calls were
-/// seen, which stops at 256.
+/// The logarithm of the delay in nanoseconds, with 32 bits after the point, and below it in 17 bits how many calls in a row were
+/// in time, as far as that matters, and in 9 bits how many calls were seen, which stops at 256.
 #[derive(Clone, Copy)]
 struct State {
     logarithm: u64,
+    row: u64,
     seen: u64,
 }
 
-const ONE: u64 = 1 << 40;
+const ONE: u64 = 1 << 32;
+const ROW_BITS: u32 = 17;
 const SEEN_BITS: u32 = 9;
-/// So many calls move it by larger steps.
-const FIRST: u64 = 256;
 /// So many must be seen before anything is sent.
 const ENOUGH: u64 = 50;
+/// So many move it by larger steps.
+const FIRST: u64 = 256;
+/// So many times as many calls as have one that is late among them are in time by chance once in four hundred times.
+const TELLS: u64 = 6;
 const MILLION: u64 = 1_000_000;
 
 impl State {
+    const NOTHING: Self = Self { logarithm: 0, row: 0, seen: 0 };
+
     fn read(word: u64) -> Self {
-        Self { logarithm: word >> SEEN_BITS, seen: word & ((1 << SEEN_BITS) - 1) }
+        let bits = |word: u64, bits: u32| word & ((1 << bits) - 1);
+        Self {
+            logarithm: word >> (ROW_BITS + SEEN_BITS),
+            row: bits(word >> SEEN_BITS, ROW_BITS),
+            seen: bits(word, SEEN_BITS),
+        }
     }
 
     fn write(self) -> u64 {
-        (self.logarithm << SEEN_BITS) | self.seen
+        (self.logarithm << (ROW_BITS + SEEN_BITS)) | (self.row << SEEN_BITS) | self.seen
     }
 
-    /// How far a call moves it: a tenth, and later a fiftieth.
+    /// How far a call moves it: to where half of them get, then a tenth, and later a fiftieth.
     fn gain(self) -> u64 {
-        if self.seen < FIRST { ONE / 10 } else { ONE / 50 }
+        match self.seen {
+            0..ENOUGH => ONE / 5 * 2,
+            ENOUGH..FIRST => ONE / 10,
+            _ => ONE / 50,
+        }
     }
 }
 
@@ -129,6 +147,11 @@ impl Learner {
         State::read(self.word.load(Relaxed)).seen >= ENOUGH
     }
 
+    /// Whether 256 calls were seen, so that it goes by small steps.
+    pub(super) fn is_settled(&self) -> bool {
+        self.calls() == FIRST
+    }
+
     /// How many calls were seen, up to 256.
     #[must_use]
     pub fn calls(&self) -> u64 {
@@ -139,11 +162,11 @@ impl Learner {
     /// one is the delay.
     pub fn seen(&self, took: Duration) {
         let took = logarithm(took);
-        let first = State { logarithm: self.keep(took), seen: 1 };
+        let first = State { logarithm: self.keep(took), seen: 1, ..State::NOTHING };
         self.step(|state, share| match state {
             State { seen: 0, .. } => first,
             State { logarithm, .. } if took < logarithm => state.earlier(share).counted(),
-            _ => state.later(share).counted(),
+            _ => state.later(share).broken().counted(),
         });
     }
 
@@ -155,7 +178,7 @@ impl Learner {
 
     /// The original was still running when it was as old as the delay: say so at that moment, whatever becomes of it.
     pub fn late(&self) {
-        self.step(|state, share| state.later(share).counted());
+        self.step(|state, share| state.later(share).broken().counted());
     }
 
     /// A hedge that was sent after the delay won: the step was two fifths of one.
@@ -193,15 +216,19 @@ impl Learner {
 
 impl State {
     fn down(self, share: u64) -> u64 {
-        self.gain() * share / MILLION
+        let gain = if self.row >= long_row(share) { self.gain().max(ONE / 10) } else { self.gain() };
+        let share = if self.seen < ENOUGH { MILLION / 2 } else { share };
+        gain * share / MILLION
     }
 
     fn up(self, share: u64) -> u64 {
-        self.gain() - self.down(share)
+        let share = if self.seen < ENOUGH { MILLION / 2 } else { share };
+        self.gain() * (MILLION - share) / MILLION
     }
 
     fn earlier(self, share: u64) -> Self {
-        Self { logarithm: self.logarithm.saturating_sub(self.down(share)), ..self }
+        let row = (self.row + 1).min(long_row(share));
+        Self { logarithm: self.logarithm.saturating_sub(self.down(share)), row, ..self }
     }
 
     fn later(self, share: u64) -> Self {
@@ -211,4 +238,13 @@ impl State {
     fn counted(self) -> Self {
         Self { seen: (self.seen + 1).min(FIRST), ..self }
     }
+
+    fn broken(self) -> Self {
+        Self { row: 0, ..self }
+    }
+}
+
+/// After so many calls in a row that were in time, the delay is not what it was learned to be.
+fn long_row(share: u64) -> u64 {
+    TELLS * MILLION / share
 }

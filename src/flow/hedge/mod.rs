@@ -44,14 +44,19 @@
 //! than [so many](Builder::extra). And only if all of this holds:
 //!
 //! - the request may be sent twice, and is no extra attempt itself;
-//! - the [`Dependency`](crate::Dependency) is not known to be open, under pressure or stalled;
+//! - the [`Dependency`](crate::Dependency) is not known to be open, under pressure or stalled, and in the last second no answer
+//!   said "not now", as a 429 or 503 does;
 //! - the last three calls have not failed;
 //! - no more than one and a half times as many calls are in flight as ever were in the last window of ten seconds;
+//! - the delay, if it is learned, is not above eight times what is usual: what all calls wait for then is a line, or the server is slow,
+//!   and what is usual doubles in a minute at most;
 //! - its deadline has not passed, if the request has one;
-//! - a clone of the service is ready at once: no extra attempt ever waits for capacity;
+//! - a clone of the service is ready at once: no extra attempt ever waits for that, though a guard further in
+//!   that has a line takes it into the line, as any other call;
 //! - the [`Budget`] pays.
 //!
-//! If it does not, the call goes on as if nothing had been due, and an event says why.
+//! If it does not, the call goes on as if nothing had been due, and an event says why: [`What::GivenUp`](crate::What::GivenUp). Of each
+//! attempt that was made [`What::Attempt`](crate::What::Attempt) says how it ended, after how long, why it was made, and what follows.
 //!
 //! **The first success wins**, and the others are dropped before anybody sees it. A failure does not win: it is kept, and if all
 //! fail the call has the original's. But an answer that is [final](AttemptProtocol::is_final), such as one that a retry further
@@ -80,6 +85,7 @@ mod operate;
 mod plan;
 mod service;
 mod slots;
+mod usual;
 
 pub use config::{Builder, HedgeLayer, Settings};
 pub use future::HedgeFuture;

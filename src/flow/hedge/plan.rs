@@ -1,10 +1,11 @@
 use std::time::Duration;
 
-use super::{config::Settings, crowd::Crowd, learner::Learner};
+use super::{config::Settings, crowd::Crowd, learner::Learner, usual::Usual};
 use crate::kernel::{
     Dependency, GivenUp, Instant, Invalid, Outcome, Reading,
     attempts::Common,
     clock::nanos,
+    dependency::Report,
     sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering::Relaxed, lock},
 };
 
@@ -14,6 +15,9 @@ pub(super) struct Plan {
     pub(super) common: Common,
     pub(super) learner: Learner,
     pub(super) crowd: Crowd,
+    usual: Usual,
+    /// What is known of the dependency: by others, if they share it.
+    report: Report,
     /// Nanoseconds; zero if the delay is learned.
     fixed: AtomicU64,
     extra: AtomicU32,
@@ -44,10 +48,14 @@ pub struct Counts {
 impl Plan {
     pub(super) fn new(common: Common, settings: Settings) -> Result<Self, Invalid> {
         let Settings { share, shortest, longest, .. } = settings;
+        let own = || Dependency::builder(common.name.to_string()).budget(common.budget.clone()).build();
+        let dependency = common.dependency.clone().map_or_else(own, Ok)?;
         let plan = Self {
             common,
+            report: dependency.report(),
             learner: Learner::new(share, shortest, longest)?,
             crowd: Crowd::default(),
+            usual: Usual::default(),
             fixed: AtomicU64::new(0),
             extra: AtomicU32::new(0),
             off: AtomicBool::new(false),
@@ -103,7 +111,7 @@ impl Plan {
         if self.is_off() {
             return Some(GivenUp::Off);
         }
-        if let Some(fact) = self.common.dependency.as_ref().and_then(Dependency::trouble) {
+        if let Some(fact) = self.report.dependency().trouble() {
             return Some(fact.into());
         }
         self.common.budget.is_failing().then_some(GivenUp::Failing)
@@ -111,18 +119,33 @@ impl Plan {
 
     /// Why a hedge that is due is not sent, as far as all calls have that in common.
     pub(super) fn why_none(&self, now: Instant) -> Option<GivenUp> {
-        self.suspended().or_else(|| {
-            if self.is_learning() && !self.learner.is_sure() {
-                Some(GivenUp::Learning)
-            } else {
-                self.crowd.is_dense(now).then_some(GivenUp::Crowded)
-            }
-        })
+        match self.suspended() {
+            Some(why) => Some(why),
+            None if self.is_learning() && !self.learner.is_sure() => Some(GivenUp::Learning),
+            None if self.crowd.is_dense(now) => Some(GivenUp::Crowded),
+            None => self.is_slow(now).then_some(GivenUp::Slow),
+        }
     }
 
-    /// Tells the budget what became of an attempt, unless a retry around this does: it sees the same calls.
+    /// Whether the delay that was learned is far above what is usual.
+    fn is_slow(&self, now: Instant) -> bool {
+        let is_settled = self.is_learning() && self.learner.is_settled();
+        is_settled && self.delay().is_some_and(|delay| self.usual.is_far_below(delay, now))
+    }
+
+    /// Forgets what calls usually take.
+    pub(super) fn reset(&self) {
+        self.learner.reset();
+        self.usual.forget();
+    }
+
+    /// Tells the dependency if an answer said "not now", and the budget what became of an attempt, unless a retry around this
+    /// does: it sees the same calls.
     #[inline]
-    pub(super) fn tell_budget(&self, reading: &Reading, now: Instant) {
+    pub(super) fn tell(&self, reading: &Reading, now: Instant) {
+        if reading.outcome == Outcome::Overload {
+            self.report.feel_pressure(now);
+        }
         let budget = &self.common.budget;
         match reading.outcome {
             Outcome::Ignored | Outcome::Abandoned => {}

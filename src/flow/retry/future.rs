@@ -26,6 +26,16 @@ pub(super) struct Rest<S, K> {
     pub(super) kept: K,
     /// No attempt is begun from then on.
     pub(super) end: Option<Instant>,
+    /// Nobody wants an answer that comes later.
+    pub(super) deadline: Option<Instant>,
+}
+
+impl<S, K> Rest<S, K> {
+    /// Whether an attempt that begins at that time, and takes that long at least, is too late.
+    fn is_too_late(&self, begins: Instant, least: Duration) -> bool {
+        self.end.is_some_and(|end| begins >= end)
+            || self.deadline.is_some_and(|deadline| begins >= deadline || begins.after(least) > deadline)
+    }
 }
 
 pin_project! {
@@ -142,7 +152,10 @@ where
                     this.state.set(State::Waiting { wait: Seldom(Some(wait)) });
                 }
                 Some((mut last, Next::GivenUp(why))) => {
-                    this.how.protocol.mark(&mut last, Exhausted::new(this.attempt.number(), why));
+                    // One that never was to be sent again is not used up: whoever called may know better.
+                    if this.rest.is_some() {
+                        this.how.protocol.mark(&mut last, Exhausted::new(this.attempt.number(), why));
+                    }
                     return Poll::Ready(last);
                 }
                 // There is one attempt at a time, so there are no others to wait for.
@@ -208,15 +221,20 @@ where
         let now = clock::coarse();
         let read = answer.as_ref();
         let wanted = count(self.plan, &reading, now) && !self.how.protocol.is_final(read);
-        let next = if wanted && self.rest.is_some() {
+        let next = if !wanted {
+            Next::Answered
+        } else if self.rest.is_none() {
+            Next::GivenUp(self.plan.why_once())
+        } else {
             let ours = reading.rejected.and_then(|rejected| rejected.retry_after());
             *self.was_sent = self.how.protocol.was_sent(read) && reading.rejected.is_none_or(was_begun);
             self.plan_next(reading.retry_after.or(ours))
-        } else {
-            Next::Answered
         };
         let made = if self.attempt.is_extra() { Made::AfterFailure } else { Made::First };
         let (number, outcome, started) = (self.attempt.number(), reading.outcome, *self.started);
+        if outcome == Outcome::Success && self.rest.as_ref().is_some_and(|rest| rest.deadline.is_some()) {
+            self.plan.pace.took(now.since(started), now);
+        }
         // When nobody listened as it began, nobody knows how long it took.
         if started != Instant::ORIGIN {
             event::attempted(self.plan.common.name, Attempted { number, made, outcome, started, now }, next);
@@ -235,10 +253,18 @@ where
             return self.pass_over();
         }
         let rest = self.rest.as_mut().expect("nobody waits without it");
+        // A timer that is late may have slept past it.
+        let now = clock::now();
+        if rest.is_too_late(now, self.plan.pace.least(now)) {
+            return self.give_up(GivenUp::Time);
+        }
         let mut service = rest.service.clone();
         match service.poll_ready(cx) {
             Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(error)) => return Begin::Failed(error),
+            Poll::Ready(Err(error)) => {
+                event::given_up(self.plan.common.name, self.attempt.number(), GivenUp::NotReady);
+                return Begin::Failed(error);
+            }
             Poll::Pending => return self.give_up(GivenUp::NotReady),
         }
         // Paid for last: what is not sent costs nothing.
@@ -261,6 +287,7 @@ where
 
     /// The attempt is used up without being sent.
     fn pass_over(&mut self) -> Begin<S, R::Request, S::Error> {
+        event::given_up(self.plan.common.name, self.attempt.number(), GivenUp::Failing);
         *self.attempt = self.attempt.next();
         match self.plan_next(None) {
             Next::GivenUp(why) => self.give_up(why),
@@ -295,8 +322,8 @@ where
         let wait = waits.next().unwrap_or_default();
         // After what was asked for, or all who were asked would come back at once.
         let wait = wait.saturating_add(asked.unwrap_or_default());
-        let end = self.rest.as_ref().and_then(|rest| rest.end);
-        if end.is_some_and(|end| now.after(wait) >= end) {
+        let least = plan.pace.least(now);
+        if self.rest.as_ref().is_some_and(|rest| rest.is_too_late(now.after(wait), least)) {
             return Next::GivenUp(GivenUp::Time);
         }
         Next::After(wait)

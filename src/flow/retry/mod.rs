@@ -29,12 +29,19 @@
 //! # Ok(()) }
 //! ```
 //!
-//! **It rejects nothing**: when it gives up, the answer is that of the last attempt. Our own rejections are not repeated,
-//! unless [`rejections`](Builder::rejections) says so, but a timeout is a failure like any other.
+//! **It rejects nothing**: when it gives up, the answer is that of the last attempt that was made, marked with [`Exhausted`] where it has a
+//! place for that. Our own rejections are not repeated, unless [`rejections`](Builder::rejections) says so, but a timeout is a
+//! failure like any other.
+//!
+//! **It waits** as long as the [`Backoff`] says, and where the dependency asks to be left alone, that long before: but for no longer
+//! than [`longest_retry_after`](Builder::longest_retry_after), nor past the end of its [`total`](Builder::total) time or of the
+//! request's deadline. If the next attempt would begin later than that, or with less time before the deadline than the quickest call of
+//! the last ten to twenty seconds took that went well, the last answer is given at once, while there is time to use it. An attempt that
+//! was begun in time is not ended here: a [`Timeout`](crate::Timeout) does that.
 //!
 //! **Every attempt** makes a clone of the service ready for itself; the first takes the readiness that its caller has
-//! waited for. None of the others waits for capacity: a service that is not ready at once gets no further attempt. An error
-//! of readiness is the answer.
+//! waited for. None of the others waits for that: a service that is not ready at once gets no further attempt, and a guard that is
+//! full turns it away. (One that has a line takes it into the line, as any other call.) An error of readiness is the answer.
 //!
 //! **Requests** are cloned before they are sent, if there may be another attempt, and every plain request may be repeated
 //! unless [`idempotent`](Builder::idempotent) says otherwise. Over HTTP and gRPC a body is not cloned but recorded while it is
@@ -43,6 +50,9 @@
 //!
 //! **Clones**, and all services of one layer, share the budget. **A call that is dropped** makes no further attempt; what
 //! it has paid for is not paid back.
+//!
+//! **Observers** hear of each attempt: its number, how it ended and how long it took, why it was made, and what follows or why
+//! nothing does: [`What::Attempt`](crate::What::Attempt), and [`What::GivenUp`](crate::What::GivenUp) for one that was to come.
 //!
 //! **In a stack** it stands outside of guards and timeouts, so that each attempt is bounded and counted by itself, and
 //! holds no slot while it waits. An HTTP response that failed is the exception: it may still be the answer, so its body, and
@@ -53,6 +63,7 @@ mod backoff;
 mod config;
 mod future;
 mod operate;
+mod pace;
 mod plan;
 mod service;
 

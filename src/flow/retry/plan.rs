@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Backoff, Settings, config::When};
+use super::{Backoff, Settings, config::When, pace::Pace};
 use crate::kernel::{
-    Dependency,
+    Dependency, GivenUp,
     attempts::Common,
     budget::Teller,
     clock::nanos,
@@ -26,6 +26,7 @@ pub(super) struct Plan {
     total: AtomicU64,
     longest_retry_after: AtomicU64,
     rejections: AtomicBool,
+    pub(super) pace: Pace,
     pub(super) backoff: Backoff,
     pub(super) when: When,
 }
@@ -40,6 +41,7 @@ impl Plan {
             total: AtomicU64::new(NEVER),
             longest_retry_after: AtomicU64::new(0),
             rejections: AtomicBool::new(false),
+            pace: Pace::default(),
             backoff: settings.backoff.clone(),
             when: settings.when.clone(),
         };
@@ -78,6 +80,16 @@ impl Plan {
     #[inline]
     pub(super) fn attempts(&self) -> u32 {
         if self.is_off() { 1 } else { self.attempts.load(Relaxed) }
+    }
+
+    /// Why a call has one attempt, of which nothing was kept for another.
+    #[cold]
+    pub(super) fn why_once(&self) -> GivenUp {
+        match self.attempts.load(Relaxed) {
+            _ if self.is_off() => GivenUp::Off,
+            1 => GivenUp::Attempts,
+            _ => GivenUp::Unrepeatable,
+        }
     }
 
     #[inline]

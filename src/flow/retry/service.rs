@@ -7,7 +7,7 @@ use tower_service::Service;
 
 use super::{Builder, RetryFuture, Settings, future::Rest, plan::Plan};
 use crate::kernel::{
-    Instant,
+    Deadline, Instant,
     attempts::{AttemptProtocol, How, Repeat},
     clock,
     context::AttemptSource,
@@ -77,18 +77,18 @@ where
 
     #[inline(always)]
     fn call(&mut self, request: Request) -> Self::Future {
-        // The time is read for those only who ask for it.
-        let asked = self.plan.total().is_some() || event::anybody();
-        let started = if asked { clock::coarse() } else { Instant::ORIGIN };
         let (attempt, deadline) = (self.how.deadline.attempt(&request), self.how.deadline.read(&request));
+        // The time is read for those only who ask for it, or have not all of it.
+        let asked = self.plan.total().is_some() || deadline.is_some() || event::anybody();
+        let started = if asked { clock::coarse() } else { Instant::ORIGIN };
         let (request, kept) = if self.plan.attempts() == 1 || attempt.is_extra() {
             (self.how.repeat.once(request), None)
         } else {
             self.how.repeat.keep(request)
         };
         let end = self.plan.total().map(|total| started.after(total));
-        let end = end.into_iter().chain(deadline.map(|deadline| deadline.moment())).min();
-        let rest = kept.map(|kept| Rest { service: self.inner.clone(), kept, end });
+        let deadline = deadline.map(Deadline::moment);
+        let rest = kept.map(|kept| Rest { service: self.inner.clone(), kept, end, deadline });
         let future = self.inner.call(request);
         RetryFuture::new(future, rest, started, Arc::clone(&self.plan), self.how.clone())
     }

@@ -82,7 +82,8 @@ impl<K, R, D, M> Builder<K, R, D, M> {
     }
 
     /// Looks there for what is known of the dependency: no retry is made while its breaker is not closed, and no hedge while
-    /// anything is wrong with it. Its budget pays, unless another one was said. Default: none.
+    /// anything is wrong with it; a hedge says so there, for a second, when an answer was "not now". Its budget pays, unless another
+    /// one was said. Default: none.
     pub fn dependency(mut self, dependency: &Dependency) -> Self {
         self.dependency = Some(dependency.clone());
         self
@@ -129,8 +130,8 @@ impl<K, R, D, M> Builder<K, R, D, M> {
     }
 
     /// Keeps to the deadline that a request carries, sends each attempt on with its number, and makes no further attempt
-    /// of what is one already: of two retries in a chain of calls, only the outer one multiplies. Requests must have a
-    /// [`Context`](crate::Context).
+    /// of what is one already: where `n` attempts are made here and `m` further down, a call is `n + m - 1` calls in the end, and
+    /// not `n * m`. Requests must have a [`Context`](crate::Context). Default: neither deadline nor number is looked at.
     pub fn context(self) -> Builder<K, R, CarriedDeadline, M> {
         self.with(|how| How { repeat: how.repeat, deadline: CarriedDeadline, protocol: how.protocol })
     }

@@ -40,7 +40,7 @@ pub trait AttemptProtocol<Response, Error>: Clone {
 }
 
 /// Marks the answer of a call of which no further attempt was made, though one might have mended it. Retries further out
-/// do not try again either.
+/// do not try again either. What was not to be sent again in any case bears no mark.
 ///
 /// Over HTTP it is in the extensions of the response; a plain error keeps it if it has a place: see [`Carries::exhaust`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -37,6 +37,14 @@ const UNLIMITED: u32 = u32::MAX;
 /// After 3 failures in a row nothing extra is sent until a call succeeds, whatever is left. One client among many, each
 /// with a few tokens, is harmless by that.
 ///
+/// | an attempt ends in | tokens | failures in a row |
+/// |---|---|---|
+/// | success, a 404 too | a ratio of one more | none any more |
+/// | failure or overload | | one more |
+/// | a rejection of our own, a caller who left | | |
+///
+/// Nothing comes back by itself: if all is spent, the next successes earn it.
+///
 /// A [`Retry`](crate::Retry) tells it of every attempt, and a [`Hedge`](crate::Hedge) does unless a retry shares its budget and thus
 /// sees the same calls.
 ///

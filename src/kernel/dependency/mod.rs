@@ -7,7 +7,8 @@
 //! ```text
 //!   breaker ---- not closed, stalled ---.                    .---> retry: gives up while it is open
 //!   limit ------ reached, or cut -------+--> [ Dependency ] -+---> hedge: none while anything is wrong
-//!   throttle --- pressed ---------------'     and a Budget   '---> you: a health check, a log, a switch
+//!   throttle --- pressed ---------------|     and a Budget   '---> you: a health check, a log, a switch
+//!   hedge ------ an answer "not now" ---'
 //! ```
 //!
 //! ```

@@ -72,9 +72,10 @@ pub enum GivenUp {
     Time,
     /// The dependency asks to be left alone for longer than anybody waits.
     LeftAlone,
-    /// The service had no room for it at once.
+    /// The service had no room for it at once, or failed to become ready.
     NotReady,
-    /// What was kept of the request is not enough to send it again.
+    /// The request must not be sent again, as it may do harm twice or is an extra attempt of somebody else; or what was kept of
+    /// it is not enough to send it again.
     Unrepeatable,
     /// The breaker is known not to be closed.
     Open,
@@ -86,6 +87,8 @@ pub enum GivenUp {
     Failing,
     /// More calls are in flight than there were of late.
     Crowded,
+    /// Calls take far longer than usual, all of them.
+    Slow,
     /// Too few calls were seen to know what is usual.
     Learning,
     /// An operator has switched extra attempts off.
@@ -102,13 +105,14 @@ impl GivenUp {
             Self::Full => "too many extra attempts are in flight",
             Self::Time => "there is no time for another attempt",
             Self::LeftAlone => "the dependency asks to be left alone for too long",
-            Self::NotReady => "the service had no room for another attempt",
+            Self::NotReady => "the service was not ready for another attempt",
             Self::Unrepeatable => "the request cannot be sent again",
             Self::Open => "the circuit is not closed",
             Self::Pressed => "the dependency is under pressure",
             Self::Stalled => "the dependency does not answer",
             Self::Failing => "the last calls have failed",
             Self::Crowded => "more calls are in flight than of late",
+            Self::Slow => "calls take far longer than usual",
             Self::Learning => "what is usual is not known yet",
             Self::Off => "extra attempts are switched off",
         }

@@ -74,8 +74,10 @@ pub enum What {
         /// What follows.
         next: Next,
     },
-    /// An attempt was to be followed by another, and was not. Of a retry, the call has the last answer, and it is told once,
-    /// after the wait; of a hedge, the call goes on without it, and it is told each time that one was due.
+    /// An attempt was to be followed by another, and was not. Of a retry it is told after the wait: if too many calls were
+    /// [failing](GivenUp::Failing), that attempt was passed over, and the next one may be made; if it is anything else, the call has
+    /// the last answer, or the error of a service that could not be made ready. Of a hedge, the call goes on without it, and it is
+    /// told each time that one was due.
     GivenUp {
         /// How many attempts were made, or passed over while too many calls failed.
         number: u32,

@@ -1,15 +1,15 @@
 //! Calls to many servers at once, and stragglers among them, in virtual time: what hedges are for.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, future::poll_fn, pin::Pin, pin::pin, rc::Rc, sync::Arc, time::Duration};
 
 use cofferdam::{BoxError, HedgeLayer, Instant};
-use futures_util::future::join_all;
+use futures_util::future::{join_all, select};
 use tokio::{
     sync::{Semaphore, oneshot},
     task::{JoinHandle, LocalSet, spawn_local},
     time::{sleep, timeout},
 };
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceExt, hedge, service_fn};
 
 use super::random::Random;
 
@@ -28,6 +28,88 @@ pub fn quantile(times: &mut [Duration], share: f64) -> Duration {
     times[((times.len() as f64 * share) as usize).min(times.len() - 1)]
 }
 
+/// Who sends calls again, and which.
+#[derive(Clone, Debug)]
+pub enum Hedging {
+    Never,
+    /// This crate's hedge.
+    Ours(HedgeLayer),
+    /// Tower's hedge, after what that share of the calls of the last ten seconds took.
+    Tower(f32),
+    /// After so many milliseconds, whatever it costs.
+    After(u64),
+    /// Somebody who knows at once which calls straggle, and sends exactly those again, at once: what can be done.
+    Oracle,
+}
+
+/// Whether a call is to straggle, if that was drawn before it was sent.
+type Straggles = Option<bool>;
+
+/// Makes a call.
+type Client = Rc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), BoxError>>>>>;
+
+impl Hedging {
+    fn client<S>(self, server: S, straggles: impl Fn() -> bool + 'static) -> Client
+    where
+        S: Service<Straggles, Response = (), Error = BoxError> + Clone + 'static,
+    {
+        match self {
+            Self::Never => Rc::new(move || Box::pin(server.clone().oneshot(None))),
+            Self::Ours(hedge) => {
+                let hedged = hedge.layer(server);
+                Rc::new(move || Box::pin(hedged.clone().oneshot(None)))
+            }
+            Self::Tower(share) => {
+                let hedged = hedge::Hedge::new(server, All, 10, share, Duration::from_secs(10));
+                let hedged = Rc::new(RefCell::new(hedged));
+                Rc::new(move || {
+                    let hedged = Rc::clone(&hedged);
+                    Box::pin(async move {
+                        poll_fn(|cx| hedged.borrow_mut().poll_ready(cx)).await?;
+                        let answer = hedged.borrow_mut().call(None);
+                        answer.await
+                    })
+                })
+            }
+            Self::After(millis) => Rc::new(move || {
+                let server = server.clone();
+                Box::pin(async move {
+                    let first = pin!(server.clone().oneshot(None));
+                    let second = pin!(async {
+                        sleep(Duration::from_millis(millis)).await;
+                        server.oneshot(None).await
+                    });
+                    select(first, second).await.factor_first().0
+                })
+            }),
+            Self::Oracle => Rc::new(move || {
+                let (server, slow) = (server.clone(), straggles());
+                Box::pin(async move {
+                    let first = pin!(server.clone().oneshot(Some(slow)));
+                    if !slow {
+                        return first.await;
+                    }
+                    select(first, pin!(server.oneshot(None))).await.factor_first().0
+                })
+            }),
+        }
+    }
+}
+
+/// Every call may be sent again.
+#[derive(Clone)]
+struct All;
+
+impl hedge::Policy<Straggles> for All {
+    fn clone_request(&self, request: &Straggles) -> Option<Straggles> {
+        Some(*request)
+    }
+
+    fn can_retry(&self, _: &Straggles) -> bool {
+        true
+    }
+}
+
 /// What came of an experiment.
 #[derive(Debug)]
 pub struct Fanned {
@@ -39,9 +121,13 @@ pub struct Fanned {
 
 /// How long a leaf takes: 2 % more than 10 ms, 0.32 % more than 70 ms, 1 in 100,000 more than 1.8 s; along straight lines
 /// between these points, and beyond them, where both are drawn as logarithms. The other 98 % take 4 to 10 ms.
-fn leaf(random: &mut Random) -> f64 {
+fn leaf(random: &mut Random, known: Straggles) -> f64 {
     const POINTS: [(f64, f64); 3] = [(0.02, 0.010), (0.0032, 0.070), (0.00001, 1.8)];
-    let chance = random.uniform();
+    let chance = match known {
+        Some(true) => POINTS[0].0 * random.uniform(),
+        Some(false) => 1.0,
+        None => random.uniform(),
+    };
     if chance > POINTS[0].0 {
         return 0.004 + 0.006 * random.uniform();
     }
@@ -52,19 +138,21 @@ fn leaf(random: &mut Random) -> f64 {
 }
 
 /// S2: so many fan-outs, each to so many leaves, 20 in a second.
-pub fn s2(hedge: Option<HedgeLayer>, leaves: usize, fan_outs: usize, seed: u64) -> Fanned {
+pub fn s2(way: Hedging, leaves: usize, fan_outs: usize, seed: u64) -> Fanned {
     run(async move {
         let random = Rc::new(RefCell::new(Random::new(seed)));
         let calls = Rc::new(RefCell::new(0_usize));
         let (draw, count) = (Rc::clone(&random), Rc::clone(&calls));
-        let leaf = service_fn(move |()| {
+        let dice = Rc::clone(&random);
+        let leaf = service_fn(move |known| {
             *count.borrow_mut() += 1;
-            let took = on_the_grid(leaf(&mut draw.borrow_mut()));
+            let took = on_the_grid(leaf(&mut draw.borrow_mut(), known));
             async move {
                 sleep(took).await;
                 Ok::<(), BoxError>(())
             }
         });
+        let client = way.client(leaf, move || dice.borrow_mut().uniform() <= 0.02);
         let times = Rc::new(RefCell::new(Vec::with_capacity(fan_outs)));
         let start = Instant::now();
         let mut next = 0.0;
@@ -72,14 +160,11 @@ pub fn s2(hedge: Option<HedgeLayer>, leaves: usize, fan_outs: usize, seed: u64) 
         for _ in 0..fan_outs {
             next += random.borrow_mut().exponential(0.05);
             sleep(on_the_grid(next).saturating_sub(since(start))).await;
-            let (leaf, hedge, times) = (leaf.clone(), hedge.clone(), Rc::clone(&times));
+            let (client, times) = (Rc::clone(&client), Rc::clone(&times));
             running.retain(|task: &JoinHandle<()>| !task.is_finished());
             running.push(spawn_local(async move {
                 let began = Instant::now();
-                match hedge {
-                    Some(hedge) => drop(join_all((0..leaves).map(|_| hedge.layer(leaf.clone()).oneshot(()))).await),
-                    None => drop(join_all((0..leaves).map(|_| leaf.clone().oneshot(()))).await),
-                }
+                join_all((0..leaves).map(|_| client())).await;
                 times.borrow_mut().push(since(began));
             }));
         }
@@ -110,18 +195,20 @@ struct Tally {
 /// S2b: a server of 40 workers and one line, of which 1 % of the calls take 200 ms and the others 8 ms, at such a share of
 /// its capacity; from the 20th to the 40th second all of them take so many times as long. What nobody waits for any more is
 /// done all the same. The phases are before, meanwhile and after.
-pub fn s2b(hedge: Option<HedgeLayer>, load: f64, slower: f64, seed: u64) -> [Phase; 3] {
+pub fn s2b(way: Hedging, load: f64, slower: f64, seed: u64) -> [Phase; 3] {
     const MEAN: f64 = 0.99 * 0.008 + 0.01 * 0.2;
     let phase = |at: Duration| ((at.as_secs_f64() / 20.0) as usize).min(2);
     run(async move {
         let random = Rc::new(RefCell::new(Random::new(seed)));
         let tallies = Rc::new(RefCell::new([(); 3].map(|()| Tally::default())));
         let (workers, start) = (Arc::new(Semaphore::new(40)), Instant::now());
-        let (draw, served) = (Rc::clone(&random), Rc::clone(&tallies));
-        let server = service_fn(move |()| {
+        let (dice, served) = (Rc::clone(&random), Rc::clone(&tallies));
+        let straggles = move || dice.borrow_mut().uniform() < 0.01;
+        let draw = straggles.clone();
+        let server = service_fn(move |known: Straggles| {
             let now = phase(since(start));
             served.borrow_mut()[now].served += 1;
-            let slow = draw.borrow_mut().uniform() < 0.01;
+            let slow = known.unwrap_or_else(&draw);
             let took = if slow { 0.2 } else { 0.008 } * if now == 1 { slower } else { 1.0 };
             let (done, answer) = oneshot::channel();
             let workers = Arc::clone(&workers);
@@ -132,21 +219,16 @@ pub fn s2b(hedge: Option<HedgeLayer>, load: f64, slower: f64, seed: u64) -> [Pha
             });
             async move { answer.await.map_err(BoxError::from) }
         });
+        let client = way.client(server, straggles);
         let mut next = 0.0;
         while next < 60.0 {
             next += random.borrow_mut().exponential(MEAN / 40.0 / load);
             sleep(on_the_grid(next).saturating_sub(since(start))).await;
-            let (server, hedge, tallies) = (server.clone(), hedge.clone(), Rc::clone(&tallies));
+            let (client, tallies) = (Rc::clone(&client), Rc::clone(&tallies));
             spawn_local(async move {
                 let began = since(start);
                 tallies.borrow_mut()[phase(began)].asked += 1;
-                let call = async {
-                    match hedge {
-                        Some(hedge) => hedge.layer(server).oneshot(()).await,
-                        None => server.oneshot(()).await,
-                    }
-                };
-                if timeout(Duration::from_secs(1), call).await.is_ok_and(|answer| answer.is_ok()) {
+                if timeout(Duration::from_secs(1), client()).await.is_ok_and(|answer| answer.is_ok()) {
                     tallies.borrow_mut()[phase(began)].times.push(since(start) - began);
                 }
             });

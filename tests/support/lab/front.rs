@@ -36,6 +36,8 @@ pub enum Trouble {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Around {
     Nothing,
+    /// Tower's limit of so many calls for each of them, which somebody has found out, and its load shed.
+    Tower(usize),
     /// A breaker with its defaults.
     Breaker,
     /// The same, and a share of a pool that knows the front end's slots.
@@ -146,6 +148,9 @@ impl Front {
             let bounded = ServiceBuilder::new().layer(timeout).service(dependency.clone());
             match around {
                 Around::Nothing => boxed(bounded),
+                Around::Tower(limit) => {
+                    boxed(ServiceBuilder::new().load_shed().concurrency_limit(limit).service(bounded))
+                }
                 Around::Breaker => boxed(ServiceBuilder::new().layer(breaker.layer()).service(bounded)),
                 Around::Pool | Around::PoolByNumber => {
                     boxed(ServiceBuilder::new().layer(guard((share, breaker))).service(bounded))
