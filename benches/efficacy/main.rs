@@ -6,7 +6,7 @@
 //!   what it is in place of the crate's own: what one could do who knows the best.
 //! - `.. -- --test` runs everything briefly and judges nothing.
 //!
-//! Each figure is the worst of its seeds. What the figures must reach is asserted in `tests/efficacy*.rs`.
+//! Each figure is the worst of its seeds. What the figures must reach is asserted in `tests/efficacy/`.
 #![allow(missing_docs, unreachable_pub, dead_code)] // the laboratory is shared with the tests
 
 #[path = "../../tests/support/lab/mod.rs"]

@@ -1,13 +1,6 @@
-//! Does it contain? What the stacks must reach in the laboratory, each figure the worst of its seeds.
-//!
-//! `cargo bench --bench efficacy --features test-util -- table` prints all scenarios, and beside other stacks with `all`.
-#![cfg(feature = "test-util")]
-#![allow(missing_docs, unreachable_pub, dead_code)] // the laboratory is shared with a bench
+//! More work than can be done: what is shed, and what the rest is worth.
 
-#[path = "support/lab/mod.rs"]
-mod lab;
-
-use lab::{Distribution, Experiment, Stack, scenarios};
+use crate::lab::{Distribution, Experiment, Stack, scenarios};
 
 /// A run with optimizations takes a tenth of the time, and can afford more seeds.
 const SEEDS: u64 = if cfg!(debug_assertions) { 2 } else { 5 };

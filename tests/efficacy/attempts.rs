@@ -1,14 +1,6 @@
-//! Does it contain, where calls are sent again? What the stacks must reach in the laboratory, each figure the worst of its
-//! seeds.
-//!
-//! `cargo bench --bench efficacy --features test-util -- table` prints all of it, and beside other stacks with `all`.
-#![cfg(feature = "test-util")]
-#![allow(missing_docs, unreachable_pub, dead_code)] // the laboratory is shared with a bench
+//! Calls that are sent again: nobody is kept down by them.
 
-#[path = "support/lab/mod.rs"]
-mod lab;
-
-use lab::{
+use crate::lab::{
     Way,
     attempts::{self, Trial},
     contention, stampede,

@@ -1,16 +1,10 @@
-//! What hedges must reach, in virtual time and with nothing set.
-#![allow(missing_docs, unreachable_pub, dead_code)] // parts of the laboratory are shared
-#![cfg(feature = "test-util")]
-
-#[path = "support/lab/fanout.rs"]
-mod fanout;
-#[path = "support/lab/random.rs"]
-mod random;
+//! What hedges must reach with nothing set.
 
 use std::time::Duration;
 
 use cofferdam::{Hedge, HedgeLayer};
-use fanout::{quantile, s2, s2b};
+
+use crate::lab::fanout::{quantile, s2, s2b};
 
 /// As many as the experiment says, but for builds in which they take minutes.
 const FAN_OUTS: usize = if cfg!(debug_assertions) { 2_000 } else { 20_000 };

@@ -1,14 +1,6 @@
-//! S4: does a front end's healthy dependency notice anything of its sick one? In the laboratory, each figure the worst of its
-//! seeds.
-//!
-//! `cargo bench --bench efficacy --features test-util -- table S4` prints the whole matrix, and beside other stacks with `all`.
-#![cfg(feature = "test-util")]
-#![allow(missing_docs, unreachable_pub, dead_code)] // the laboratory is shared with a bench
+//! S4: does a front end's healthy dependency notice anything of its sick one?
 
-#[path = "support/lab/mod.rs"]
-mod lab;
-
-use lab::front::{Around, Figures, Front, Trouble};
+use crate::lab::front::{Around, Figures, Front, Trouble};
 
 /// A run with optimizations takes a tenth of the time, and can afford more seeds and longer troubles.
 const SEEDS: u64 = if cfg!(debug_assertions) { 1 } else { 3 };
