@@ -5,10 +5,9 @@ use std::{net::SocketAddr, time::Duration};
 use axum::{Router, http::StatusCode, routing::get};
 use cofferdam::{BoxError, BreakerState, Bulkhead, CircuitBreaker, Outcome, Policy, Rejected, Timeout, Why, guard};
 use reqwest::ResponseBuilderExt;
-use tokio::net::TcpListener;
 use tower::{Service, ServiceBuilder, ServiceExt};
 
-use crate::support::{Connection, Noticing, Version, serve, within};
+use crate::support::{Connection, Noticing, Version, nobody, serve, within};
 
 /// A response of Reqwest as any other, which keeps its URL.
 fn into_http(response: reqwest::Response) -> http::Response<reqwest::Body> {
@@ -53,10 +52,6 @@ async fn shop() -> SocketAddr {
     // It is there.
     assert_eq!(Connection::open(address, Version::One).await.read("/works").await.0, 200);
     address
-}
-
-async fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
 #[tokio::test]
