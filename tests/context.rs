@@ -9,48 +9,12 @@ use cofferdam::{
     Attempt, Context, Criticality, Deadline, Instant, TaskKey,
     context::{self, CarriedDeadline, DeadlineSource, NoDeadline, TimeoutText, Trust},
 };
-use support::Ask;
+use support::{Ask, Letter};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn trust() -> Trust {
     Trust::builder().longest_deadline(100 * SECOND).build().unwrap()
-}
-
-/// Carries all there is.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Letter {
-    deadline: Option<Deadline>,
-    criticality: Option<Criticality>,
-    attempt: Attempt,
-    task: Option<TaskKey>,
-}
-
-impl Context for Letter {
-    fn deadline(&self) -> Option<Deadline> {
-        self.deadline
-    }
-    fn set_deadline(&mut self, deadline: Deadline) {
-        self.deadline = Some(deadline);
-    }
-    fn criticality(&self) -> Option<Criticality> {
-        self.criticality
-    }
-    fn set_criticality(&mut self, criticality: Criticality) {
-        self.criticality = Some(criticality);
-    }
-    fn attempt(&self) -> Attempt {
-        self.attempt
-    }
-    fn set_attempt(&mut self, attempt: Attempt) {
-        self.attempt = attempt;
-    }
-    fn task(&self) -> Option<TaskKey> {
-        self.task
-    }
-    fn set_task(&mut self, task: TaskKey) {
-        self.task = Some(task);
-    }
 }
 
 #[test]

@@ -22,11 +22,12 @@ use std::{
 };
 
 use cofferdam::{
-    AdaptiveLimit, Attempt, Backoff, BoxError, Budget, Bulkhead, Carries, CircuitBreaker, Control, Criticality,
-    Deadline, Dependency, Event, Event as Told, GivenUp, Hedge, HedgeLayer, Instant, Made, Next, Outcome, Policy,
-    Rejected, Retry, Timeout, What, Why, observe,
+    AdaptiveLimit, Backoff, BoxError, Budget, Bulkhead, Carries, CircuitBreaker, Control, Deadline, Dependency, Event,
+    Event as Told, GivenUp, Hedge, HedgeLayer, Instant, Made, Next, Outcome, Policy, Rejected, Retry, Timeout, What,
+    Why, observe,
 };
 use futures_util::FutureExt;
+use support::Letter;
 use tower::{Layer, Service, ServiceExt};
 
 fn ms(millis: u64) -> Duration {
@@ -174,36 +175,5 @@ fn reasons(name: &'static str) -> impl Fn() -> Vec<GivenUp> {
     move || {
         let _ = &subscription;
         std::mem::take(&mut *told.lock().unwrap())
-    }
-}
-
-#[derive(Clone)]
-struct Ask {
-    deadline: Option<Deadline>,
-    attempt: Attempt,
-    seen: Arc<Mutex<Vec<u32>>>,
-}
-
-impl Ask {
-    fn new() -> Self {
-        Self { deadline: None, attempt: Attempt::FIRST, seen: Arc::default() }
-    }
-}
-
-impl cofferdam::Context for Ask {
-    fn deadline(&self) -> Option<Deadline> {
-        self.deadline
-    }
-    fn set_deadline(&mut self, deadline: Deadline) {
-        self.deadline = Some(deadline);
-    }
-    fn criticality(&self) -> Option<Criticality> {
-        None
-    }
-    fn attempt(&self) -> Attempt {
-        self.attempt
-    }
-    fn set_attempt(&mut self, attempt: Attempt) {
-        self.attempt = attempt;
     }
 }

@@ -127,13 +127,13 @@ async fn defect_13_each_attempt_is_readied_by_itself_and_its_error_is_kept() {
 async fn defect_115_only_the_outer_of_two_retries_multiplies() {
     let numbers = Arc::new(Mutex::new(Vec::new()));
     let seen = numbers.clone();
-    let service = service_fn(move |ask: Ask| {
-        seen.lock().unwrap().push(ask.attempt().number());
+    let service = service_fn(move |letter: Letter| {
+        seen.lock().unwrap().push(letter.attempt.number());
         async { Err::<(), BoxError>("down".into()) }
     });
     let layer = || Retry::builder("nested").attempts(2).backoff(every(ms(1))).context().build().unwrap();
     let service = layer().layer(layer().layer(service));
-    assert!(service.oneshot(Ask { deadline: None, attempt: Attempt::FIRST }).await.is_err());
+    assert!(service.oneshot(Letter::default()).await.is_err());
     // The original is tried twice, and what the outer one adds once.
     assert_eq!(*numbers.lock().unwrap(), [1, 2, 2]);
 }

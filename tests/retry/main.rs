@@ -5,6 +5,8 @@
 mod attempts;
 mod budget;
 mod over_http;
+#[path = "../support/mod.rs"]
+mod support;
 mod time;
 
 use std::{
@@ -19,12 +21,13 @@ use std::{
 };
 
 use cofferdam::{
-    Attempt, Backoff, BoxError, Budget, Bulkhead, Carries, CircuitBreaker, Context as _, Criticality, Deadline, Event,
-    GivenUp, Instant, Name, Next, Outcome, Policy, Rejected, Retry, RetryLayer, Timeout, What, Why,
+    Backoff, BoxError, Budget, Bulkhead, Carries, CircuitBreaker, Deadline, Event, GivenUp, Instant, Name, Next,
+    Outcome, Policy, Rejected, Retry, RetryLayer, Timeout, What, Why,
     context::NoDeadline,
     observe,
     retry::{AttemptProtocol, Cloned},
 };
+use support::Letter;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 fn ms(millis: u64) -> Duration {
@@ -79,28 +82,4 @@ fn rich(name: &str) -> Budget {
     let budget = Budget::builder(name).ratio(1000.0).build().unwrap();
     budget.succeeded();
     budget
-}
-
-#[derive(Clone)]
-struct Ask {
-    deadline: Option<Deadline>,
-    attempt: Attempt,
-}
-
-impl cofferdam::Context for Ask {
-    fn deadline(&self) -> Option<Deadline> {
-        self.deadline
-    }
-    fn set_deadline(&mut self, deadline: Deadline) {
-        self.deadline = Some(deadline);
-    }
-    fn criticality(&self) -> Option<Criticality> {
-        None
-    }
-    fn attempt(&self) -> Attempt {
-        self.attempt
-    }
-    fn set_attempt(&mut self, attempt: Attempt) {
-        self.attempt = attempt;
-    }
 }

@@ -15,14 +15,14 @@ async fn defect_117_nobody_sleeps_past_the_time_there_is() {
 async fn defect_144_no_attempt_is_begun_without_time_for_it() {
     let calls = Arc::new(AtomicU32::new(0));
     let counted = calls.clone();
-    let service = service_fn(move |_: Ask| {
+    let service = service_fn(move |_: Letter| {
         counted.fetch_add(1, Ordering::SeqCst);
         async { Err::<(), BoxError>("down".into()) }
     });
     let layer = Retry::builder("deadline").attempts(3).backoff(every(ms(60))).context().build().unwrap();
     let start = Instant::now();
-    let ask = Ask { deadline: Some(Deadline::after(ms(100))), attempt: Attempt::FIRST };
-    assert!(layer.layer(service).oneshot(ask).await.is_err());
+    let letter = Letter::until(Deadline::after(ms(100)));
+    assert!(layer.layer(service).oneshot(letter).await.is_err());
     assert_eq!(calls.load(Ordering::SeqCst), 2);
     assert!(Instant::now().since(start) < ms(65));
 }

@@ -5,6 +5,7 @@ mod controlled;
 #[cfg(feature = "grpc")]
 mod grpc;
 mod instruments;
+mod letter;
 #[cfg(feature = "test-util")]
 mod line;
 mod probe;
@@ -16,6 +17,7 @@ pub(crate) use controlled::{Call, Controlled, controlled};
 #[cfg(feature = "grpc")]
 pub(crate) use grpc::{Answering, Named, Raw, answering, connect, incoming};
 pub(crate) use instruments::{CountingWaker, poll, poll_with, settled, within};
+pub(crate) use letter::Letter;
 #[cfg(feature = "test-util")]
 pub(crate) use line::{Harness, Op};
 #[cfg(feature = "http")]
