@@ -1,10 +1,13 @@
-//! What really broke in circuit breakers, one story for each: every one of them was somebody's outage.
-#![cfg(feature = "test-util")]
+//! What really broke in circuit breakers, one story for each: every one of them was somebody's outage. And what is a stall.
 #![allow(missing_docs)]
+#![cfg_attr(not(feature = "test-util"), allow(dead_code, unused_imports))] // there are fewer stories on the production clock
 
+#[cfg(feature = "test-util")]
 mod calls;
+#[cfg(feature = "test-util")]
 mod half_open;
 mod recovery;
+mod stall;
 mod window;
 
 use std::{

@@ -1,9 +1,6 @@
 //! What is served first, and that everybody agrees on it.
 
-use cofferdam::{
-    Criticality, TaskKey,
-    context::{Rank, RankSource},
-};
+use super::*;
 
 fn tasks() -> impl Iterator<Item = TaskKey> {
     (0..4096).map(|number| TaskKey::of(&format!("task {number}")))

@@ -1,18 +1,9 @@
 //! A dependency that stops answering opens the breaker before anything times out, and nothing else looks like that.
-#![allow(missing_docs)]
 
-use std::time::Duration;
+use super::*;
 
-use cofferdam::{Admit, BreakerState, CircuitBreaker, Ended, Instant, Outcome, Policy};
-
-type Token = <CircuitBreaker as Policy>::Token;
-
-fn at(millis: u64) -> Instant {
-    Instant::ORIGIN.after(Duration::from_millis(millis))
-}
-
-fn admit(breaker: &CircuitBreaker, millis: u64) -> Token {
-    breaker.admit(&(), at(millis)).expect("calls flow")
+fn let_in(breaker: &CircuitBreaker, millis: u64) -> Token {
+    admit(breaker, millis).expect("calls flow")
 }
 
 fn end(breaker: &CircuitBreaker, token: Token, outcome: Outcome, from: u64, to: u64) {
@@ -28,7 +19,7 @@ fn steady(breaker: &CircuitBreaker, took: u64, calls: u64) -> u64 {
             out.pop_front();
             end(breaker, token, Outcome::Success, started, started + took);
         }
-        out.push_back((admit(breaker, now), now));
+        out.push_back((let_in(breaker, now), now));
         now += 10;
     }
     for (token, started) in out {
@@ -44,7 +35,7 @@ fn breaker() -> CircuitBreaker {
 
 /// When a hundred calls a second that nobody answers open it, counted from the beginning.
 fn opens_after(breaker: &CircuitBreaker, from: u64) -> Option<u64> {
-    (0..500).map(|nth| nth * 10).find(|&passed| breaker.admit(&(), at(from + passed)).is_err())
+    (0..500).map(|nth| nth * 10).find(|&passed| admit(breaker, from + passed).is_err())
 }
 
 #[test]
@@ -73,7 +64,7 @@ fn nothing_is_a_stall_before_anything_is_known_or_if_it_is_switched_off() {
     breaker.configure(|settings| settings.stall(None)).unwrap();
     assert_eq!(opens_after(&breaker, now), None);
     // And on again, with what was learned.
-    breaker.configure(|settings| settings.stall((Duration::from_millis(100), 2.0))).unwrap();
+    breaker.configure(|settings| settings.stall((ms(100), 2.0))).unwrap();
     assert!(opens_after(&breaker, now + 10_000).is_some());
 }
 
@@ -83,10 +74,10 @@ fn idle_time_is_not_quiet_time() {
     let mut now = steady(&breaker, 20, 100);
     for _ in 0..50 {
         now += 60_000;
-        let calls: Vec<Token> = (0..20).map(|_| admit(&breaker, now)).collect();
+        let calls: Vec<Token> = (0..20).map(|_| let_in(&breaker, now)).collect();
         calls.into_iter().for_each(|token| end(&breaker, token, Outcome::Success, now, now + 20));
         // One at a time, and each much later than the answer before.
-        let token = admit(&breaker, now + 2_000);
+        let token = let_in(&breaker, now + 2_000);
         end(&breaker, token, Outcome::Success, now + 2_000, now + 2_020);
     }
     assert_eq!(breaker.state(), BreakerState::Closed);
@@ -111,7 +102,7 @@ fn streams_that_go_on_are_no_stall() {
     let mut streams = Vec::new();
     for nth in 0..500 {
         let came = now + nth * 10;
-        let token = admit(&breaker, came);
+        let token = let_in(&breaker, came);
         breaker.head(&token, at(came), at(came + 5));
         streams.push((token, came));
     }
@@ -131,7 +122,7 @@ fn what_never_reached_the_dependency_is_no_stall() {
         let breaker = breaker();
         let now = steady(&breaker, 20, 100);
         for nth in 0..500 {
-            let token = admit(&breaker, now + nth * 10);
+            let token = let_in(&breaker, now + nth * 10);
             end(&breaker, token, outcome, now + nth * 10, now + nth * 10);
         }
         assert_eq!(breaker.state(), BreakerState::Closed);
@@ -142,7 +133,7 @@ fn what_never_reached_the_dependency_is_no_stall() {
 #[test]
 fn the_open_time_counts_from_when_the_failed_probe_was_sent() {
     let breaker = CircuitBreaker::builder("reports")
-        .open_time(Duration::from_millis(1_100))
+        .open_time(ms(1_100))
         .open_time_growth(1.0)
         .open_time_jitter(0.0)
         .build()
@@ -150,13 +141,13 @@ fn the_open_time_counts_from_when_the_failed_probe_was_sent() {
     let now = steady(&breaker, 20, 100);
     let opened = now + opens_after(&breaker, now).expect("it opens");
 
-    let probe = admit(&breaker, opened + 1_100);
+    let probe = let_in(&breaker, opened + 1_100);
     end(&breaker, probe, Outcome::Failure, opened + 1_100, opened + 2_100);
-    assert!(breaker.admit(&(), at(opened + 2_199)).is_err());
-    let probe = admit(&breaker, opened + 2_200);
+    assert!(admit(&breaker, opened + 2_199).is_err());
+    let probe = let_in(&breaker, opened + 2_200);
 
     // It took longer than the open time: the next may go, and no other beside it.
     end(&breaker, probe, Outcome::Failure, opened + 2_200, opened + 5_000);
-    let _probe = admit(&breaker, opened + 5_000);
-    assert!(breaker.admit(&(), at(opened + 5_000)).is_err());
+    let _probe = let_in(&breaker, opened + 5_000);
+    assert!(admit(&breaker, opened + 5_000).is_err());
 }
