@@ -184,8 +184,8 @@ fn contention(all: bool) {
 
 /// S4: a front end and its two dependencies.
 fn fronts(part: Option<&str>, all: bool) {
-    let cells = front::matrix().into_iter().map(|front| (front.name(), front));
-    let others = front::others().into_iter().map(|(name, front)| (format!("{}, {name}", front.name()), front));
+    let cells = front::cells::matrix().into_iter().map(|front| (front.name(), front));
+    let others = front::cells::others().into_iter().map(|(name, front)| (format!("{}, {name}", front.name()), front));
     let arounds = if all { vec![Around::Nothing, Around::Breaker, Around::Pool] } else { vec![Around::Pool] };
     for (name, front) in cells.chain(others).filter(|(name, _)| part.is_none_or(|part| name.contains(part))) {
         arounds.iter().for_each(|around| print_front(&name, front, *around));

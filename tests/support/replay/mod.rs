@@ -1,11 +1,11 @@
 //! A body that is read by several, beside a naive model that keeps everything. Used by the property test and by the fuzz
 //! target.
 
+mod body;
+
 use std::{
     cell::RefCell,
     collections::VecDeque,
-    io,
-    marker::PhantomPinned,
     pin::Pin,
     rc::Rc,
     sync::{
@@ -15,48 +15,12 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
+pub(crate) use body::Item;
+use body::{Script, Scripted, bytes_in};
 use bytes::Bytes;
 use cofferdam::replay::{Replay, ReplayError, Tape};
-use http::{HeaderMap, HeaderValue};
-use http_body::{Body, Frame, SizeHint};
-
-/// What a body does next.
-#[derive(Clone, Debug)]
-pub(crate) enum Item {
-    Data(Bytes),
-    Trailers(HeaderMap),
-    /// Nothing, until the test lets it go on.
-    Pause,
-    Fail,
-}
-
-impl Item {
-    /// Any two numbers are one.
-    pub(crate) fn new((kind, size): (u8, u8)) -> Self {
-        let data = |len: usize| Self::Data((0..len).map(|n| (n as u8).wrapping_mul(31).wrapping_add(size)).collect());
-        match kind % 32 {
-            0..14 => data(usize::from(size)),
-            14..17 => data(usize::from(size % 3)),
-            17..19 => data(16 * 1024 - 2 + usize::from(size)),
-            19..22 => {
-                let field = |n| (format!("x-{n}").parse().unwrap(), HeaderValue::from(u16::from(size) + n));
-                Self::Trailers((0..u16::from(size % 4)).map(field).collect::<HeaderMap>())
-            }
-            31 => Self::Fail,
-            _ => Self::Pause,
-        }
-    }
-
-    fn cost(&self) -> usize {
-        match self {
-            Self::Data(data) => data.len().max(64),
-            Self::Trailers(fields) => {
-                fields.iter().map(|(k, v)| k.as_str().len() + v.len() + 32).sum::<usize>().max(64)
-            }
-            Self::Pause | Self::Fail => unreachable!("it is no frame"),
-        }
-    }
-}
+use http::HeaderMap;
+use http_body::Body;
 
 /// What is done with it.
 #[derive(Clone, Copy, Debug)]
@@ -81,51 +45,6 @@ impl Op {
             _ => Self::Read(which),
         }
     }
-}
-
-/// What is left of the body, and whom it wakes.
-struct Script {
-    items: VecDeque<Item>,
-    /// Whether it says how long it is, and when it has ended.
-    tells: bool,
-    waker: Option<Waker>,
-}
-
-/// Neither `Send` nor `Sync` nor `Unpin` nor `Clone`.
-struct Scripted(Rc<RefCell<Script>>, PhantomPinned);
-
-impl Body for Scripted {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let script = &mut *self.0.borrow_mut();
-        if let Some(Item::Pause) = script.items.front() {
-            script.waker = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        Poll::Ready(script.items.pop_front().map(|item| match item {
-            Item::Data(data) => Ok(Frame::data(data)),
-            Item::Trailers(trailers) => Ok(Frame::trailers(trailers)),
-            Item::Fail => Err(io::Error::other("as scripted")),
-            Item::Pause => unreachable!("it was looked for"),
-        }))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        let script = self.0.borrow();
-        script.tells && script.items.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let script = self.0.borrow();
-        if script.tells { SizeHint::with_exact(bytes_in(&script.items)) } else { SizeHint::default() }
-    }
-}
-
-fn bytes_in(items: &VecDeque<Item>) -> u64 {
-    let len = |item: &Item| if let Item::Data(data) = item { data.len() as u64 } else { 0 };
-    items.iter().map(len).sum()
 }
 
 #[derive(Default)]
@@ -192,7 +111,7 @@ impl Harness {
         let items: VecDeque<_> = items.into_iter().collect();
         let (total, empty) = (bytes_in(&items), tells && items.is_empty());
         let script = Rc::new(RefCell::new(Script { items, tells, waker: None }));
-        let (first, tape) = Replay::new(Scripted(Rc::clone(&script), PhantomPinned), limit);
+        let (first, tape) = Replay::new(Scripted::new(&script), limit);
         assert_eq!(tape.is_some(), empty || !tells || total <= limit as u64);
         let taped = tape.is_some();
         let mut harness = Self {
@@ -346,6 +265,18 @@ impl Harness {
         }
     }
 
+    /// Whoever was told to wait and need not wait any more has been woken.
+    fn all_are_woken(&self) {
+        let goes_on = !matches!(self.script.borrow().items.front(), Some(Item::Pause));
+        for reader in self.readers.iter().flatten().filter(|reader| reader.parked) {
+            let ready = reader.lost || reader.at < self.log.len() || self.ended || self.failed || goes_on;
+            assert!(!ready || reader.woken.0.load(Ordering::SeqCst), "somebody is not woken");
+        }
+    }
+}
+
+/// The model: it keeps all that was ever read.
+impl Harness {
     /// What the model says comes next, which thereby has come.
     fn expect(&mut self, which: usize) -> Given {
         let Reader { at, lost, done, .. } = *self.readers[which].as_ref().unwrap();
@@ -405,14 +336,5 @@ impl Harness {
             .filter_map(|(_, reader)| reader.as_mut())
             .filter(|reader| !reader.done)
             .for_each(|reader| reader.lost = true);
-    }
-
-    /// Whoever was told to wait and need not wait any more has been woken.
-    fn all_are_woken(&self) {
-        let goes_on = !matches!(self.script.borrow().items.front(), Some(Item::Pause));
-        for reader in self.readers.iter().flatten().filter(|reader| reader.parked) {
-            let ready = reader.lost || reader.at < self.log.len() || self.ended || self.failed || goes_on;
-            assert!(!ready || reader.woken.0.load(Ordering::SeqCst), "somebody is not woken");
-        }
     }
 }
