@@ -1,24 +1,9 @@
-//! Every order in which threads can meet in a pool, tried out.
-//!
-//! Run as `RUSTFLAGS="--cfg cofferdam_loom" cargo test --release --test loom_pool`.
-#![cfg(cofferdam_loom)]
-#![allow(missing_docs)]
-
-use std::time::Duration;
+//! A pool.
 
 use cofferdam::{Admit, Ended, Instant, Outcome, Policy, Pool, PoolShare, PoolState, Why};
 use loom::thread;
 
-fn explore(model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(2);
-    builder.max_branches = 20_000;
-    builder.check(model);
-}
-
-fn at(millis: u64) -> Instant {
-    Instant::ORIGIN.after(Duration::from_millis(millis))
-}
+use super::{at, explore};
 
 fn pool(slots: usize, shares: usize) -> Pool {
     Pool::builder("loom").slots(slots).max_shares(shares).build().unwrap()
@@ -36,7 +21,7 @@ fn call(share: &PoolShare, now: Instant, outcome: Option<Outcome>) {
 
 #[test]
 fn every_slot_comes_back_however_calls_end_and_whoever_looks() {
-    explore(|| {
+    explore(2, || {
         let pool = pool(8, 1);
         let share = pool.share("a").unwrap();
         let other = share.clone();
@@ -52,7 +37,7 @@ fn every_slot_comes_back_however_calls_end_and_whoever_looks() {
 
 #[test]
 fn a_share_that_goes_while_others_look_and_come_is_gone() {
-    explore(|| {
+    explore(2, || {
         let pool = pool(8, 2);
         let (kept, given_up) = (pool.share("a").unwrap(), pool.share("b").unwrap());
         let thread = thread::spawn(move || {
@@ -71,7 +56,7 @@ fn a_share_that_goes_while_others_look_and_come_is_gone() {
 /// Two threads of a sick dependency are refused at the same time: it is told once.
 #[test]
 fn both_are_refused_and_it_is_contained() {
-    explore(|| {
+    explore(2, || {
         let pool = pool(2, 2);
         let (_well, sick) = (pool.share("a").unwrap(), pool.share("b").unwrap());
         for _ in 0..20 {

@@ -1,8 +1,4 @@
-//! Every order in which calls of two keys meet in a table that has room for one.
-//!
-//! Run as `RUSTFLAGS="--cfg cofferdam_loom" cargo test --release --test loom_keyed`.
-#![cfg(cofferdam_loom)]
-#![allow(missing_docs)]
+//! Calls of two keys in a table that has room for one.
 
 use std::sync::{
     Arc,
@@ -15,11 +11,7 @@ use cofferdam::{
 };
 use loom::thread;
 
-fn explore(model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
-    builder.check(model);
-}
+use super::explore;
 
 /// Calls that run, by key. What nobody models: it is to see, and not to be seen.
 type Inside = Arc<[AtomicU32; 2]>;
@@ -38,7 +30,7 @@ fn call<K: KeyOf<usize>>(keyed: &Keyed<Bulkhead, K>, inside: &Inside, key: usize
 /// A key whose call runs is not forgotten, whoever else needs the room: or its next call would find a second, empty policy.
 #[test]
 fn a_key_in_use_is_not_evicted() {
-    explore(|| {
+    explore(3, || {
         let template = Bulkhead::builder("loom").limit(1).build().unwrap();
         let keyed = Keyed::builder(template).by(|key: &usize| *key).capacity(1).when_full(WhenFull::Reject);
         let (keyed, inside) = (keyed.build().unwrap(), Inside::default());
@@ -58,7 +50,7 @@ fn a_key_in_use_is_not_evicted() {
 /// Two first calls of one key: one policy is made of it.
 #[test]
 fn a_key_that_two_threads_see_first_is_one_key() {
-    explore(|| {
+    explore(3, || {
         let template = Bulkhead::builder("loom").limit(1).build().unwrap();
         let keyed = Keyed::builder(template).by(|key: &usize| *key).capacity(2).build().unwrap();
         let inside = Inside::default();
@@ -75,7 +67,7 @@ fn a_key_that_two_threads_see_first_is_one_key() {
 /// A change of all keys reaches the one that is being made.
 #[test]
 fn a_key_that_is_made_during_a_change_is_changed() {
-    explore(|| {
+    explore(3, || {
         let template = Bulkhead::builder("loom").limit(1).build().unwrap();
         let keyed = Keyed::builder(template).by(|key: &usize| *key).capacity(2).build().unwrap();
         let other = {

@@ -1,54 +1,34 @@
-//! Every order in which those who read a body, those who begin and those who leave can meet, tried out.
-//!
-//! Run as `RUSTFLAGS="--cfg cofferdam_loom" cargo test --release --test loom_replay`. A reader that nobody wakes is a deadlock,
-//! which the model reports.
-#![cfg(cofferdam_loom)]
-#![allow(missing_docs)]
+//! Those who read a body, those who begin and those who leave.
 
 use std::{
     collections::VecDeque,
     convert::Infallible,
+    future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll, Wake, Waker},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::Bytes;
 use cofferdam::replay::{Replay, ReplayError, Tape};
 use http_body::{Body, Frame};
-use loom::{
-    sync::{Mutex, Notify},
-    thread,
-};
+use loom::{sync::Mutex, thread};
 
-fn explore(interruptions: usize, model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(interruptions);
-    builder.max_branches = 20_000;
-    builder.check(model);
-}
-
-struct Bell(Notify);
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.0.notify();
-    }
-}
+use super::{explore, finish};
 
 /// Reads to the end, polling when woken, and only then.
 fn read<B: Body<Data = Bytes>>(body: B) -> Result<Vec<u8>, B::Error> {
-    let (mut body, bell, mut all) = (pin!(body), Arc::new(Bell(Notify::new())), Vec::new());
-    let waker = Waker::from(Arc::clone(&bell));
-    loop {
-        match body.as_mut().poll_frame(&mut Context::from_waker(&waker)) {
-            Poll::Ready(Some(Ok(frame))) => all.extend(frame.into_data().unwrap()),
-            Poll::Ready(Some(Err(error))) => return Err(error),
-            Poll::Ready(None) => return Ok(all),
-            Poll::Pending => bell.0.wait(),
+    let (mut body, mut all) = (pin!(body), Vec::new());
+    finish(poll_fn(|cx| {
+        loop {
+            match ready!(body.as_mut().poll_frame(cx)) {
+                Some(Ok(frame)) => all.extend(frame.into_data().unwrap()),
+                Some(Err(error)) => return Poll::Ready(Err(error)),
+                None => return Poll::Ready(Ok(std::mem::take(&mut all))),
+            }
         }
-    }
+    }))
 }
 
 /// Polls once, and never again.

@@ -1,8 +1,4 @@
-//! Every order in which those who listen and those who make things happen can meet.
-//!
-//! Run as `RUSTFLAGS="--cfg cofferdam_loom" cargo test --release --test loom_events`.
-#![cfg(cofferdam_loom)]
-#![allow(missing_docs)]
+//! Those who listen, and those who make things happen.
 
 use std::{
     sync::{
@@ -15,12 +11,7 @@ use std::{
 use cofferdam::{Bell, CircuitBreaker};
 use loom::{sync::atomic::AtomicBool, thread};
 
-fn explore(interruptions: usize, model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(interruptions);
-    builder.max_branches = 20_000;
-    builder.check(model);
-}
+use super::explore;
 
 #[derive(Default)]
 struct Count(AtomicU64);

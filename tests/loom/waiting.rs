@@ -1,57 +1,18 @@
-//! Every order in which releases, waiters and those who leave can meet, tried out.
-//!
-//! Run as `RUSTFLAGS="--cfg cofferdam_loom" cargo test --release --test loom_waiting`. The crate's clock stands still then.
-//! A waiter that nobody wakes is a deadlock, which the model reports.
-#![cfg(cofferdam_loom)]
-#![allow(missing_docs)]
+//! Releases, waiters and those who leave.
 
-use std::{
-    future::{Ready, pending, ready},
-    pin::pin,
-    sync::Arc,
-    task::{Context, Poll, Wake, Waker},
-};
+use std::future::{Ready, pending, ready};
 
 use cofferdam::{Bulkhead, Guard, Policy, Refused, Weighted, bulkhead::Queue, waiting::Order};
-use loom::{sync::Notify, thread};
+use loom::thread;
+
+use super::{explore, finish};
 
 type Weigh = fn(&u32) -> u32;
 type Slots = Weighted<Bulkhead<Queue>, Weigh>;
 
-/// Explores all orders in which threads are interrupted at most so often.
-fn explore(interruptions: usize, model: impl Fn() + Sync + Send + 'static) {
-    // Waiting asks for a timer, and a timer for a runtime; nobody drives it.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let _entered = runtime.enter();
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(interruptions);
-    builder.max_branches = 20_000;
-    builder.check(model);
-}
-
 fn slots(limit: usize) -> (Bulkhead<Queue>, Guard<Slots>) {
     let slots = Bulkhead::builder("loom").limit(limit).queue(4).order(Order::Fifo).build().unwrap();
     (slots.clone(), slots.weighted((|weight| *weight) as Weigh).layer())
-}
-
-struct Bell(Notify);
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.0.notify();
-    }
-}
-
-/// Polls when woken, and only then.
-fn finish<F: Future>(future: F) -> F::Output {
-    let (mut future, bell) = (pin!(future), Arc::new(Bell(Notify::new())));
-    let waker = Waker::from(Arc::clone(&bell));
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => bell.0.wait(),
-        }
-    }
 }
 
 type Outcome = Result<(), Refused<()>>;

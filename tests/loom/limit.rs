@@ -1,21 +1,12 @@
-//! Every order in which calls under an adaptive limit can begin and end, tried out.
-//!
-//! Run as `RUSTFLAGS="--cfg cofferdam_loom" cargo test --release --test loom_limit`. The crate's clock stands still then, so no
-//! window is due: what meets are the slots, the counts and the cohort.
-#![cfg(cofferdam_loom)]
-#![allow(missing_docs)]
+//! Calls under an adaptive limit. No window is due on a clock that stands still: what meets are the slots, the counts and the
+//! cohort.
 
 use std::num::NonZeroU32;
 
 use cofferdam::{AdaptiveLimit, Admit, Ended, Instant, Outcome, Policy};
 use loom::thread;
 
-fn explore(model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(2);
-    builder.max_branches = 20_000;
-    builder.check(model);
-}
+use super::explore;
 
 fn call(limit: &AdaptiveLimit, outcome: Option<Outcome>) -> bool {
     let now = Instant::now();
@@ -30,7 +21,7 @@ fn call(limit: &AdaptiveLimit, outcome: Option<Outcome>) -> bool {
 
 #[test]
 fn every_slot_comes_back_however_calls_end() {
-    explore(|| {
+    explore(2, || {
         let limit = AdaptiveLimit::builder("loom").initial_limit(2).max_limit(2).build().unwrap();
         let other = limit.clone();
         let thread = thread::spawn(move || call(&other, Some(Outcome::Success)) && call(&other, None));
@@ -43,7 +34,7 @@ fn every_slot_comes_back_however_calls_end() {
 
 #[test]
 fn the_last_slot_goes_to_one_of_two() {
-    explore(|| {
+    explore(2, || {
         let limit = AdaptiveLimit::builder("loom").initial_limit(1).min_limit(1).max_limit(1).build().unwrap();
         let other = limit.clone();
         let thread = thread::spawn(move || other.admit(&(), Instant::now()).is_ok());
@@ -55,7 +46,7 @@ fn the_last_slot_goes_to_one_of_two() {
 
 #[test]
 fn what_is_heavier_than_the_limit_is_alone() {
-    explore(|| {
+    explore(2, || {
         let limit = AdaptiveLimit::builder("loom").initial_limit(2).max_limit(2).build().unwrap();
         let weighted = limit.clone().weighted(|weight: &NonZeroU32| *weight);
         let other = weighted.clone();

@@ -1,61 +1,18 @@
-//! Every order in which calls, their ends and a drain can meet, tried out.
-//!
-//! Run as `RUSTFLAGS="--cfg cofferdam_loom" cargo test --release --test loom_drain`. The crate's clock stands still then.
-//! A waiter that nobody wakes is a deadlock, which the model reports.
-#![cfg(cofferdam_loom)]
-#![allow(missing_docs)]
+//! Calls, their ends and a drain.
 
 use std::{
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    task::{Context, Poll, Wake, Waker},
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use cofferdam::{Drain, DrainState, drain::Nobody};
-use loom::{sync::Notify, thread};
+use loom::thread;
 
-/// Explores all orders in which threads are interrupted at most so often.
-fn explore(interruptions: usize, model: impl Fn() + Sync + Send + 'static) {
-    // Waiting asks for a timer, and a timer for a runtime; nobody drives it.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let _entered = runtime.enter();
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(interruptions);
-    builder.max_branches = 20_000;
-    builder.check(model);
-}
+use super::{explore, finish_and_count};
 
 fn drain() -> Drain<Nobody> {
     let builder = Drain::builder("loom").grace(Duration::ZERO).deadline(Duration::from_secs(3600));
     builder.exempt_nobody().build().unwrap()
-}
-
-struct Bell {
-    rings: Notify,
-    count: AtomicU64,
-}
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.count.fetch_add(1, Ordering::SeqCst);
-        self.rings.notify();
-    }
-}
-
-/// Polls when woken, and only then. Returns how often that was, too.
-fn finish<F: Future>(future: F) -> (F::Output, u64) {
-    let bell = Arc::new(Bell { rings: Notify::new(), count: AtomicU64::new(0) });
-    let (mut future, waker) = (pin!(future), Waker::from(Arc::clone(&bell)));
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return (output, bell.count.load(Ordering::SeqCst)),
-            Poll::Pending => bell.rings.wait(),
-        }
-    }
 }
 
 /// A call comes in before the drain closes, and is counted, or it is not let in; and when the drain is over, nobody is
@@ -76,7 +33,7 @@ fn defect_190_no_call_slips_in_after_the_switch() {
                 0
             })
         });
-        let (drained, _) = finish(drain.begin());
+        let (drained, _) = finish_and_count(drain.begin());
         assert_eq!((inside.load(Ordering::SeqCst), drain.state()), (0, DrainState::Drained));
         let let_in: u64 = callers.map(|caller| caller.join().unwrap()).iter().sum();
         assert!(drained.ended <= let_in && drained.cut == 0);
@@ -92,7 +49,7 @@ fn the_last_end_wakes_whoever_waits_once() {
         let calls = [drain.hold().unwrap(), drain.hold().unwrap()];
         let finished = drain.begin();
         let ends = calls.map(|call| thread::spawn(move || drop(call)));
-        let (drained, wakes) = finish(finished);
+        let (drained, wakes) = finish_and_count(finished);
         assert_eq!((drained.ended, drained.cut), (2, 0));
         ends.into_iter().for_each(|end| end.join().unwrap());
         assert!(wakes <= 1);
@@ -107,10 +64,10 @@ fn two_who_begin_are_told_the_same() {
         let call = drain.hold().unwrap();
         let other = {
             let drain = drain.clone();
-            thread::spawn(move || finish(drain.begin()).0)
+            thread::spawn(move || finish_and_count(drain.begin()).0)
         };
         let leaves = thread::spawn(move || drop(call));
-        let (drained, _) = finish(drain.begin());
+        let (drained, _) = finish_and_count(drain.begin());
         leaves.join().unwrap();
         assert_eq!(other.join().unwrap(), drained);
         assert!(drained.ended <= 1);
@@ -129,6 +86,6 @@ fn a_drain_that_is_undone_lets_in() {
         assert_eq!(drain.state(), DrainState::Ready);
         leaves.join().unwrap();
         drop(drain.hold().unwrap());
-        assert_eq!(finish(drain.begin()).0.cut, 0);
+        assert_eq!(finish_and_count(drain.begin()).0.cut, 0);
     });
 }

@@ -1,8 +1,4 @@
-//! Every order in which threads can meet in what a hedge learns, tried out.
-//!
-//! Run as `RUSTFLAGS="--cfg cofferdam_loom" cargo test --release --test loom_hedge`.
-#![cfg(cofferdam_loom)]
-#![allow(missing_docs)]
+//! What a hedge learns.
 
 use std::time::Duration;
 

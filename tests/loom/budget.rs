@@ -1,17 +1,9 @@
-//! Every order in which threads can meet in a budget, tried out.
-//!
-//! Run as `RUSTFLAGS="--cfg cofferdam_loom" cargo test --release --test loom_budget`.
-#![cfg(cofferdam_loom)]
-#![allow(missing_docs)]
+//! A budget.
 
-use std::time::Duration;
-
-use cofferdam::{Budget, Instant};
+use cofferdam::Budget;
 use loom::thread;
 
-fn at(millis: u64) -> Instant {
-    Instant::ORIGIN.after(Duration::from_millis(millis))
-}
+use super::at;
 
 /// Two threads take from what is left for one: one of them gets it.
 #[test]

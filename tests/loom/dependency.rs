@@ -1,17 +1,9 @@
-//! Every order in which those can meet who know something of a dependency, tried out.
-//!
-//! Run as `RUSTFLAGS="--cfg cofferdam_loom" cargo test --release --test loom_dependency`.
-#![cfg(cofferdam_loom)]
-#![allow(missing_docs)]
-
-use std::time::Duration;
+//! What several know of a dependency.
 
 use cofferdam::{Dependency, Instant, dependency::Fact};
 use loom::thread;
 
-fn at(millis: u64) -> Instant {
-    Instant::ORIGIN.after(Duration::from_millis(millis))
-}
+use super::at;
 
 /// One states a fact while the other takes it back: it holds in the end.
 #[test]

@@ -1,29 +1,11 @@
-//! Every order in which threads can meet in a throttle, tried out.
-//!
-//! Run as `RUSTFLAGS="--cfg cofferdam_loom" cargo test --release --test loom_throttle`.
-#![cfg(cofferdam_loom)]
-#![allow(missing_docs)]
+//! A throttle.
 
-use std::time::Duration;
-
-use cofferdam::{
-    AdaptiveThrottle, Admit, Criticality, Ended, Instant, Outcome, Policy, TaskKey, ThrottleState, context::Rank,
-};
+use cofferdam::{AdaptiveThrottle, Admit, Criticality, Ended, Outcome, Policy, TaskKey, ThrottleState, context::Rank};
 use loom::thread;
 
+use super::{at, explore};
+
 type Throttle = AdaptiveThrottle<fn(&()) -> Rank>;
-
-/// Explores all orders in which threads are interrupted at most so often.
-fn explore(interruptions: usize, model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(interruptions);
-    builder.max_branches = 20_000;
-    builder.check(model);
-}
-
-fn at(millis: u64) -> Instant {
-    Instant::ORIGIN.after(Duration::from_millis(millis))
-}
 
 fn throttle() -> Throttle {
     let top: fn(&()) -> Rank = |()| Rank::in_epoch(Criticality::CriticalPlus, TaskKey::from_bits(1), 0);
