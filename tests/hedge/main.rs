@@ -27,12 +27,8 @@ use cofferdam::{
     Why, observe,
 };
 use futures_util::FutureExt;
-use support::Letter;
+use support::{Letter, ms, rich};
 use tower::{Layer, Service, ServiceExt};
-
-fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
 
 /// What an attempt does: it takes that long, and then has this answer.
 #[derive(Clone, Copy, Debug)]
@@ -148,13 +144,6 @@ impl<Request: Send> Service<Request> for Script {
         self.ready = false;
         Running { number, notes: Arc::clone(&self.notes), does: Box::pin(does), ended: false }
     }
-}
-
-/// A budget that hardly ends.
-fn rich() -> Budget {
-    let budget = Budget::builder("rich").ratio(1000.0).build().unwrap();
-    budget.succeeded();
-    budget
 }
 
 fn hedge(delay: u64) -> HedgeLayer {

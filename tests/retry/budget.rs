@@ -42,7 +42,7 @@ async fn defect_112_113_attempts_are_of_a_call_and_tokens_of_a_budget() {
 
     // One that used its attempts up leaves the next its own.
     let service = Flaky::new(3);
-    let layer = Retry::builder("own").attempts(2).backoff(every(ms(1))).budget(rich("own")).build().unwrap();
+    let layer = Retry::builder("own").attempts(2).backoff(every(ms(1))).budget(rich()).build().unwrap();
     assert!(layer.layer(service.clone()).oneshot(7).await.is_err());
     layer.budget().succeeded();
     assert!(layer.layer(service.clone()).oneshot(7).await.is_ok());

@@ -27,12 +27,8 @@ use cofferdam::{
     observe,
     retry::{AttemptProtocol, Cloned},
 };
-use support::Letter;
+use support::{Letter, ms, rich};
 use tower::{Layer, Service, ServiceExt, service_fn};
-
-fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
 
 /// Fails so often, and then succeeds; counts its calls and remembers when they were.
 #[derive(Clone, Default)]
@@ -75,11 +71,4 @@ fn every(wait: Duration) -> Backoff {
 
 fn attempts(attempts: u32) -> RetryLayer {
     Retry::builder("retry").attempts(attempts).backoff(every(ms(10))).build().unwrap()
-}
-
-/// A budget that hardly ends.
-fn rich(name: &str) -> Budget {
-    let budget = Budget::builder(name).ratio(1000.0).build().unwrap();
-    budget.succeeded();
-    budget
 }

@@ -12,6 +12,7 @@ mod probe;
 mod recording;
 #[cfg(feature = "http")]
 mod server;
+mod settings;
 
 pub(crate) use controlled::{Call, Controlled, controlled};
 #[cfg(feature = "grpc")]
@@ -26,3 +27,4 @@ pub(crate) use probe::{Ask, Asks, Broken, Kind, Probe, Script};
 pub(crate) use recording::{Does, Log, Recording};
 #[cfg(feature = "http")]
 pub(crate) use server::{Connection, Fed, Noticing, Version, fed, nobody, serve};
+pub(crate) use settings::{ms, rich};
