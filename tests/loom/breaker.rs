@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use cofferdam::{Admit, BreakerState, CircuitBreaker, Ended, Outcome, Policy, breaker::Builder};
-use loom::thread;
 
-use super::{at, explore};
+use super::{at, beside, explore};
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -51,10 +50,7 @@ fn one_probe_is_one_probe() {
     explore(3, || {
         let breaker = touchy().build().unwrap();
         call(&breaker, Outcome::Failure, 0);
-        let other = {
-            let breaker = breaker.clone();
-            thread::spawn(move || admit(&breaker, 100))
-        };
+        let other = beside(&breaker, move |breaker| admit(breaker, 100));
         let mine = admit(&breaker, 100);
         let admitted = [mine, other.join().unwrap()];
         assert_eq!(admitted.iter().flatten().count(), 1);
@@ -76,14 +72,8 @@ fn whoever_comes_first_the_failure_opens_and_the_probe_closes() {
         let breaker = touchy().build().unwrap();
         let (fails, succeeds) = (admit(&breaker, 0).unwrap(), admit(&breaker, 0).unwrap());
         let threads = [
-            {
-                let breaker = breaker.clone();
-                thread::spawn(move || settle(&breaker, fails, Outcome::Failure, 1))
-            },
-            {
-                let breaker = breaker.clone();
-                thread::spawn(move || settle(&breaker, succeeds, Outcome::Success, 1))
-            },
+            beside(&breaker, move |breaker| settle(breaker, fails, Outcome::Failure, 1)),
+            beside(&breaker, move |breaker| settle(breaker, succeeds, Outcome::Success, 1)),
         ];
         // Comes in the middle of it, with a time before or after the end of the open time.
         let early = admit(&breaker, 1);
@@ -109,10 +99,7 @@ fn a_stale_end_decides_nothing() {
         let (stale, fails) = (admit(&breaker, 0).unwrap(), admit(&breaker, 0).unwrap());
         settle(&breaker, fails, Outcome::Failure, 0);
         let probe = admit(&breaker, 100).unwrap();
-        let other = {
-            let breaker = breaker.clone();
-            thread::spawn(move || settle(&breaker, stale, Outcome::Failure, 100))
-        };
+        let other = beside(&breaker, move |breaker| settle(breaker, stale, Outcome::Failure, 100));
         settle(&breaker, probe, Outcome::Success, 100);
         other.join().unwrap();
         assert_eq!(breaker.state(), BreakerState::Closed);
@@ -127,10 +114,7 @@ fn a_slow_end_does_not_open_the_next_generation() {
     explore(2, || {
         let breaker = touchy().build().unwrap();
         let (slow, fails) = (admit(&breaker, 0).unwrap(), admit(&breaker, 0).unwrap());
-        let other = {
-            let breaker = breaker.clone();
-            thread::spawn(move || settle(&breaker, slow, Outcome::Failure, 0))
-        };
+        let other = beside(&breaker, move |breaker| settle(breaker, slow, Outcome::Failure, 0));
         settle(&breaker, fails, Outcome::Failure, 0);
         let probe = admit(&breaker, 100).expect("open since 0, whoever opened it");
         settle(&breaker, probe, Outcome::Success, 100);
@@ -146,10 +130,7 @@ fn a_probe_that_is_taken_back_leaves_its_place() {
         let breaker = touchy().build().unwrap();
         call(&breaker, Outcome::Failure, 0);
         let probe = admit(&breaker, 100).unwrap();
-        let other = {
-            let breaker = breaker.clone();
-            thread::spawn(move || breaker.undo(probe, at(101)))
-        };
+        let other = beside(&breaker, move |breaker| breaker.undo(probe, at(101)));
         let mine = admit(&breaker, 101);
         other.join().unwrap();
         let next = admit(&breaker, 102);
@@ -164,10 +145,7 @@ fn forced_open_it_stays_open() {
         let breaker = touchy().build().unwrap();
         call(&breaker, Outcome::Failure, 0);
         let probe = admit(&breaker, 100).unwrap();
-        let other = {
-            let breaker = breaker.clone();
-            thread::spawn(move || breaker.force_open())
-        };
+        let other = beside(&breaker, move |breaker| breaker.force_open());
         settle(&breaker, probe, Outcome::Success, 100);
         other.join().unwrap();
         assert_eq!(breaker.state(), BreakerState::ForcedOpen);
@@ -185,10 +163,7 @@ fn an_answer_meets_whoever_finds_a_stall() {
         let mut waiting: Vec<Token> = (0..6).filter_map(|_| admit(&breaker, 1_000)).collect();
         assert_eq!(waiting.len(), 6);
         let answered = waiting.pop().unwrap();
-        let other = {
-            let breaker = breaker.clone();
-            thread::spawn(move || settle(&breaker, answered, Outcome::Success, 1_300))
-        };
+        let other = beside(&breaker, move |breaker| settle(breaker, answered, Outcome::Success, 1_300));
         let seventh = admit(&breaker, 1_300);
         other.join().unwrap();
         assert_eq!(breaker.state(), if seventh.is_some() { BreakerState::Closed } else { BreakerState::Open });
@@ -210,10 +185,7 @@ fn a_time_window_loses_nothing_at_the_edge_of_a_bucket() {
             let breaker = touchy().consecutive_failures(None).stall(None).window(ms(10)).build().unwrap();
             call(&breaker, Outcome::Success, 0);
             let [first, second] = begun(&breaker);
-            let other = {
-                let breaker = breaker.clone();
-                thread::spawn(move || settle(&breaker, first, Outcome::Failure, millis))
-            };
+            let other = beside(&breaker, move |breaker| settle(breaker, first, Outcome::Failure, millis));
             settle(&breaker, second, Outcome::Failure, 1);
             other.join().unwrap();
             let counts = breaker.counts_at(at(1));
@@ -234,10 +206,7 @@ fn a_time_window_is_never_seen_half_emptied() {
             call(&breaker, outcome, 0);
         }
         assert_eq!(breaker.counts_at(at(9)).calls, 4);
-        let other = {
-            let breaker = breaker.clone();
-            thread::spawn(move || breaker.counts_at(at(10)).calls)
-        };
+        let other = beside(&breaker, move |breaker| breaker.counts_at(at(10)).calls);
         let counts = breaker.counts_at(at(9));
         assert!(matches!((counts.calls, counts.failures), (4, 1) | (0, 0)), "{counts:?}");
         assert_eq!(other.join().unwrap(), 0);
@@ -258,10 +227,7 @@ fn a_count_window_never_counts_below_nothing() {
             .unwrap();
         call(&breaker, Outcome::Success, 0);
         call(&breaker, Outcome::Success, 0);
-        let other = {
-            let breaker = breaker.clone();
-            thread::spawn(move || call(&breaker, Outcome::Failure, 0))
-        };
+        let other = beside(&breaker, move |breaker| call(breaker, Outcome::Failure, 0));
         call(&breaker, Outcome::Success, 0);
         call(&breaker, Outcome::Success, 0);
         other.join().unwrap();
@@ -286,10 +252,7 @@ fn a_count_window_keeps_its_totals_while_it_shrinks() {
             call(&breaker, Outcome::Failure, 0);
         }
         let [fourth] = begun(&breaker);
-        let other = {
-            let breaker = breaker.clone();
-            thread::spawn(move || settle(&breaker, fourth, Outcome::Failure, 0))
-        };
+        let other = beside(&breaker, move |breaker| settle(breaker, fourth, Outcome::Failure, 0));
         breaker.configure(|settings| settings.window_calls(1)).unwrap();
         other.join().unwrap();
         call(&breaker, Outcome::Success, 0);

@@ -8,7 +8,7 @@ use std::{
 use cofferdam::{Drain, DrainState, drain::Nobody};
 use loom::thread;
 
-use super::{explore, finish_and_count};
+use super::{beside, explore, finish_and_count};
 
 fn drain() -> Drain<Nobody> {
     let builder = Drain::builder("loom").grace(Duration::ZERO).deadline(Duration::from_secs(3600));
@@ -62,10 +62,7 @@ fn two_who_begin_are_told_the_same() {
     explore(2, || {
         let drain = drain();
         let call = drain.hold().unwrap();
-        let other = {
-            let drain = drain.clone();
-            thread::spawn(move || finish_and_count(drain.begin()).0)
-        };
+        let other = beside(&drain, move |drain| finish_and_count(drain.begin()).0);
         let leaves = thread::spawn(move || drop(call));
         let (drained, _) = finish_and_count(drain.begin());
         leaves.join().unwrap();

@@ -11,7 +11,7 @@ use std::{
 use cofferdam::{Bell, CircuitBreaker};
 use loom::{sync::atomic::AtomicBool, thread};
 
-use super::explore;
+use super::{beside, explore};
 
 #[derive(Default)]
 struct Count(AtomicU64);
@@ -52,10 +52,7 @@ fn the_last_state_is_the_last_one_told() {
     explore(2, || {
         let breaker = CircuitBreaker::builder("loom").build().unwrap();
         let states = breaker.subscribe();
-        let other = {
-            let breaker = breaker.clone();
-            thread::spawn(move || breaker.force_open())
-        };
+        let other = beside(&breaker, move |breaker| breaker.force_open());
         breaker.force_closed();
         other.join().unwrap();
         assert_eq!(*states.borrow(), breaker.state());

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use cofferdam::hedge::Learner;
-use loom::{sync::Arc, thread};
+use loom::sync::Arc;
+
+use super::beside;
 
 fn learner() -> Arc<Learner> {
     let learner = Learner::new(0.02, Duration::from_millis(1), Duration::from_secs(10)).unwrap();
@@ -19,13 +21,10 @@ fn no_step_is_lost() {
         expected.late();
         expected.won();
         expected.in_time();
-        let other = {
-            let learner = Arc::clone(&learner);
-            thread::spawn(move || {
-                learner.late();
-                learner.won();
-            })
-        };
+        let other = beside(&learner, move |learner| {
+            learner.late();
+            learner.won();
+        });
         learner.in_time();
         other.join().unwrap();
         assert_eq!((learner.delay(), learner.calls()), (expected.delay(), expected.calls()));
@@ -37,10 +36,7 @@ fn no_step_is_lost() {
 fn one_is_the_first() {
     loom::model(|| {
         let learner = Arc::new(Learner::new(0.02, Duration::from_millis(1), Duration::from_secs(10)).unwrap());
-        let other = {
-            let learner = Arc::clone(&learner);
-            thread::spawn(move || learner.seen(Duration::from_millis(10)))
-        };
+        let other = beside(&learner, move |learner| learner.seen(Duration::from_millis(10)));
         learner.seen(Duration::from_millis(40));
         other.join().unwrap();
         assert_eq!(learner.calls(), 2);

@@ -11,7 +11,7 @@ use cofferdam::{
 };
 use loom::thread;
 
-use super::explore;
+use super::{beside, explore};
 
 /// Calls that run, by key. What nobody models: it is to see, and not to be seen.
 type Inside = Arc<[AtomicU32; 2]>;
@@ -70,10 +70,7 @@ fn a_key_that_is_made_during_a_change_is_changed() {
     explore(3, || {
         let template = Bulkhead::builder("loom").limit(1).build().unwrap();
         let keyed = Keyed::builder(template).by(|key: &usize| *key).capacity(2).build().unwrap();
-        let other = {
-            let keyed = keyed.clone();
-            thread::spawn(move || drop(keyed.admit(&0, Instant::ORIGIN)))
-        };
+        let other = beside(&keyed, move |keyed| drop(keyed.admit(&0, Instant::ORIGIN)));
         keyed.configure(|slots| slots.resize(7)).unwrap();
         other.join().unwrap();
         assert!(keyed.snapshot().iter().all(|key| key.policy.limit() == 7));

@@ -32,7 +32,10 @@ use std::{
 };
 
 use cofferdam::Instant;
-use loom::sync::Notify;
+use loom::{
+    sync::Notify,
+    thread::{self, JoinHandle},
+};
 
 /// Explores all orders in which threads are interrupted at most so often.
 fn explore(interruptions: usize, model: impl Fn() + Sync + Send + 'static) {
@@ -43,6 +46,12 @@ fn explore(interruptions: usize, model: impl Fn() + Sync + Send + 'static) {
     builder.preemption_bound = Some(interruptions);
     builder.max_branches = 20_000;
     builder.check(model);
+}
+
+/// Does that on another thread, with a clone.
+fn beside<T: Clone + 'static, R: 'static>(shared: &T, does: impl FnOnce(&T) -> R + 'static) -> JoinHandle<R> {
+    let shared = shared.clone();
+    thread::spawn(move || does(&shared))
 }
 
 fn at(millis: u64) -> Instant {

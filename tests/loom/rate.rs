@@ -12,7 +12,7 @@ use loom::{
     thread,
 };
 
-use super::{explore, finish};
+use super::{beside, explore, finish};
 
 fn daily(burst: u32) -> RateLimit {
     let rate = Rate::per(1, Duration::from_secs(24 * 60 * 60)).unwrap();
@@ -47,13 +47,10 @@ fn there_is_exactly_the_burst() {
 fn what_is_given_back_is_there_once() {
     explore(3, || {
         let limit = daily(2);
-        let other = {
-            let limit = limit.clone();
-            thread::spawn(move || {
-                let permits = Admit::<()>::admit(&limit, &(), now()).unwrap();
-                limit.undo(permits, now());
-            })
-        };
+        let other = beside(&limit, move |limit| {
+            let permits = Admit::<()>::admit(limit, &(), now()).unwrap();
+            limit.undo(permits, now());
+        });
         assert!(take(&limit));
         other.join().unwrap();
         assert_eq!(limit.free_at(now()), 1);
@@ -90,10 +87,7 @@ fn two_who_find_it_idle_cool_it_once() {
         let limit = daily(6);
         limit.configure_at(now(), |settings| settings.warm_up(Duration::from_secs(60 * 24 * 60 * 60))).unwrap();
         let later = now().after(Duration::from_secs(100 * 24 * 60 * 60));
-        let other = {
-            let limit = limit.clone();
-            thread::spawn(move || u32::from(Admit::<()>::admit(&limit, &(), later).is_ok()))
-        };
+        let other = beside(&limit, move |limit| u32::from(Admit::<()>::admit(limit, &(), later).is_ok()));
         let own = u32::from(Admit::<()>::admit(&limit, &(), later).is_ok());
         assert_eq!((own + other.join().unwrap(), limit.free_at(later)), (2, 0));
     });
@@ -108,10 +102,7 @@ fn a_permit_that_is_given_back_wakes_who_waits_for_it() {
         let limit = RateLimit::builder("loom", rate).burst(1).queue(2).order(Order::Fifo).build().unwrap();
         let start = Instant::now();
         let permits = Admit::<()>::enter(&limit, &(), start, &mut None).unwrap();
-        let giver = {
-            let limit = limit.clone();
-            thread::spawn(move || limit.undo(permits, start))
-        };
+        let giver = beside(&limit, move |limit| limit.undo(permits, start));
         let guard = limit.clone().layer();
         let run: fn() -> Ready<Result<(), ()>> = || ready(Ok(()));
         assert!(finish(guard.call(&(), run)).is_ok());

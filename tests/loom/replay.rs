@@ -15,7 +15,7 @@ use cofferdam::replay::{Replay, ReplayError, Tape};
 use http_body::{Body, Frame};
 use loom::{sync::Mutex, thread};
 
-use super::{explore, finish};
+use super::{beside, explore, finish};
 
 /// Reads to the end, polling when woken, and only then.
 fn read<B: Body<Data = Bytes>>(body: B) -> Result<Vec<u8>, B::Error> {
@@ -90,13 +90,10 @@ fn two_read_all_that_a_third_feeds() {
     explore(2, || {
         let (pipe, first, tape) = piped(1024);
         let second = tape.again().unwrap();
-        let feeder = {
-            let pipe = Arc::clone(&pipe);
-            thread::spawn(move || {
-                feed(&pipe, Some("ab"));
-                feed(&pipe, None);
-            })
-        };
+        let feeder = beside(&pipe, move |pipe| {
+            feed(pipe, Some("ab"));
+            feed(pipe, None);
+        });
         let reader = thread::spawn(move || assert_eq!(read(second).unwrap(), b"ab"));
         assert_eq!(read(first).unwrap(), b"ab");
         feeder.join().unwrap();
@@ -134,13 +131,10 @@ fn a_tape_is_dropped_while_its_body_is_read() {
             drop(tape);
             drop(second);
         });
-        let feeder = {
-            let pipe = Arc::clone(&pipe);
-            thread::spawn(move || {
-                feed(&pipe, Some("ab"));
-                feed(&pipe, None);
-            })
-        };
+        let feeder = beside(&pipe, move |pipe| {
+            feed(pipe, Some("ab"));
+            feed(pipe, None);
+        });
         assert_eq!(read(first).unwrap(), b"ab");
         dropper.join().unwrap();
         feeder.join().unwrap();

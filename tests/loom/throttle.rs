@@ -1,9 +1,8 @@
 //! A throttle.
 
 use cofferdam::{AdaptiveThrottle, Admit, Criticality, Ended, Outcome, Policy, TaskKey, ThrottleState, context::Rank};
-use loom::thread;
 
-use super::{at, explore};
+use super::{at, beside, explore};
 
 type Throttle = AdaptiveThrottle<fn(&()) -> Rank>;
 
@@ -23,10 +22,7 @@ fn what_is_counted_while_somebody_looks_is_counted_once() {
     explore(2, || {
         let throttle = throttle();
         call(&throttle, Outcome::Overload, 1_000);
-        let other = {
-            let throttle = throttle.clone();
-            thread::spawn(move || call(&throttle, Outcome::Overload, 1_000))
-        };
+        let other = beside(&throttle, move |throttle| call(throttle, Outcome::Overload, 1_000));
         let seen = throttle.load_at(at(1_000));
         call(&throttle, Outcome::Success, 1_000);
         other.join().unwrap();
@@ -41,10 +37,7 @@ fn what_is_counted_while_somebody_looks_is_counted_once() {
 fn two_overloads_press_it_once() {
     explore(2, || {
         let throttle = throttle();
-        let other = {
-            let throttle = throttle.clone();
-            thread::spawn(move || call(&throttle, Outcome::Overload, 1_000))
-        };
+        let other = beside(&throttle, move |throttle| call(throttle, Outcome::Overload, 1_000));
         call(&throttle, Outcome::Overload, 1_000);
         other.join().unwrap();
         assert_eq!(throttle.state(), ThrottleState::Pressed);
@@ -60,10 +53,7 @@ fn calm_and_pressure_meet_and_no_overload_is_forgotten() {
     explore(2, || {
         let throttle = throttle();
         call(&throttle, Outcome::Overload, 1_000);
-        let other = {
-            let throttle = throttle.clone();
-            thread::spawn(move || call(&throttle, Outcome::Overload, 60_000))
-        };
+        let other = beside(&throttle, move |throttle| call(throttle, Outcome::Overload, 60_000));
         call(&throttle, Outcome::Success, 60_000);
         other.join().unwrap();
         assert_eq!(throttle.state(), ThrottleState::Pressed);

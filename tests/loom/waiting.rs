@@ -5,7 +5,7 @@ use std::future::{Ready, pending, ready};
 use cofferdam::{Bulkhead, Guard, Policy, Refused, Weighted, bulkhead::Queue, waiting::Order};
 use loom::thread;
 
-use super::{explore, finish};
+use super::{beside, explore, finish};
 
 type Weigh = fn(&u32) -> u32;
 type Slots = Weighted<Bulkhead<Queue>, Weigh>;
@@ -86,10 +86,7 @@ fn a_heavy_waiter_is_served_while_the_limit_changes() {
         let (slots, guard) = slots(2);
         let held = holds(&guard, &2);
         let heavy = passes(&guard, &2);
-        let resizes = {
-            let slots = slots.clone();
-            thread::spawn(move || slots.resize(1).unwrap())
-        };
+        let resizes = beside(&slots, move |slots| slots.resize(1).unwrap());
         let releases = thread::spawn(move || drop(held));
         assert_eq!(finish(heavy), Ok(()));
         releases.join().unwrap();
