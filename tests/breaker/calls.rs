@@ -1,5 +1,7 @@
 //! What a call is to it: hung, timed out, rejected, read by a function.
 
+use tokio::time::sleep;
+
 use super::*;
 
 /// Every millisecond a call, and the dependency hangs: with a timeout of a second the breaker opens just after a second,

@@ -1,5 +1,7 @@
 //! Probes, and states that are left in time.
 
+use tokio::time::{advance, sleep};
+
 use super::*;
 
 fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {

@@ -26,7 +26,6 @@ use cofferdam::{
     Admit, BoxError, BreakerState, CircuitBreaker, Ended, Instant, Outcome, Policy, Refused, Rejected, Timeout, Why,
     breaker::Builder, guard,
 };
-use tokio::time::{advance, sleep};
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 
 type Token = <CircuitBreaker as Policy>::Token;
