@@ -1,7 +1,7 @@
 //! Does it contain on real threads, too? Overloads lived through in real time, by a server behind load shedding to which
 //! nothing was said.
 //!
-//! House rules say that no test waits for the wall clock, and this one does. `efficacy.rs` shows in virtual time what the
+//! House rules say that no test waits for the wall clock, and this one does. `efficacy/` shows in virtual time what the
 //! decisions are worth, and loom that small histories of the atomics are sound. Neither has calls that come and end on
 //! several threads at the same time, by the hundred, with timers that are late: that cannot be had without time going by.
 //! So all scenarios run at the same time and with few calls, a figure leaves room for a machine that is busy with something

@@ -118,7 +118,8 @@ fn story(place: &str) -> Option<String> {
     };
     let declaration = format!("mod {module};");
     let declared = read(format!("{program}/main.rs"))?.lines().any(|line| line == declaration);
-    read(format!("{program}/{module}.rs")).filter(|_| declared)
+    let text = read(format!("{program}/{module}.rs")).or_else(|| read(format!("{program}/{module}/mod.rs")));
+    text.filter(|_| declared)
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //!   what it is in place of the crate's own: what one could do who knows the best.
 //! - `.. -- --test` runs everything briefly and judges nothing.
 //!
-//! Each figure is the worst of its seeds. What the figures must reach is asserted in `tests/efficacy*.rs`.
+//! Each figure is the worst of its seeds. What the figures must reach is asserted in `tests/efficacy/`.
 #![allow(missing_docs, unreachable_pub, dead_code)] // the laboratory is shared with the tests
 
 #[path = "../../tests/support/lab/mod.rs"]
@@ -193,8 +193,8 @@ fn contention(all: bool) {
 
 /// S4: a front end and its two dependencies.
 fn fronts(part: Option<&str>, all: bool) {
-    let cells = front::matrix().into_iter().map(|front| (front.name(), front));
-    let others = front::others().into_iter().map(|(name, front)| (format!("{}, {name}", front.name()), front));
+    let cells = front::cells::matrix().into_iter().map(|front| (front.name(), front));
+    let others = front::cells::others().into_iter().map(|(name, front)| (format!("{}, {name}", front.name()), front));
     let beside = [Around::Nothing, Around::Tower(16), Around::Tower(32), Around::Breaker];
     let arounds: Vec<_> = beside.into_iter().filter(|_| all).chain([Around::Pool]).collect();
     for (name, front) in cells.chain(others).filter(|(name, _)| part.is_none_or(|part| name.contains(part))) {

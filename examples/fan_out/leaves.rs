@@ -1,7 +1,6 @@
 //! Servers that are quick, but for one answer in fifty.
 
 use std::{
-    future::IntoFuture,
     io,
     sync::{
         Arc,
@@ -10,9 +9,11 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, routing::get, serve::ListenerExt};
+use axum::{Router, routing::get};
 use http::Uri;
-use tokio::{net::TcpListener, time::sleep};
+use tokio::time::sleep;
+
+use crate::serving::listen;
 
 pub(crate) const COUNT: usize = 20;
 
@@ -29,18 +30,13 @@ impl Leaves {
     pub(crate) async fn start() -> io::Result<Self> {
         let (calls, mut uris) = (Arc::new(AtomicU64::new(0)), Vec::new());
         for _ in 0..COUNT {
-            let listener = TcpListener::bind("127.0.0.1:0").await?;
-            uris.push(format!("http://{}/", listener.local_addr()?).parse().expect("an address makes a URI"));
-            let listener = listener.tap_io(|connection| {
-                // Where it fails, small answers are somewhat slower.
-                let _ = connection.set_nodelay(true);
-            });
             let calls = Arc::clone(&calls);
             let answer = move || {
                 calls.fetch_add(1, Ordering::Relaxed);
                 sleep(time(fastrand::f64(), fastrand::f64()))
             };
-            tokio::spawn(axum::serve(listener, Router::new().route("/", get(answer))).into_future());
+            let address = listen(Router::new().route("/", get(answer))).await?;
+            uris.push(format!("http://{address}/").parse().expect("an address makes a URI"));
         }
         Ok(Self { uris, calls })
     }

@@ -21,6 +21,8 @@ mod leaves;
 mod load;
 mod pauses;
 mod plot;
+#[path = "../serving/mod.rs"]
+mod serving;
 
 use std::{fs, process::ExitCode, time::Duration};
 

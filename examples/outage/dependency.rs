@@ -11,7 +11,7 @@ use axum::{Router, extract::State, http::StatusCode, routing::get};
 use cofferdam::Instant;
 use tokio::{sync::watch, time::sleep};
 
-use crate::{front::listen, scenario::Fault};
+use crate::{scenario::Fault, serving::listen};
 
 /// How long it works on an answer when it is well, and when it is slow.
 const WELL: Duration = Duration::from_millis(20);

@@ -9,12 +9,11 @@ use axum::{
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
-    serve::ListenerExt,
 };
-use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
+use tokio::{sync::Semaphore, time::timeout};
 use tower::ServiceExt;
 
-use crate::client::Client;
+use crate::{client::Client, serving::listen};
 
 /// So many requests are worked on at a time, and one more waits this long for its turn.
 pub(crate) const SLOTS: usize = 32;
@@ -31,18 +30,6 @@ pub(crate) async fn start(catalog: Client, payments: Client) -> io::Result<Socke
         .route("/payments", get(ask).with_state(payments))
         .layer(from_fn_with_state(slots, in_a_slot));
     listen(app).await
-}
-
-/// Serves on a port of its own for as long as the program runs.
-pub(crate) async fn listen(app: Router) -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    let listener = listener.tap_io(|connection| {
-        // Without it a small answer may wait for an acknowledgement; where it fails, it just does that.
-        let _ = connection.set_nodelay(true);
-    });
-    tokio::spawn(axum::serve(listener, app).into_future());
-    Ok(address)
 }
 
 /// A slot is given back with the answer, and also when the caller goes away, as Hyper then drops this future. That is

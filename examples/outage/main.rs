@@ -30,6 +30,8 @@ mod plot;
 mod progress;
 mod report;
 mod scenario;
+#[path = "../serving/mod.rs"]
+mod serving;
 mod side;
 
 use std::{fs, path::Path, process::ExitCode, sync::Arc};

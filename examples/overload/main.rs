@@ -17,6 +17,8 @@ mod dice;
 mod load;
 mod plot;
 mod server;
+#[path = "../serving/mod.rs"]
+mod serving;
 
 use std::{fs, path::Path, process::ExitCode, time::Duration};
 

@@ -1,14 +1,15 @@
 //! A server with so many workers, behind load shedding or not.
 
-use std::{future::IntoFuture, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, extract::State, http::StatusCode, routing::get, serve::ListenerExt};
+use axum::{Router, extract::State, http::StatusCode, routing::get};
 use cofferdam::BoxError;
 use tokio::{
-    net::TcpListener,
     sync::{Mutex, mpsc, oneshot},
     time::sleep,
 };
+
+use crate::serving::listen;
 
 pub(crate) const WORKERS: usize = 16;
 
@@ -46,15 +47,4 @@ async fn work(State(jobs): State<Jobs>, axum::extract::Path(millis): axum::extra
     let (done, is_done) = oneshot::channel();
     let sent = jobs.send((millis, done));
     if sent.is_ok() && is_done.await.is_ok() { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR }
-}
-
-async fn listen(app: Router) -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    let listener = listener.tap_io(|connection| {
-        // Where it fails, small answers are somewhat slower.
-        let _ = connection.set_nodelay(true);
-    });
-    tokio::spawn(axum::serve(listener, app).into_future());
-    Ok(address)
 }

@@ -1,17 +1,18 @@
 //! A dependency over HTTP, which takes some 40 ms for an answer, and may hang or become slow.
 
 use std::{
-    future::IntoFuture,
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use axum::{Router, extract::State, http::StatusCode, routing::get, serve::ListenerExt};
+use axum::{Router, extract::State, http::StatusCode, routing::get};
 use cofferdam::Instant;
 use http::Uri;
-use tokio::{net::TcpListener, sync::watch, time::sleep};
+use tokio::{sync::watch, time::sleep};
+
+use crate::serving::listen;
 
 pub(crate) const WORK: Duration = Duration::from_millis(40);
 
@@ -24,21 +25,22 @@ pub(crate) enum Health {
     Hangs,
 }
 
-#[derive(Clone)]
 pub(crate) struct Dependency {
     address: SocketAddr,
+    desk: Desk,
+}
+
+#[derive(Clone)]
+struct Desk {
     health: watch::Sender<Health>,
     calls: Arc<Mutex<Vec<Instant>>>,
 }
 
 impl Dependency {
     pub(crate) async fn start() -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let started =
-            Self { address: listener.local_addr()?, health: watch::Sender::new(Health::Well), calls: Arc::default() };
-        let app = Router::new().route("/", get(work)).with_state(started.clone());
-        tokio::spawn(axum::serve(without_delay(listener), app).into_future());
-        Ok(started)
+        let desk = Desk { health: watch::Sender::new(Health::Well), calls: Arc::default() };
+        let address = listen(Router::new().route("/", get(work)).with_state(desk.clone())).await?;
+        Ok(Self { address, desk })
     }
 
     pub(crate) fn uri(&self) -> Uri {
@@ -46,24 +48,24 @@ impl Dependency {
     }
 
     pub(crate) fn set(&self, health: Health) {
-        self.health.send_replace(health);
+        self.desk.health.send_replace(health);
     }
 
     /// When calls came.
     pub(crate) fn calls(&self) -> Vec<Instant> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.desk.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-async fn work(State(dependency): State<Dependency>) -> StatusCode {
+async fn work(State(desk): State<Desk>) -> StatusCode {
     let number = {
-        let mut calls = dependency.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut calls = desk.calls.lock().unwrap_or_else(PoisonError::into_inner);
         calls.push(Instant::now());
         calls.len() as u32
     };
     // From half as long to half as long again.
     let usual = WORK * (5 + number * 7 % 11) / 10;
-    let health = *dependency.health.borrow();
+    let health = *desk.health.borrow();
     match health {
         Health::Well => sleep(usual).await,
         Health::Slow(times) => sleep(usual * times).await,
@@ -74,11 +76,4 @@ async fn work(State(dependency): State<Dependency>) -> StatusCode {
 
 pub(crate) fn uri(address: SocketAddr, path: &str) -> Uri {
     format!("http://{address}/{path}").parse().expect("an address makes a URI")
-}
-
-pub(crate) fn without_delay(listener: TcpListener) -> impl axum::serve::Listener<Addr = SocketAddr> {
-    listener.tap_io(|connection| {
-        // Where it fails, small answers are somewhat slower.
-        let _ = connection.set_nodelay(true);
-    })
 }

@@ -1,6 +1,6 @@
 //! A front end over HTTP with so many slots, whose requests wait for one of two dependencies each.
 
-use std::{future::IntoFuture, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, body::Body, extract::Request, response::IntoResponse, routing::get};
 use bytes::Bytes;
@@ -11,10 +11,9 @@ use hyper_util::{
     client::legacy::{Client as Hyper, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use tokio::net::TcpListener;
 use tower::{ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 
-use crate::dependency::{Dependency, without_delay};
+use crate::{dependency::Dependency, serving::listen};
 
 pub(crate) const SLOTS: usize = 32;
 
@@ -43,10 +42,7 @@ impl Front {
             app = app.route(&format!("/{name}"), get(move |request| ask(client, uri, request)));
         }
         let app = app.layer(cofferdam::http::server("front").shedding(None).policy(slots).build()?);
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        tokio::spawn(axum::serve(without_delay(listener), app).into_future());
-        Ok(Self { address, dependencies })
+        Ok(Self { address: listen(app).await?, dependencies })
     }
 }
 

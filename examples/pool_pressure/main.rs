@@ -19,6 +19,8 @@ mod dice;
 mod front;
 mod load;
 mod plot;
+#[path = "../serving/mod.rs"]
+mod serving;
 
 use std::{fs, process::ExitCode, time::Duration};
 

@@ -20,6 +20,8 @@ mod dice;
 mod load;
 mod plot;
 mod server;
+#[path = "../serving/mod.rs"]
+mod serving;
 
 use std::{fs, process::ExitCode, time::Duration};
 

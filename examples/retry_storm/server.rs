@@ -1,21 +1,21 @@
 //! A server with so many workers, which may all stop for a while.
 
 use std::{
-    future::IntoFuture,
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use axum::{Router, extract::State, http::StatusCode, routing::get, serve::ListenerExt};
+use axum::{Router, extract::State, http::StatusCode, routing::get};
 use cofferdam::Instant;
 use http::Uri;
 use tokio::{
-    net::TcpListener,
     sync::{mpsc, oneshot, watch},
     time::sleep,
 };
+
+use crate::serving::listen;
 
 /// So few that even a storm needs no more than a thousand files at a time: few systems allow more without being asked.
 pub(crate) const WORKERS: usize = 2;
@@ -55,13 +55,7 @@ impl Server {
         }
         let calls = Arc::default();
         let desk = Desk { jobs, calls: Arc::clone(&calls) };
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let listener = listener.tap_io(|connection| {
-            // Where it fails, small answers are somewhat slower.
-            let _ = connection.set_nodelay(true);
-        });
-        tokio::spawn(axum::serve(listener, Router::new().route("/", get(work)).with_state(desk)).into_future());
+        let address = listen(Router::new().route("/", get(work)).with_state(desk)).await?;
         Ok(Self { address, stalled, calls })
     }
 

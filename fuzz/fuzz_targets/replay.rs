@@ -2,7 +2,7 @@
 //! the same frames, or is told that something is missing, and whoever waits is woken.
 #![no_main]
 
-#[path = "../../tests/support/replay.rs"]
+#[path = "../../tests/support/replay/mod.rs"]
 mod replay;
 
 use libfuzzer_sys::{

@@ -2,7 +2,7 @@
 //! whoever matters more nor takes its place, nothing is begun too late, and in the end nothing is left.
 #![no_main]
 
-#[path = "../../tests/support/shed.rs"]
+#[path = "../../tests/support/shed/mod.rs"]
 mod shed;
 
 use std::cell::RefCell;

@@ -2,7 +2,7 @@
 //! order, the same are rejected for the same reasons, and the same are woken. In the end nothing is left.
 #![no_main]
 
-#[path = "../../tests/support/line.rs"]
+#[path = "../../tests/support/line/mod.rs"]
 mod line;
 
 use std::cell::RefCell;

@@ -22,11 +22,7 @@ use http::{Request, Response};
 use tokio::time::advance;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 
-use crate::support::poll;
-
-fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
+use crate::support::{ms, poll};
 
 #[test]
 fn settings_that_bound_each_other_are_put_back_whole() {

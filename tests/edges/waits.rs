@@ -19,11 +19,7 @@ use http_body_util::{BodyExt, StreamBody};
 use tokio::time::sleep;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-use crate::support::{Ask, poll};
-
-fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
+use crate::support::{Ask, ms, poll};
 
 /// Is ready when it is told to be.
 #[derive(Clone, Default)]

@@ -149,7 +149,7 @@ async fn nothing_is_sent_after_the_deadline() {
     let builder = Hedge::builder("deadline").fixed_delay(ms(10)).extra(1).budget(rich()).context();
     let layer = builder.build().unwrap();
     let script = Script::new([Do::Ok(50)]);
-    let ask = Ask { deadline: Some(Deadline::after(ms(5))), ..Ask::new() };
-    assert_eq!(layer.layer(script.clone()).oneshot(ask).await.unwrap(), 1);
+    let letter = Letter::until(Deadline::after(ms(5)));
+    assert_eq!(layer.layer(script.clone()).oneshot(letter).await.unwrap(), 1);
     assert_eq!((script.calls(), told()), (1, vec![GivenUp::Time]));
 }

@@ -22,16 +22,13 @@ use std::{
 };
 
 use cofferdam::{
-    AdaptiveLimit, Attempt, Backoff, BoxError, Budget, Bulkhead, Carries, CircuitBreaker, Control, Criticality,
-    Deadline, Dependency, Event, Event as Told, GivenUp, Hedge, HedgeLayer, Instant, Made, Next, Outcome, Policy,
-    Rejected, Retry, Timeout, What, Why, observe,
+    AdaptiveLimit, Backoff, BoxError, Budget, Bulkhead, Carries, CircuitBreaker, Control, Deadline, Dependency, Event,
+    Event as Told, GivenUp, Hedge, HedgeLayer, Instant, Made, Next, Outcome, Policy, Rejected, Retry, Timeout, What,
+    Why, observe,
 };
 use futures_util::FutureExt;
+use support::{Letter, ms, rich};
 use tower::{Layer, Service, ServiceExt};
-
-fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
 
 /// What an attempt does: it takes that long, and then has this answer.
 #[derive(Clone, Copy, Debug)]
@@ -149,13 +146,6 @@ impl<Request: Send> Service<Request> for Script {
     }
 }
 
-/// A budget that hardly ends.
-fn rich() -> Budget {
-    let budget = Budget::builder("rich").ratio(1000.0).build().unwrap();
-    budget.succeeded();
-    budget
-}
-
 fn hedge(delay: u64) -> HedgeLayer {
     Hedge::builder("hedge").fixed_delay(ms(delay)).budget(rich()).build().unwrap()
 }
@@ -174,36 +164,5 @@ fn reasons(name: &'static str) -> impl Fn() -> Vec<GivenUp> {
     move || {
         let _ = &subscription;
         std::mem::take(&mut *told.lock().unwrap())
-    }
-}
-
-#[derive(Clone)]
-struct Ask {
-    deadline: Option<Deadline>,
-    attempt: Attempt,
-    seen: Arc<Mutex<Vec<u32>>>,
-}
-
-impl Ask {
-    fn new() -> Self {
-        Self { deadline: None, attempt: Attempt::FIRST, seen: Arc::default() }
-    }
-}
-
-impl cofferdam::Context for Ask {
-    fn deadline(&self) -> Option<Deadline> {
-        self.deadline
-    }
-    fn set_deadline(&mut self, deadline: Deadline) {
-        self.deadline = Some(deadline);
-    }
-    fn criticality(&self) -> Option<Criticality> {
-        None
-    }
-    fn attempt(&self) -> Attempt {
-        self.attempt
-    }
-    fn set_attempt(&mut self, attempt: Attempt) {
-        self.attempt = attempt;
     }
 }

@@ -13,7 +13,7 @@ use std::{
 
 use axum::{Router, body::Body, routing::get};
 use bytes::Bytes;
-use cofferdam::{Budget, Context, Hedge, Replay, Retry, Timeout, retry::Exhausted};
+use cofferdam::{Context, Hedge, Replay, Retry, Timeout, retry::Exhausted};
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::{
@@ -25,19 +25,9 @@ use hyper_util::{
 use tokio::net::TcpListener;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
-use crate::support::{serve, within};
+use crate::support::{ms, rich, serve, within};
 
 type Calls = Arc<AtomicU32>;
-
-fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-fn rich() -> Budget {
-    let budget = Budget::builder("rich").ratio(1000.0).build().unwrap();
-    budget.succeeded();
-    budget
-}
 
 macro_rules! hedge {
     () => {

@@ -2,11 +2,16 @@
 
 use super::*;
 
+type Numbers = Arc<Mutex<Vec<u32>>>;
+
 /// Notes which attempt each request says to be.
-fn noting(script: &Script) -> impl Service<Ask, Response = u32, Error = BoxError, Future: Send> + Clone {
-    let script = script.clone();
-    tower::service_fn(move |ask: Ask| {
-        ask.seen.lock().unwrap().push(ask.attempt.number());
+fn noting(
+    numbers: &Numbers,
+    script: Script,
+) -> impl Service<Letter, Response = u32, Error = BoxError, Future: Send> + Clone {
+    let numbers = numbers.clone();
+    tower::service_fn(move |letter: Letter| {
+        numbers.lock().unwrap().push(letter.attempt.number());
         script.clone().oneshot(())
     })
 }
@@ -15,9 +20,9 @@ fn noting(script: &Script) -> impl Service<Ask, Response = u32, Error = BoxError
 async fn defect_133_each_attempt_carries_its_number() {
     let builder = Hedge::builder("numbers").fixed_delay(ms(10)).budget(rich()).context();
     let layer = builder.build().unwrap();
-    let (ask, script) = (Ask::new(), Script::new([Do::Never, Do::Never, Do::Ok(1)]));
-    assert_eq!(layer.layer(noting(&script)).oneshot(ask.clone()).await.unwrap(), 3);
-    assert_eq!(*ask.seen.lock().unwrap(), [1, 2, 3]);
+    let (numbers, script) = (Numbers::default(), Script::new([Do::Never, Do::Never, Do::Ok(1)]));
+    assert_eq!(layer.layer(noting(&numbers, script)).oneshot(Letter::default()).await.unwrap(), 3);
+    assert_eq!(*numbers.lock().unwrap(), [1, 2, 3]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -27,10 +32,10 @@ async fn defect_115_of_a_retry_around_a_hedge_only_the_original_is_hedged() {
     let hedge = builder.build().unwrap();
     let retry = Retry::builder("both").attempts(2).backoff(Backoff::constant(ms(1))).dependency(&dependency).context();
     let retry = retry.build().unwrap();
-    let (ask, script) = (Ask::new(), Script::new([Do::Err(20), Do::Err(20), Do::Ok(50)]));
-    let service = retry.layer(hedge.layer(noting(&script)));
-    assert_eq!(service.oneshot(ask.clone()).await.unwrap(), 3);
-    assert_eq!(*ask.seen.lock().unwrap(), [1, 2, 2]);
+    let (numbers, script) = (Numbers::default(), Script::new([Do::Err(20), Do::Err(20), Do::Ok(50)]));
+    let service = retry.layer(hedge.layer(noting(&numbers, script)));
+    assert_eq!(service.oneshot(Letter::default()).await.unwrap(), 3);
+    assert_eq!(*numbers.lock().unwrap(), [1, 2, 2]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,7 +16,7 @@ use cofferdam::{
     hops,
 };
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response};
-use support::settled;
+use support::{ms, settled};
 use tokio::time::advance;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 
@@ -27,10 +27,6 @@ const MILLIS: &str = "x-request-timeout-ms";
 const TASK: &str = "x-request-task";
 
 const ATTEMPT: &str = "x-request-attempt";
-
-fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
 
 fn headers() -> ContextHeaders {
     ContextHeaders::default()

@@ -1,27 +1,34 @@
 //! What is served over gRPC: as over HTTP, each message says what is to become of it.
 
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    task::{Context, Poll},
-};
+use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
-use tonic::{Request, Response, Status, body::Body, server::Grpc, server::NamedService};
-use tower::{Service, service_fn};
+use tonic::{Request, Response, Status, server::Grpc};
+use tower::service_fn;
 
 use crate::{
     app::{Feeds, class},
-    support::Raw,
+    support::{Answering, Raw, answering},
 };
 
-#[derive(Clone)]
-pub(crate) struct Echo(pub(crate) Feeds);
-
-impl NamedService for Echo {
-    const NAME: &'static str = "test.Echo";
+pub(crate) fn echo(feeds: Feeds) -> Answering {
+    answering(move |request| {
+        let feeds = feeds.clone();
+        async move {
+            let mut server = Grpc::new(Raw);
+            // A unary call is held open, too: on the wire it is a stream of one message.
+            let held = request.headers().contains_key("x-held");
+            if request.uri().path().ends_with("/unary") && !held {
+                let one = |request| async { answer(request).await.map(Response::new) };
+                server.unary(service_fn(one), request).await
+            } else {
+                let many = service_fn(move |request| answers(feeds.clone(), request));
+                server.server_streaming(many, request).await
+            }
+        }
+    })
 }
 
 /// The one answer of a call, or what it fails with.
@@ -54,30 +61,4 @@ async fn answers(feeds: Feeds, request: Request<Bytes>) -> Result<Response<Messa
         }
     };
     Ok(Response::new(messages))
-}
-
-impl Service<http::Request<Body>> for Echo {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let feeds = self.0.clone();
-        Box::pin(async move {
-            let mut server = Grpc::new(Raw);
-            // A unary call is held open, too: on the wire it is a stream of one message.
-            let held = request.headers().contains_key("x-held");
-            Ok(if request.uri().path().ends_with("/unary") && !held {
-                let one = |request| async { answer(request).await.map(Response::new) };
-                server.unary(service_fn(one), request).await
-            } else {
-                let many = service_fn(move |request| answers(feeds.clone(), request));
-                server.server_streaming(many, request).await
-            })
-        })
-    }
 }

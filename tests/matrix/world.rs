@@ -1,11 +1,6 @@
 //! How each column is built: a server and a client over real sockets, and the layer at one of them.
 
-use std::{
-    convert::Infallible,
-    io,
-    net::SocketAddr,
-    task::{Context, Poll},
-};
+use std::{convert::Infallible, io, net::SocketAddr};
 
 use axum::{Router, response::IntoResponse, routing::Route};
 use bytes::Bytes;
@@ -16,27 +11,21 @@ use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioIo},
-    server::conn::auto,
-    service::TowerToHyperService,
+    rt::TokioExecutor,
 };
 use tokio::{net::TcpListener, sync::mpsc};
 use tonic::{
     body::Body,
-    server::NamedService,
-    transport::{Channel, Endpoint, Server, server::TcpIncoming},
+    transport::{Channel, Server},
 };
-use tower::{
-    Layer, Service, ServiceExt,
-    util::{BoxCloneSyncService, MapErr},
-};
+use tower::{Layer, Service, ServiceExt, util::BoxCloneSyncService};
 
 use crate::{
     app::{App, Feed},
     caller::{AnyBody, Boxed, Caller, Held, Speaks},
-    grpc::Echo,
+    grpc::echo,
     stack::{Axum, HyperClient, HyperServer, TonicClient, TonicServer},
-    support::{Noticing, within},
+    support::{Answering, Named, Noticing, connect, incoming, serve, within},
 };
 
 /// A running server, whoever calls it, and what becomes of the calls behind and in front of the layer.
@@ -117,12 +106,6 @@ fn noticed_over_grpc(ends: &Noticing, service: Boxed<Body>) -> Boxed<Body> {
     boxed(guard(ends.clone()).grpc().layer(service))
 }
 
-async fn listen() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    (listener, address)
-}
-
 type HyperUtil = Client<HttpConnector, AnyBody>;
 
 fn hyper_client(two: bool) -> HyperUtil {
@@ -141,7 +124,8 @@ impl<const TWO: bool> Axum<TWO> {
         let (feed, feeds) = mpsc::unbounded_channel();
         let ends = Noticing::new();
         let app = Router::new().route_service("/{*path}", App(feed)).layer(layer).layer(guard(ends.clone()).http());
-        let (listener, address) = listen().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, app).await });
         World::new(Speaks::Http(boxed(hyper_client(TWO)), address), false, feeds, ends)
     }
@@ -151,40 +135,26 @@ impl<const TWO: bool> HyperServer<TWO> {
     pub(crate) async fn build<L: Layer<App, Service: Answers<Incoming>>>(layer: L) -> World {
         let (feed, feeds) = mpsc::unbounded_channel();
         let ends = Noticing::new();
-        let address = serve_hyper(noticed_over_http(&ends, boxed(layer.layer(App(feed))))).await;
+        let address = serve(noticed_over_http(&ends, boxed(layer.layer(App(feed))))).await;
         World::new(Speaks::Http(boxed(hyper_client(TWO)), address), false, feeds, ends)
     }
-}
-
-/// Serves over HTTP/1 and HTTP/2 until the test is over.
-async fn serve_hyper(service: Boxed<Incoming>) -> SocketAddr {
-    let (listener, address) = listen().await;
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let service = TowerToHyperService::new(service.clone());
-            tokio::spawn(async move {
-                let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
-            });
-        }
-    });
-    address
 }
 
 impl HyperClient {
     pub(crate) async fn build<L: Layer<HyperUtil, Service: Answers<AnyBody>>>(layer: L) -> World {
         let (feed, feeds) = mpsc::unbounded_channel();
         let ends = Noticing::new();
-        let address = serve_hyper(boxed(App(feed))).await;
+        let address = serve(boxed(App(feed))).await;
         let client = noticed_over_http(&ends, boxed(layer.layer(hyper_client(false))));
         World::new(Speaks::Http(client, address), true, feeds, ends)
     }
 }
 
 impl<const MANY: bool> TonicServer<MANY> {
-    pub(crate) async fn build<L: Layer<Echo, Service: Answers<Body>>>(layer: L) -> World {
+    pub(crate) async fn build<L: Layer<Answering, Service: Answers<Body>>>(layer: L) -> World {
         let (feed, feeds) = mpsc::unbounded_channel();
         let ends = Noticing::new();
-        let address = serve_tonic(noticed_over_grpc(&ends, boxed(layer.layer(Echo(feed))))).await;
+        let address = serve_tonic(noticed_over_grpc(&ends, boxed(layer.layer(echo(feed))))).await;
         let channel = boxed(connect(address).await);
         let speaks = if MANY { Speaks::Stream(channel) } else { Speaks::Unary(channel) };
         World::new(speaks, false, feeds, ends)
@@ -195,43 +165,16 @@ impl TonicClient {
     pub(crate) async fn build<L: Layer<Channel, Service: Answers<Body>>>(layer: L) -> World {
         let (feed, feeds) = mpsc::unbounded_channel();
         let ends = Noticing::new();
-        let channel = connect(serve_tonic(boxed(Echo(feed))).await).await;
+        let channel = connect(serve_tonic(boxed(echo(feed))).await).await;
         let client = noticed_over_grpc(&ends, boxed(layer.layer(channel)));
         World::new(Speaks::Stream(client), true, feeds, ends)
     }
 }
 
-async fn connect(address: SocketAddr) -> Channel {
-    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
-    within("a connection", endpoint.connect()).await.unwrap()
-}
-
 async fn serve_tonic(service: Boxed<Body>) -> SocketAddr {
-    let (listener, address) = listen().await;
-    let never: fn(io::Error) -> Infallible = |error| panic!("a service of Tonic has no errors: {error}");
+    let (address, incoming) = incoming().await;
+    let never = |error| panic!("a service of Tonic has no errors: {error}");
     let server = Server::builder().add_service(Named(service.map_err(never)));
-    tokio::spawn(async move { server.serve_with_incoming(TcpIncoming::from(listener)).await.unwrap() });
+    tokio::spawn(async move { server.serve_with_incoming(incoming).await.unwrap() });
     address
-}
-
-/// A service of a Tonic server, whatever is around it.
-#[derive(Clone)]
-struct Named(MapErr<Boxed<Body>, fn(io::Error) -> Infallible>);
-
-impl NamedService for Named {
-    const NAME: &'static str = Echo::NAME;
-}
-
-impl Service<Request<Body>> for Named {
-    type Response = Response<AnyBody>;
-    type Error = Infallible;
-    type Future = <MapErr<Boxed<Body>, fn(io::Error) -> Infallible> as Service<Request<Body>>>::Future;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        self.0.call(request)
-    }
 }

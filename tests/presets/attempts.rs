@@ -10,16 +10,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use cofferdam::{AdaptiveThrottle, BreakerState, Budget, Bulkhead, Context, Policy, Replay};
+use cofferdam::{AdaptiveThrottle, BreakerState, Bulkhead, Context, Policy, Replay};
 use futures_util::stream;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, StreamBody};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
+use crate::support::{ms, rich};
 
 /// What a service has been sent: of each attempt its number, and the body with its trailers.
 type Sent = Arc<Mutex<Vec<(u32, Vec<u8>, Option<HeaderMap>)>>>;
@@ -153,12 +151,6 @@ async fn only_what_may_be_sent_twice_is_repeated_or_hedged() {
         assert_eq!(response.status() == StatusCode::OK, repeated, "{method} {key}");
         assert!(sent.iter().all(|(_, body, _)| body == b"250"));
     }
-}
-
-fn rich() -> Budget {
-    let budget = Budget::builder("rich").ratio(1000.0).build().unwrap();
-    budget.succeeded();
-    budget
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,5 +9,7 @@ mod drain;
 mod order;
 #[cfg(feature = "test-util")]
 mod parts;
+#[cfg(feature = "test-util")]
+mod settings;
 #[path = "../support/mod.rs"]
 mod support;

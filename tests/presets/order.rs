@@ -20,9 +20,7 @@ use cofferdam::{
 use http::{HeaderMap, Request, Response, StatusCode};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
+use crate::support::ms;
 
 /// The parts that were seen to act in this order stand in it where they are printed.
 fn assert_printed_so(explained: &Explanation, seen: &[&str]) {

@@ -1,15 +1,14 @@
 //! The bulkhead against a naive model of it, and under many threads.
 
 use std::{
-    sync::{
-        Barrier,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::atomic::{AtomicU32, Ordering},
     thread,
 };
 
 use cofferdam::{Admit, Bulkhead, Ended, Instant, Outcome, Policy, Why};
 use proptest::{prelude::*, sample::select};
+
+use super::{THREADS, crowd};
 
 /// The largest limit.
 const LARGEST: u32 = u32::MAX >> 1;
@@ -136,28 +135,16 @@ proptest! {
     }
 }
 
-const THREADS: u32 = 8;
-const ROUNDS: u32 = 20_000;
-
-/// Runs the same on many threads at once.
-fn crowd(run: impl Fn(u32) + Sync) {
-    let start = Barrier::new(THREADS as usize);
-    thread::scope(|scope| {
-        for nth in 0..THREADS {
-            let (start, run) = (&start, &run);
-            scope.spawn(move || {
-                start.wait();
-                (0..ROUNDS).for_each(|_| run(nth));
-            });
-        }
-    });
+/// Does the same so often on each of many threads.
+fn rounds(run: impl Fn(u32) + Sync) {
+    crowd(|nth| (0..20_000).for_each(|_| run(nth)));
 }
 
 /// As many slots as threads: whatever they do, there is always one for each.
 #[test]
 fn under_threads_nobody_is_turned_away_while_a_slot_is_free() {
     let slots = bulkhead(THREADS);
-    crowd(|_| {
+    rounds(|_| {
         assert!(Admit::admit(&slots, &(), NOW).is_ok());
         slots.settle((), &ended(Outcome::Success));
     });
@@ -168,7 +155,7 @@ fn under_threads_nobody_is_turned_away_while_a_slot_is_free() {
 #[test]
 fn under_threads_the_limit_holds() {
     let (slots, inside, most) = (bulkhead(3), AtomicU32::new(0), AtomicU32::new(0));
-    crowd(|_| {
+    rounds(|_| {
         if Admit::admit(&slots, &(), NOW).is_ok() {
             most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             // Others get a chance to come in while this one is.
@@ -188,7 +175,7 @@ fn under_threads_no_slot_is_lost_while_the_limit_changes() {
     let slots = bulkhead(4);
     let weighted = slots.clone().weighted(|weight: &u32| *weight);
     let inside = AtomicU32::new(0);
-    crowd(|nth| {
+    rounds(|nth| {
         if nth == 0 {
             slots.resize(4 + slots.in_flight() as usize % 5).unwrap();
         } else if let Ok(taken) = weighted.admit(&(nth - 1), NOW) {

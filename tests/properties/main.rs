@@ -20,3 +20,21 @@ mod shed;
 mod support;
 mod waiting;
 mod window;
+
+use std::{sync::Barrier, thread};
+
+const THREADS: u32 = 8;
+
+/// Runs the same on many threads at once.
+fn crowd(run: impl Fn(u32) + Sync) {
+    let start = Barrier::new(THREADS as usize);
+    thread::scope(|scope| {
+        for nth in 0..THREADS {
+            let (start, run) = (&start, &run);
+            scope.spawn(move || {
+                start.wait();
+                run(nth);
+            });
+        }
+    });
+}

@@ -5,17 +5,15 @@
 mod model;
 
 use std::{
-    sync::{
-        Barrier,
-        atomic::{AtomicU32, Ordering},
-    },
-    thread,
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
 use cofferdam::{Admit, Instant, Keyed, Policy, Rate, RateLimit, Why, keyed::WhenFull};
 use model::{Harness, Op};
 use proptest::prelude::*;
+
+use super::crowd;
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -114,22 +112,6 @@ proptest! {
 /// Far from what any clock says, so that nobody takes it for one of its readings.
 fn start(nanos: u64) -> Instant {
     Instant::ORIGIN.after(Duration::from_secs(1_000_000)).after(Duration::from_nanos(nanos))
-}
-
-const THREADS: u32 = 8;
-
-/// Runs the same on many threads at once.
-fn crowd(run: impl Fn(u32) + Sync) {
-    let barrier = Barrier::new(THREADS as usize);
-    thread::scope(|scope| {
-        for nth in 0..THREADS {
-            let (barrier, run) = (&barrier, &run);
-            scope.spawn(move || {
-                barrier.wait();
-                run(nth);
-            });
-        }
-    });
 }
 
 /// At one moment there is exactly the burst, for however many threads; and what is given back is there again.

@@ -1,7 +1,7 @@
 //! Bodies that are sent again, against a naive model that keeps everything.
 #![cfg(feature = "http")]
 
-#[path = "../support/replay.rs"]
+#[path = "../support/replay/mod.rs"]
 mod model;
 
 use model::{Harness, Item, Op};

@@ -1,7 +1,7 @@
 //! Load shedding under any sequence of operations.
 #![cfg(feature = "test-util")]
 
-#[path = "../support/shed.rs"]
+#[path = "../support/shed/mod.rs"]
 mod model;
 
 use model::Setup;

@@ -127,13 +127,13 @@ async fn defect_13_each_attempt_is_readied_by_itself_and_its_error_is_kept() {
 async fn defect_115_only_the_outer_of_two_retries_multiplies() {
     let numbers = Arc::new(Mutex::new(Vec::new()));
     let seen = numbers.clone();
-    let service = service_fn(move |ask: Ask| {
-        seen.lock().unwrap().push(ask.attempt().number());
+    let service = service_fn(move |letter: Letter| {
+        seen.lock().unwrap().push(letter.attempt.number());
         async { Err::<(), BoxError>("down".into()) }
     });
     let layer = || Retry::builder("nested").attempts(2).backoff(every(ms(1))).context().build().unwrap();
     let service = layer().layer(layer().layer(service));
-    assert!(service.oneshot(Ask { deadline: None, attempt: Attempt::FIRST }).await.is_err());
+    assert!(service.oneshot(Letter::default()).await.is_err());
     // The original is tried twice, and what the outer one adds once.
     assert_eq!(*numbers.lock().unwrap(), [1, 2, 2]);
 }
@@ -164,7 +164,7 @@ async fn defect_59_whoever_classifies_is_asked_once_about_each_answer() {
         if answer.is_ok() { Outcome::Success } else { Outcome::Failure }
     };
     let service = Flaky::new(2);
-    let layer = Retry::builder("once").backoff(every(ms(1))).budget(rich("once")).classify(classify).build().unwrap();
+    let layer = Retry::builder("once").backoff(every(ms(1))).budget(rich()).classify(classify).build().unwrap();
     assert_eq!(layer.layer(service.clone()).oneshot(7).await.unwrap(), 7);
     assert_eq!((service.calls(), asked.load(Ordering::SeqCst)), (3, 3));
 }
@@ -192,7 +192,7 @@ async fn defect_83_each_attempt_needs_a_slot_and_none_is_held_while_waiting() {
             if call < 5 { Err(BoxError::from("down")) } else { Ok(request) }
         }
     }));
-    let layer = Retry::builder("retry").backoff(every(ms(1000))).budget(rich("retry")).build().unwrap();
+    let layer = Retry::builder("retry").backoff(every(ms(1000))).budget(rich()).build().unwrap();
     let six = (0..6).map(|request| tokio::spawn(layer.layer(service.clone()).oneshot(request)));
     let answers = futures_util::future::join_all(six.collect::<Vec<_>>());
     let looks = async {

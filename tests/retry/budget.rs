@@ -42,7 +42,7 @@ async fn defect_112_113_attempts_are_of_a_call_and_tokens_of_a_budget() {
 
     // One that used its attempts up leaves the next its own.
     let service = Flaky::new(3);
-    let layer = Retry::builder("own").attempts(2).backoff(every(ms(1))).budget(rich("own")).build().unwrap();
+    let layer = Retry::builder("own").attempts(2).backoff(every(ms(1))).budget(rich()).build().unwrap();
     assert!(layer.layer(service.clone()).oneshot(7).await.is_err());
     layer.budget().succeeded();
     assert!(layer.layer(service.clone()).oneshot(7).await.is_ok());
@@ -144,7 +144,7 @@ async fn what_was_never_sent_is_sent_at_a_tenth_of_the_cost() {
 async fn defect_119_attempts_of_what_was_never_sent_are_bounded_and_wait() {
     let refused = || BoxError::from(io::Error::from(io::ErrorKind::ConnectionRefused));
     let layer = Retry::builder("refused").attempts(4).backoff(every(ms(50))).unsent(|_: &BoxError| true);
-    let layer = layer.budget(rich("refused")).build().unwrap();
+    let layer = layer.budget(rich()).build().unwrap();
     let calls = Arc::new(Mutex::new(Vec::new()));
     let noted = calls.clone();
     let service = service_fn(move |()| {

@@ -5,6 +5,8 @@
 mod attempts;
 mod budget;
 mod over_http;
+#[path = "../support/mod.rs"]
+mod support;
 mod time;
 
 use std::{
@@ -19,17 +21,14 @@ use std::{
 };
 
 use cofferdam::{
-    Attempt, Backoff, BoxError, Budget, Bulkhead, Carries, CircuitBreaker, Context as _, Criticality, Deadline,
-    Dependency, Event, GivenUp, Instant, Name, Next, Outcome, Policy, Rejected, Retry, RetryLayer, Timeout, What, Why,
+    Backoff, BoxError, Budget, Bulkhead, Carries, CircuitBreaker, Deadline, Dependency, Event, GivenUp, Instant, Name,
+    Next, Outcome, Policy, Rejected, Retry, RetryLayer, Timeout, What, Why,
     context::NoDeadline,
     observe,
     retry::{AttemptProtocol, Cloned},
 };
+use support::{Letter, ms, rich};
 use tower::{Layer, Service, ServiceExt, service_fn};
-
-fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
 
 /// Fails so often, and then succeeds; counts its calls and remembers when they were.
 #[derive(Clone, Default)]
@@ -72,35 +71,4 @@ fn every(wait: Duration) -> Backoff {
 
 fn attempts(attempts: u32) -> RetryLayer {
     Retry::builder("retry").attempts(attempts).backoff(every(ms(10))).build().unwrap()
-}
-
-/// A budget that hardly ends.
-fn rich(name: &str) -> Budget {
-    let budget = Budget::builder(name).ratio(1000.0).build().unwrap();
-    budget.succeeded();
-    budget
-}
-
-#[derive(Clone)]
-struct Ask {
-    deadline: Option<Deadline>,
-    attempt: Attempt,
-}
-
-impl cofferdam::Context for Ask {
-    fn deadline(&self) -> Option<Deadline> {
-        self.deadline
-    }
-    fn set_deadline(&mut self, deadline: Deadline) {
-        self.deadline = Some(deadline);
-    }
-    fn criticality(&self) -> Option<Criticality> {
-        None
-    }
-    fn attempt(&self) -> Attempt {
-        self.attempt
-    }
-    fn set_attempt(&mut self, attempt: Attempt) {
-        self.attempt = attempt;
-    }
 }

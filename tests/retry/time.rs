@@ -15,14 +15,14 @@ async fn defect_117_nobody_sleeps_past_the_time_there_is() {
 async fn defect_144_no_attempt_is_begun_without_time_for_it() {
     let calls = Arc::new(AtomicU32::new(0));
     let counted = calls.clone();
-    let service = service_fn(move |_: Ask| {
+    let service = service_fn(move |_: Letter| {
         counted.fetch_add(1, Ordering::SeqCst);
         async { Err::<(), BoxError>("down".into()) }
     });
     let layer = Retry::builder("deadline").attempts(3).backoff(every(ms(60))).context().build().unwrap();
     let start = Instant::now();
-    let ask = Ask { deadline: Some(Deadline::after(ms(100))), attempt: Attempt::FIRST };
-    assert!(layer.layer(service).oneshot(ask).await.is_err());
+    let letter = Letter::until(Deadline::after(ms(100)));
+    assert!(layer.layer(service).oneshot(letter).await.is_err());
     assert_eq!(calls.load(Ordering::SeqCst), 2);
     assert!(Instant::now().since(start) < ms(65));
 }
@@ -33,7 +33,7 @@ async fn defect_117_an_attempt_that_cannot_finish_before_the_deadline_is_not_mad
     let fails = Arc::new(AtomicBool::new(false));
     let calls = Arc::new(AtomicU32::new(0));
     let (failed, counted) = (fails.clone(), calls.clone());
-    let service = service_fn(move |_: Ask| {
+    let service = service_fn(move |_: Letter| {
         counted.fetch_add(1, Ordering::SeqCst);
         let fails = failed.swap(false, Ordering::SeqCst);
         async move {
@@ -45,8 +45,8 @@ async fn defect_117_an_attempt_that_cannot_finish_before_the_deadline_is_not_mad
     let fails_at_first = async |layer: &RetryLayer<_, _, _>, millis| {
         fails.store(true, Ordering::SeqCst);
         calls.store(0, Ordering::SeqCst);
-        let ask = Ask { deadline: Some(Deadline::after(ms(millis))), attempt: Attempt::FIRST };
-        let (start, answer) = (Instant::now(), layer.layer(service.clone()).oneshot(ask).await);
+        let letter = Letter::until(Deadline::after(ms(millis)));
+        let (start, answer) = (Instant::now(), layer.layer(service.clone()).oneshot(letter).await);
         (calls.load(Ordering::SeqCst), answer.is_ok(), Instant::now().since(start).as_millis() / 10)
     };
     // Whoever has not seen a call go well knows no better than that the deadline has not passed when the attempt begins.

@@ -23,7 +23,7 @@ use tokio::{
 };
 use tower::{ServiceBuilder, ServiceExt};
 
-use crate::support::{Fed, Noticing, fed, serve, within};
+use crate::support::{Fed, Noticing, fed, nobody, serve, within};
 
 fn client() -> Client<HttpConnector, Empty<Bytes>> {
     Client::builder(TokioExecutor::new()).build_http()
@@ -70,9 +70,7 @@ async fn rude(answer: &'static [u8], reset: bool) -> (SocketAddr, mpsc::Unbounde
 #[tokio::test]
 async fn a_refused_connection_is_a_failure_and_opens_the_breaker() {
     // Given an address on which nobody listens
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let address = nobody().await;
     let breaker = breaker(3);
     let service = ServiceBuilder::new()
         .layer(guard(breaker.clone().and(Bulkhead::builder("dependency").limit(4).build().unwrap())).http())

@@ -14,8 +14,6 @@ use hyper_util::{
         pool::cache,
     },
     rt::{TokioExecutor, TokioIo},
-    server::conn::auto,
-    service::TowerToHyperService,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -23,31 +21,10 @@ use tokio::{
 };
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn, util::BoxCloneSyncService};
 
-use crate::support::{Noticing, fed, within};
+use crate::support::{Noticing, fed, nobody, serve, within};
 
 fn slots() -> Bulkhead {
     Bulkhead::builder("edges").limit(1).build().unwrap()
-}
-
-/// Serves that, upgrades included, until the test is over.
-async fn serve<S, B>(service: S) -> SocketAddr
-where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
-    S::Future: Send + 'static,
-    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
-{
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let service = TowerToHyperService::new(service.clone());
-            tokio::spawn(async move {
-                let builder = auto::Builder::new(TokioExecutor::new());
-                let _ = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
-            });
-        }
-    });
-    address
 }
 
 /// Switches protocols, and sends back what comes from then on: as long as that lasts, under that guard.
@@ -205,11 +182,6 @@ async fn an_answer_before_the_answer_does_not_end_a_call() {
     let mut status = [0; 12];
     within("a 503", io.read_exact(&mut status)).await.unwrap();
     assert_eq!(&status, b"HTTP/1.1 503");
-}
-
-/// An address on which nobody listens.
-async fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
 #[tokio::test]

@@ -12,10 +12,9 @@ use cofferdam::{
 };
 use http_body_util::BodyExt;
 use reqwest::ResponseBuilderExt;
-use tokio::net::TcpListener;
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
-use crate::support::{Connection, Noticing, Version, serve, within};
+use crate::support::{Connection, Noticing, Version, nobody, serve, within};
 
 /// A response of Reqwest as any other, which keeps its URL.
 fn into_http(response: reqwest::Response) -> http::Response<reqwest::Body> {
@@ -60,10 +59,6 @@ async fn shop() -> SocketAddr {
     // It is there.
     assert_eq!(Connection::open(address, Version::One).await.read("/works").await.0, 200);
     address
-}
-
-async fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
 #[tokio::test]

@@ -23,15 +23,11 @@ use cofferdam::{
     BoxError, BreakerState, CircuitBreaker, Deadline, Instant, Policy, Rejected, Timeout, TimeoutLayer, Why,
     timeout::CarriedDeadline,
 };
-use support::{Ask, Asks, Probe, Script, controlled, poll, settled};
+use support::{Ask, Asks, Probe, Script, controlled, ms, poll, settled};
 use tokio::time::{advance, sleep};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
 const TICK: Duration = Duration::from_millis(1);
-
-fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
 
 fn attempt(limit: Duration) -> TimeoutLayer {
     Timeout::builder("attempt").attempt(limit).build().unwrap()

@@ -6,27 +6,9 @@ use super::*;
 type Arrived = (Option<String>, Carried);
 
 /// A service that says what it was told, and asks the next one, if there is one, for each call.
-#[derive(Clone)]
-struct Asking {
-    tell: mpsc::UnboundedSender<Arrived>,
-    next: Option<Channel>,
-}
-
-impl NamedService for Asking {
-    const NAME: &'static str = "test.Echo";
-}
-
-impl Service<http::Request<Body>> for Asking {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let Self { tell, next } = self.clone();
+fn telling(tell: mpsc::UnboundedSender<Arrived>, next: Option<Channel>) -> Answering {
+    answering(move |request| {
+        let (tell, next) = (tell.clone(), next.clone());
         let answer = service_fn(move |request: Request<Bytes>| {
             let (tell, next) = (tell.clone(), next.clone());
             async move {
@@ -42,8 +24,8 @@ impl Service<http::Request<Body>> for Asking {
                 send(channel, outgoing).await
             }
         });
-        Box::pin(async move { Ok(tonic::server::Grpc::new(Raw).unary(answer, request).await) })
-    }
+        async move { tonic::server::Grpc::new(Raw).unary(answer, request).await }
+    })
 }
 
 /// The timeout as it came.
@@ -63,7 +45,7 @@ async fn asking(next: Option<SocketAddr>) -> (SocketAddr, mpsc::UnboundedReceive
         request
     });
     let layers = ServiceBuilder::new().layer(look).layer(ContextHeaders::grpc().inbound(Trust::default()));
-    (serve!(layers.into_inner(), Asking { tell, next }), told)
+    (serve!(layers.into_inner(), telling(tell, next)), told)
 }
 
 #[tokio::test]
@@ -109,7 +91,7 @@ async fn a_deadline_that_was_told_ends_the_call_at_the_server() {
         )
         .layer(guard(ends.clone()).grpc())
         .layer(timeout);
-    let address = serve!(layers.into_inner(), Echo::new().0);
+    let address = serve!(layers.into_inner(), an_echo().0);
 
     // When a client is ready to wait for an hour, then it waits for as long as the server believes
     let mut request = Request::new(Bytes::from_static(b"never"));
@@ -125,16 +107,16 @@ async fn each_attempt_is_told_what_is_left_of_the_time() {
     // Given a server that is unavailable twice, and then once more
     let (tell, mut told) = mpsc::unbounded_channel();
     let calls = Arc::new(AtomicU32::new(0));
-    let attempts = service_fn(move |request: http::Request<Body>| {
+    let attempts = answering(move |request: http::Request<Body>| {
         let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         tell.send((header("grpc-timeout"), header("grpc-previous-rpc-attempts"))).unwrap();
         let is_there = [2, 4].contains(&calls.fetch_add(1, Ordering::SeqCst));
         let answer = service_fn(move |request: Request<Bytes>| async move {
             if is_there { Ok(Response::new(request.into_inner())) } else { Err(Status::unavailable("not yet")) }
         });
-        async move { Ok::<_, Infallible>(tonic::server::Grpc::new(Raw).unary(answer, request).await) }
+        async move { tonic::server::Grpc::new(Raw).unary(answer, request).await }
     });
-    let address = serve!(tower::layer::util::Identity::new(), Named(attempts));
+    let address = serve!(tower::layer::util::Identity::new(), attempts);
 
     // When it is called through a stack, by somebody who has ten seconds
     let stack = cofferdam::grpc::client("echo")

@@ -9,14 +9,11 @@ mod streams;
 mod support;
 
 use std::{
-    convert::Infallible,
     net::SocketAddr,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    task::{Context, Poll},
     time::Duration,
 };
 
@@ -29,33 +26,54 @@ use cofferdam::{
 };
 use futures_util::stream;
 use http::uri::PathAndQuery;
-use support::{Noticing, Raw, within};
-use tokio::{net::TcpListener, sync::mpsc};
+use support::{Answering, Noticing, Raw, answering, connect, incoming, within};
+use tokio::sync::mpsc;
 use tonic::{
     Code, Request, Response, Status, Streaming,
     body::Body,
     client::{Grpc, GrpcService},
-    server::NamedService,
     service::{LayerExt, Routes},
-    transport::{Channel, Endpoint, Server, server::TcpIncoming},
+    transport::{Channel, Endpoint, Server},
 };
 use tower::{Layer, Service, ServiceBuilder, service_fn, util::MapRequestLayer};
 
 type Message = Result<Bytes, Status>;
 
-/// A service as a generator would write it, with four methods: `unary` says what it was told, or fails if that is a number;
-/// `stream` sends what the test feeds it; `gather` says all that it was told at once; `both` sends back what comes.
-#[derive(Clone)]
-struct Echo {
-    streams: mpsc::UnboundedSender<mpsc::UnboundedSender<Message>>,
-}
+/// Where the test gets the feeding ends of streams.
+type Feeds = mpsc::UnboundedReceiver<mpsc::UnboundedSender<Message>>;
 
-impl Echo {
-    /// The service, and the feeding ends of its streams.
-    fn new() -> (Self, mpsc::UnboundedReceiver<mpsc::UnboundedSender<Message>>) {
-        let (streams, feeds) = mpsc::unbounded_channel();
-        (Self { streams }, feeds)
-    }
+/// A service with four methods, and the feeding ends of its streams: `unary` says what it was told, or fails if that is a
+/// number; `stream` sends what the test feeds it; `gather` says all that it was told at once; `both` sends back what comes.
+fn an_echo() -> (Answering, Feeds) {
+    let (streams, feeds) = mpsc::unbounded_channel();
+    let answer = move |request: http::Request<Body>| {
+        let streams = streams.clone();
+        async move {
+            let mut server = tonic::server::Grpc::new(Raw);
+            match request.uri().path() {
+                "/test.Echo/unary" => server.unary(service_fn(unary), request).await,
+                "/test.Echo/stream" => {
+                    let (feed, mut messages) = mpsc::unbounded_channel();
+                    streams.send(feed).unwrap();
+                    let mut messages = Some(stream::poll_fn(move |cx| messages.poll_recv(cx)));
+                    let answer = service_fn(move |_: Request<Bytes>| {
+                        let messages = messages.take().unwrap();
+                        async { Ok::<_, Status>(Response::new(messages)) }
+                    });
+                    server.server_streaming(answer, request).await
+                }
+                "/test.Echo/gather" => server.client_streaming(service_fn(gather), request).await,
+                "/test.Echo/both" => {
+                    let back = service_fn(|request: Request<Streaming<Bytes>>| async {
+                        Ok::<_, Status>(Response::new(request.into_inner()))
+                    });
+                    server.streaming(back, request).await
+                }
+                path => Status::unimplemented(path).into_http(),
+            }
+        }
+    };
+    (answering(answer), feeds)
 }
 
 async fn unary(request: Request<Bytes>) -> Result<Response<Bytes>, Status> {
@@ -77,80 +95,10 @@ async fn gather(request: Request<Streaming<Bytes>>) -> Result<Response<Bytes>, S
     Ok(Response::new(all.into()))
 }
 
-impl NamedService for Echo {
-    const NAME: &'static str = "test.Echo";
-}
-
-impl Service<http::Request<Body>> for Echo {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let streams = self.streams.clone();
-        Box::pin(async move {
-            let mut server = tonic::server::Grpc::new(Raw);
-            Ok(match request.uri().path() {
-                "/test.Echo/unary" => server.unary(service_fn(unary), request).await,
-                "/test.Echo/stream" => {
-                    let (feed, mut messages) = mpsc::unbounded_channel();
-                    streams.send(feed).unwrap();
-                    let mut messages = Some(stream::poll_fn(move |cx| messages.poll_recv(cx)));
-                    let answer = service_fn(move |_: Request<Bytes>| {
-                        let messages = messages.take().unwrap();
-                        async { Ok::<_, Status>(Response::new(messages)) }
-                    });
-                    server.server_streaming(answer, request).await
-                }
-                "/test.Echo/gather" => server.client_streaming(service_fn(gather), request).await,
-                "/test.Echo/both" => {
-                    let back = service_fn(|request: Request<Streaming<Bytes>>| async {
-                        Ok::<_, Status>(Response::new(request.into_inner()))
-                    });
-                    server.streaming(back, request).await
-                }
-                path => Status::unimplemented(path).into_http(),
-            })
-        })
-    }
-}
-
-/// Any service under the name of the other one.
-#[derive(Clone)]
-struct Named<S>(S);
-
-impl<S> NamedService for Named<S> {
-    const NAME: &'static str = Echo::NAME;
-}
-
-impl<S: Service<http::Request<Body>>> Service<http::Request<Body>> for Named<S> {
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> S::Future {
-        self.0.call(request)
-    }
-}
-
-/// Serves until the test is over.
-async fn listen() -> (SocketAddr, TcpIncoming) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    (listener.local_addr().unwrap(), TcpIncoming::from(listener))
-}
-
-/// Serves that service behind that layer. A function would have to spell out all that a server asks of a layer.
+/// Serves that service behind that layer until the test is over. A function would have to spell out all that a server asks of a layer.
 macro_rules! serve {
     ($layer:expr, $service:expr) => {{
-        let (address, incoming) = listen().await;
+        let (address, incoming) = incoming().await;
         let server = Server::builder().layer($layer).add_service($service);
         tokio::spawn(async move { server.serve_with_incoming(incoming).await.unwrap() });
         address
@@ -159,34 +107,39 @@ macro_rules! serve {
 
 use serve;
 
-async fn connect(address: SocketAddr) -> Channel {
-    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
-    within("a connection", endpoint.connect()).await.unwrap()
+/// What can be called over gRPC, whatever is around it.
+trait Callable:
+    GrpcService<Body, ResponseBody: http_body::Body<Error: Into<cofferdam::BoxError>> + Send + 'static>
+{
+}
+
+impl<S> Callable for S where
+    S: GrpcService<Body, ResponseBody: http_body::Body<Error: Into<cofferdam::BoxError>> + Send + 'static>
+{
+}
+
+async fn ready<S: Callable>(service: S) -> Result<Grpc<S>, Status> {
+    let mut client = Grpc::new(service);
+    match within("readiness", client.ready()).await {
+        Ok(()) => Ok(client),
+        Err(_) => Err(Status::internal("not ready")),
+    }
+}
+
+/// One call, with that request.
+async fn send(service: impl Callable, request: Request<Bytes>) -> Result<Response<Bytes>, Status> {
+    let mut client = ready(service).await?;
+    within("an answer", client.unary(request, PathAndQuery::from_static("/test.Echo/unary"), Raw)).await
 }
 
 /// One call with one answer.
-async fn ask<S>(service: S, message: &'static str) -> Message
-where
-    S: GrpcService<Body>,
-    S::ResponseBody: http_body::Body + Send + 'static,
-    <S::ResponseBody as http_body::Body>::Error: Into<cofferdam::BoxError>,
-{
-    let mut client = Grpc::new(service);
-    within("readiness", client.ready()).await.map_err(|_| Status::internal("not ready"))?;
-    let path = PathAndQuery::from_static("/test.Echo/unary");
-    let answer = client.unary(Request::new(Bytes::from_static(message.as_bytes())), path, Raw);
-    within("an answer", answer).await.map(Response::into_inner)
+async fn ask(service: impl Callable, message: &'static str) -> Message {
+    send(service, Request::new(Bytes::from_static(message.as_bytes()))).await.map(Response::into_inner)
 }
 
 /// One call with many answers.
-async fn follow<S>(service: S) -> Result<Streaming<Bytes>, Status>
-where
-    S: GrpcService<Body>,
-    S::ResponseBody: http_body::Body + Send + 'static,
-    <S::ResponseBody as http_body::Body>::Error: Into<cofferdam::BoxError>,
-{
-    let mut client = Grpc::new(service);
-    within("readiness", client.ready()).await.map_err(|_| Status::internal("not ready"))?;
+async fn follow(service: impl Callable) -> Result<Streaming<Bytes>, Status> {
+    let mut client = ready(service).await?;
     let path = PathAndQuery::from_static("/test.Echo/stream");
     let answer = client.server_streaming(Request::new(Bytes::new()), path, Raw);
     within("the head of a stream", answer).await.map(Response::into_inner)
@@ -206,18 +159,6 @@ fn shut(breaker: &CircuitBreaker) -> CircuitBreaker {
     breaker.settle(token, &cofferdam::Ended::new(Outcome::Failure, now, now));
     assert_eq!(breaker.state(), BreakerState::Open);
     breaker.clone()
-}
-
-/// One call, with that request.
-async fn send<S>(service: S, request: Request<Bytes>) -> Result<Response<Bytes>, Status>
-where
-    S: GrpcService<Body>,
-    S::ResponseBody: http_body::Body + Send + 'static,
-    <S::ResponseBody as http_body::Body>::Error: Into<cofferdam::BoxError>,
-{
-    let mut client = Grpc::new(service);
-    within("readiness", client.ready()).await.map_err(|_| Status::internal("not ready"))?;
-    within("an answer", client.unary(request, PathAndQuery::from_static("/test.Echo/unary"), Raw)).await
 }
 
 #[allow(dead_code)] // it need only compile

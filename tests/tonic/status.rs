@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn defect_216_both_ends_see_the_status_wherever_it_is() {
     // Given a guard at each end of the wire
-    let (echo, mut feeds) = Echo::new();
+    let (echo, mut feeds) = an_echo();
     let (server, server_breaker) = (Noticing::new(), breaker());
     let (client, client_breaker) = (Noticing::new(), breaker());
     let address = serve!(guard((server.clone(), server_breaker.clone())).grpc(), echo);
@@ -40,7 +40,7 @@ async fn defect_216_both_ends_see_the_status_wherever_it_is() {
 #[tokio::test]
 async fn what_the_caller_did_wrong_is_not_the_dependency_s_failure() {
     let ends = Noticing::new();
-    let address = serve!(ends.clone().layer().grpc(), Echo::new().0);
+    let address = serve!(ends.clone().layer().grpc(), an_echo().0);
     let channel = connect(address).await;
     for code in [3, 5, 6, 7, 9, 10, 11, 12, 16] {
         assert_eq!(ask(channel.clone(), code.to_string().leak()).await.unwrap_err().code(), Code::from_i32(code));
@@ -73,7 +73,7 @@ async fn a_rejection_is_an_unavailable_with_pushback_at_either_end() {
     };
 
     // Given an open breaker around a server, then the client is told, and told nothing more than that
-    let address = serve!(open.clone().layer().grpc(), Echo::new().0);
+    let address = serve!(open.clone().layer().grpc(), an_echo().0);
     let seen = Noticing::new();
     let service = seen.clone().layer().grpc().layer(connect(address).await);
     for status in [ask(service.clone(), "hello").await.unwrap_err(), follow(service).await.unwrap_err()] {
@@ -100,20 +100,20 @@ async fn defect_145_a_call_whose_time_is_up_is_a_deadline_exceeded() {
 
     // At a server, whose guard knows it for a failure, as does that of its client
     let address =
-        serve!(ServiceBuilder::new().layer(server.clone().layer().grpc()).layer(timeout()).into_inner(), Echo::new().0);
+        serve!(ServiceBuilder::new().layer(server.clone().layer().grpc()).layer(timeout()).into_inner(), an_echo().0);
     let status = ask(client.clone().layer().grpc().layer(connect(address).await), "never").await.unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::DeadlineExceeded, "the call timed out"));
     assert_eq!((server.ended(1).await, client.ended(1).await), (vec![Outcome::Failure], vec![Outcome::Failure]));
 
     // At a client
-    let address = serve!(guard(()).grpc(), Echo::new().0);
+    let address = serve!(guard(()).grpc(), an_echo().0);
     let service = ServiceBuilder::new().layer(client.clone().layer().grpc()).layer(timeout());
     let status = ask(service.service(connect(address).await), "never").await.unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::DeadlineExceeded, "the call timed out"));
     assert_eq!(client.ended(2).await[1], Outcome::Failure);
 
     // And in the middle of a stream, at a server and at a client
-    let (echo, mut feeds) = Echo::new();
+    let (echo, mut feeds) = an_echo();
     let address =
         serve!(ServiceBuilder::new().layer(server.clone().layer().grpc()).layer(stalling.clone()).into_inner(), echo);
     let mut messages = follow(connect(address).await).await.unwrap();
@@ -122,7 +122,7 @@ async fn defect_145_a_call_whose_time_is_up_is_a_deadline_exceeded() {
     assert_eq!((status.code(), status.message()), (Code::DeadlineExceeded, "the call timed out"));
     assert_eq!(server.ended(2).await[1], Outcome::Failure);
 
-    let (echo, mut feeds) = Echo::new();
+    let (echo, mut feeds) = an_echo();
     let address = serve!(guard(()).grpc(), echo);
     let service = ServiceBuilder::new().layer(client.clone().layer().grpc()).layer(stalling);
     let mut messages = follow(service.service(connect(address).await)).await.unwrap();
@@ -136,8 +136,8 @@ async fn defect_145_a_call_whose_time_is_up_is_a_deadline_exceeded() {
 async fn one_service_of_a_server_is_guarded_by_itself() {
     // Given a guard around one service, which is full
     let slots = Bulkhead::builder("echo").limit(1).build().unwrap();
-    let (echo, mut feeds) = Echo::new();
-    let (address, incoming) = listen().await;
+    let (echo, mut feeds) = an_echo();
+    let (address, incoming) = incoming().await;
     let routes = Routes::new(slots.clone().layer().grpc().named_layer(echo));
     tokio::spawn(async move { Server::builder().add_routes(routes).serve_with_incoming(incoming).await.unwrap() });
     let channel = connect(address).await;

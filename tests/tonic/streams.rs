@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn defect_72_a_stream_that_the_client_drops_gives_its_slot_back_at_both_ends() {
     // Given a stream, which holds the only slot at each end
-    let (echo, mut feeds) = Echo::new();
+    let (echo, mut feeds) = an_echo();
     let (server, server_slots) = (Noticing::new(), Bulkhead::builder("server").limit(1).build().unwrap());
     let (client, client_slots) = (Noticing::new(), Bulkhead::builder("client").limit(1).build().unwrap());
     let address = serve!(guard((server_slots.clone(), server.clone())).grpc(), echo);
@@ -32,7 +32,7 @@ async fn defect_72_a_stream_that_the_client_drops_gives_its_slot_back_at_both_en
 #[tokio::test]
 async fn a_stream_in_both_directions_lasts_until_both_have_ended() {
     let (ends, slots) = (Noticing::new(), Bulkhead::builder("server").limit(1).build().unwrap());
-    let address = serve!(guard((slots.clone(), ends.clone())).grpc(), Echo::new().0);
+    let address = serve!(guard((slots.clone(), ends.clone())).grpc(), an_echo().0);
     let own = Noticing::new();
     let mut client = Grpc::new(own.clone().layer().grpc().layer(connect(address).await));
     within("readiness", client.ready()).await.unwrap();
@@ -59,7 +59,7 @@ async fn a_stream_in_both_directions_lasts_until_both_have_ended() {
 async fn many_messages_with_one_answer_are_one_call_at_both_ends() {
     // Given one who sends message after message
     let (ends, slots) = (Noticing::new(), Bulkhead::builder("server").limit(1).build().unwrap());
-    let address = serve!(guard((slots.clone(), ends.clone())).grpc(), Echo::new().0);
+    let address = serve!(guard((slots.clone(), ends.clone())).grpc(), an_echo().0);
     let (own, own_slots) = (Noticing::new(), Bulkhead::builder("client").limit(1).build().unwrap());
     let service = guard((own_slots.clone(), own.clone())).grpc().layer(connect(address).await);
     let gather = |said: mpsc::UnboundedReceiver<Bytes>| {
@@ -109,7 +109,7 @@ async fn many_messages_with_one_answer_are_one_call_at_both_ends() {
 async fn an_idle_connection_holds_nothing() {
     // Given a server with one slot, and many clients that have called it and stay connected
     let (ends, slots) = (Noticing::new(), Bulkhead::builder("server").limit(1).build().unwrap());
-    let address = serve!(guard((slots.clone(), ends.clone())).grpc(), Echo::new().0);
+    let address = serve!(guard((slots.clone(), ends.clone())).grpc(), an_echo().0);
     let mut idle = Vec::new();
     for calls in 1..=8 {
         let own = Bulkhead::builder("client").limit(1).build().unwrap();
@@ -126,7 +126,7 @@ async fn an_idle_connection_holds_nothing() {
 #[tokio::test]
 async fn s8_a_drain_waits_for_streams_and_tells_new_calls_that_the_server_is_unavailable() {
     // Given a stream that goes on
-    let (echo, mut feeds) = Echo::new();
+    let (echo, mut feeds) = an_echo();
     let drain = Drain::builder("server").grace(Duration::ZERO).deadline(Duration::from_secs(3600)).build().unwrap();
     let address = serve!(drain.clone().layer().grpc(), echo);
     let channel = connect(address).await;
@@ -154,7 +154,7 @@ async fn s8_a_drain_waits_for_streams_and_tells_new_calls_that_the_server_is_una
 
 #[tokio::test]
 async fn a_stream_that_a_drain_cuts_ends_in_a_status() {
-    let (echo, mut feeds) = Echo::new();
+    let (echo, mut feeds) = an_echo();
     let drain = Drain::builder("server").grace(Duration::ZERO).deadline(Duration::from_millis(20)).build().unwrap();
     let address = serve!(drain.clone().layer().grpc(), echo);
     let mut messages = follow(connect(address).await).await.unwrap();
@@ -180,11 +180,11 @@ async fn defect_102_a_call_is_made_again_with_the_same_message() {
             async move { if first { Err(Status::unavailable("once")) } else { Ok(Response::new(request.into_inner())) } }
         }
     };
-    let unary = service_fn(move |request: http::Request<Body>| {
+    let unary = answering(move |request| {
         let answers = answers.clone();
-        async move { Ok::<_, Infallible>(tonic::server::Grpc::new(Raw).unary(service_fn(answers), request).await) }
+        async move { tonic::server::Grpc::new(Raw).unary(service_fn(answers), request).await }
     });
-    let address = serve!(tower::layer::util::Identity::new(), Named(unary));
+    let address = serve!(tower::layer::util::Identity::new(), unary);
 
     // When it is called through a retry that may call this method twice
     let layer = Retry::builder("echo")

@@ -26,12 +26,8 @@ use cofferdam::{
     waiting::Order,
 };
 use futures_util::future::join_all;
-use support::{Asks, CountingWaker, Kind, Probe, Script, controlled, poll, poll_with};
+use support::{Asks, CountingWaker, Kind, Probe, Script, controlled, ms, poll, poll_with};
 use tower::{Layer, Service, ServiceExt, service_fn};
-
-fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
 
 fn since(begun: Instant) -> Duration {
     Instant::now().since(begun)
