@@ -70,6 +70,18 @@ pub trait Policy {
         let _ = (token, started, now);
     }
 
+    /// The [head](Self::head) that is here is that of a lasting answer: it goes on for as long as its reader stays, such as
+    /// server-sent events. Called at most once, after `head` and before [`settle`](Self::settle). `head` is how the call would
+    /// have ended if it had ended with its head.
+    ///
+    /// A policy for which it has, as it counts work and not listeners, gives back now what it gave out, and takes it out of the
+    /// token, so that there is nothing left to give back a second time. It is told of the end all the same. Most policies
+    /// wait for that.
+    #[inline]
+    fn lasts(&self, token: &mut Self::Token, head: &Ended) {
+        let _ = (token, head);
+    }
+
     /// The call goes on, and has nothing new at the moment: neither an answer, nor more of its body. A policy that ends calls
     /// early says so here; the call is then answered with that rejection, and settled. One that may do so later wakes the
     /// task when it does. Called each time that an admitted call is pending. Most policies leave calls alone.
