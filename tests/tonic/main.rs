@@ -26,6 +26,7 @@ use cofferdam::{
     Outcome, Policy, Retry, TaskKey, Timeout,
     context::{Carried, Trust},
     guard,
+    http::Lasting,
 };
 use futures_util::stream;
 use http::uri::PathAndQuery;
@@ -43,8 +44,8 @@ use tower::{Layer, Service, ServiceBuilder, service_fn, util::MapRequestLayer};
 
 type Message = Result<Bytes, Status>;
 
-/// A service as a generator would write it, with three methods: `unary` says what it was told, or fails if that is a number;
-/// `stream` sends what the test feeds it; `both` sends back what comes.
+/// A service as a generator would write it, with four methods: `unary` says what it was told, or fails if that is a number;
+/// `stream` sends what the test feeds it, and so does `watch`, which says that it lasts; `both` sends back what comes.
 #[derive(Clone)]
 struct Echo {
     streams: mpsc::UnboundedSender<mpsc::UnboundedSender<Message>>,
@@ -86,15 +87,19 @@ impl Service<http::Request<Body>> for Echo {
         let streams = self.streams.clone();
         Box::pin(async move {
             let mut server = tonic::server::Grpc::new(Raw);
+            let lasts = request.uri().path() == "/test.Echo/watch";
             Ok(match request.uri().path() {
                 "/test.Echo/unary" => server.unary(service_fn(unary), request).await,
-                "/test.Echo/stream" => {
+                "/test.Echo/stream" | "/test.Echo/watch" => {
                     let (feed, mut messages) = mpsc::unbounded_channel();
                     streams.send(feed).unwrap();
                     let mut messages = Some(stream::poll_fn(move |cx| messages.poll_recv(cx)));
                     let answer = service_fn(move |_: Request<Bytes>| {
-                        let messages = messages.take().unwrap();
-                        async { Ok::<_, Status>(Response::new(messages)) }
+                        let mut response = Response::new(messages.take().unwrap());
+                        if lasts {
+                            response.extensions_mut().insert(Lasting);
+                        }
+                        async { Ok::<_, Status>(response) }
                     });
                     server.server_streaming(answer, request).await
                 }
@@ -154,9 +159,18 @@ where
     S::ResponseBody: http_body::Body + Send + 'static,
     <S::ResponseBody as http_body::Body>::Error: Into<cofferdam::BoxError>,
 {
+    follow_at("/test.Echo/stream", service).await
+}
+
+async fn follow_at<S>(path: &'static str, service: S) -> Result<Streaming<Bytes>, Status>
+where
+    S: GrpcService<Body>,
+    S::ResponseBody: http_body::Body + Send + 'static,
+    <S::ResponseBody as http_body::Body>::Error: Into<cofferdam::BoxError>,
+{
     let mut client = Grpc::new(service);
     within("readiness", client.ready()).await.map_err(|_| Status::internal("not ready"))?;
-    let path = PathAndQuery::from_static("/test.Echo/stream");
+    let path = PathAndQuery::from_static(path);
     let answer = client.server_streaming(Request::new(Bytes::new()), path, Raw);
     within("the head of a stream", answer).await.map(Response::into_inner)
 }
