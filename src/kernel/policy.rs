@@ -50,7 +50,8 @@ pub trait Policy {
     /// line if one of its members has.
     type Kind: Kind;
 
-    /// Handed out on admission and given back once: a generation, a slot, a start time.
+    /// Handed out on admission and given back once: a generation, a slot, a start time. Where an answer may [last](Self::lasts)
+    /// longer than what it stands for, it can be without that.
     type Token;
 
     /// How closely it looks at the time. A group reads the clock as its most exact member needs it.
