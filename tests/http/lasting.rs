@@ -46,9 +46,9 @@ where
     let answers: Answers = Answers(Arc::new(std::sync::Mutex::new(Some(answer()))));
     let service = guard((policy, slots.clone())).http().layer(answers);
     let response = settled(service.oneshot(())).unwrap();
-    let at_its_head = [in_flight(), slots.in_flight() as u32];
+    let at_its_head = [in_flight(), slots.in_flight()];
     drop(response);
-    [at_its_head[0], at_its_head[1], in_flight(), slots.in_flight() as u32]
+    [at_its_head[0], at_its_head[1], in_flight(), slots.in_flight()]
 }
 
 /// Answers once.
@@ -169,8 +169,7 @@ where
     let mut body = Box::pin(response.into_body());
     assert!(poll(pin!(body.frame())).is_pending());
     drop(body);
-    let told = told.0.lock().unwrap().join(", ");
-    told
+    told.0.lock().unwrap().join(", ")
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use std::{
     cmp::Ordering,
+    fmt,
     hash::{Hash, Hasher},
     time::Duration,
 };
@@ -23,21 +24,20 @@ use crate::kernel::{Instant, clock};
 /// assert_eq!(patient.earlier(hasty), hasty);
 /// assert!(hasty.remaining() <= Duration::from_secs(1));
 /// ```
-#[derive(Clone, Copy, Debug)]
-pub struct Deadline {
-    moment: Instant,
-    // With it, one that may not be there is as large as without: two words.
-    assumed: bool,
-}
+#[derive(Clone, Copy)]
+pub struct Deadline(u64);
+
+/// The rest of the word is the moment, in nanoseconds: a deadline travels with every request, and is to be small.
+const ASSUMED: u64 = 1 << 63;
 
 /// A tick of the clock is nothing beside that. To read it exactly costs a few times as much.
 const FAR: Duration = Duration::from_secs(1);
 
 impl Deadline {
-    /// A deadline at that moment.
+    /// A deadline at that moment, or 292 years after the process began if that is earlier.
     #[must_use]
     pub fn at(moment: Instant) -> Self {
-        Self { moment, assumed: false }
+        Self(moment.as_nanos().min(!ASSUMED))
     }
 
     /// A deadline that long from now.
@@ -60,32 +60,32 @@ impl Deadline {
     /// ```
     #[must_use]
     pub fn assumed(self) -> Self {
-        Self { assumed: true, ..self }
+        Self(self.0 | ASSUMED)
     }
 
     /// Whether nobody has named it: see [`assumed`](Self::assumed).
     #[must_use]
     pub fn is_assumed(self) -> bool {
-        self.assumed
+        self.0 & ASSUMED != 0
     }
 
     /// The moment it stands for.
     #[must_use]
     pub fn moment(self) -> Instant {
-        self.moment
+        Instant::from_nanos(self.0 & !ASSUMED)
     }
 
     /// What is left of it; zero once it has passed.
     #[must_use]
     pub fn remaining(self) -> Duration {
-        self.moment.since(clock::now())
+        self.moment().since(clock::now())
     }
 
     /// Whether nothing is left of it.
     #[inline]
     pub(crate) fn has_passed(self) -> bool {
         // Most are so far away that a look at the last tick will do, however late that was.
-        self.moment <= clock::coarse().after(FAR) && self.moment <= clock::now()
+        self.moment() <= clock::coarse().after(FAR) && self.moment() <= clock::now()
     }
 
     /// What is left of it, as it is told to another service.
@@ -97,13 +97,20 @@ impl Deadline {
     /// The earlier of the two. Of the same moment, it is assumed only if both are.
     #[must_use]
     pub fn earlier(self, other: Self) -> Self {
-        if self == other { Self { assumed: self.assumed && other.assumed, ..self } } else { self.min(other) }
+        if self == other { Self(self.0 & other.0) } else { self.min(other) }
+    }
+}
+
+impl fmt::Debug for Deadline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = if self.is_assumed() { "Deadline(assumed)" } else { "Deadline" };
+        f.debug_tuple(name).field(&self.moment()).finish()
     }
 }
 
 impl PartialEq for Deadline {
     fn eq(&self, other: &Self) -> bool {
-        self.moment == other.moment
+        self.moment() == other.moment()
     }
 }
 
@@ -117,12 +124,12 @@ impl PartialOrd for Deadline {
 
 impl Ord for Deadline {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.moment.cmp(&other.moment)
+        self.moment().cmp(&other.moment())
     }
 }
 
 impl Hash for Deadline {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.moment.hash(state);
+        self.moment().hash(state);
     }
 }
