@@ -222,13 +222,7 @@ impl<E, F: Fn(&E) -> Outcome> ClassifyError<E> for ClassifyWith<F> {
     }
 }
 
-impl<W, C, X, L> ReadHead for Http<W, C, X, L>
-where
-    W: Clone,
-    C: ClassifyHead + Clone,
-    X: Clone,
-    L: ClassifyLasting + Clone,
-{
+impl<W: Clone, C: ClassifyHead + Clone, X: Clone, L: ClassifyLasting + Clone> ReadHead for Http<W, C, X, L> {
     fn read_head<B: Body>(&self, response: &Response<B>) -> Reading {
         let outcome = self.classify.classify(response.status(), response.headers());
         let asked = if outcome.is_bad() { retry_after::read(response.headers()) } else { None };
