@@ -57,7 +57,7 @@ fn a_response_of_another_kind_is_to_be_converted_and_an_error_further_in() {
 #[test]
 fn what_belongs_to_http_is_said_after_it() {
     assert!(
-        message("settings_before_http").contains("the method was found for\n          - `Guard<P, Http<W, C, X>>`")
+        message("settings_before_http").contains("the method was found for\n          - `Guard<P, Http<W, C, X, L>>`")
     );
     assert!(
         message_in("compile_fail_features", "between_frames_before_http").contains("say `.http()` or `.grpc()` first")

@@ -1,6 +1,7 @@
 //! The flows over gRPC.
 
 use http::Response;
+use http_body::Body;
 
 use super::{ClassifyStatus, Grpc, wording::trailers};
 use crate::{
@@ -8,8 +9,8 @@ use crate::{
         fallback::FallbackLayer,
         timeout::{Builder, Pace, TimeoutProtocol},
     },
-    http::{ClassifyError, HttpFallback, Paced, Wording, word},
-    kernel::{Plain, Rejected},
+    http::{ClassifyError, HttpFallback, Paced, ReadHead, Wording, word},
+    kernel::{Deadline, Plain, Rejected},
 };
 
 impl<D> Builder<D, Plain> {
@@ -32,13 +33,18 @@ impl<D> Builder<D, Plain> {
     }
 }
 
-impl<B, E, W, C, X> TimeoutProtocol<Response<B>, E> for Grpc<W, C, X>
+impl<B: Body, E, W, C, X> TimeoutProtocol<Response<B>, E> for Grpc<W, C, X>
 where
     W: Wording<E> + Clone,
     C: ClassifyStatus + Clone,
     X: ClassifyError<E> + Clone,
 {
     type Response = Response<Paced<B>>;
+
+    #[inline]
+    fn bounds_the_rest(&self, deadline: Deadline, response: &Response<B>) -> bool {
+        !deadline.is_assumed() || !self.lasts(response)
+    }
 
     fn answer(&self, response: Response<B>, pace: Pace) -> Self::Response {
         Paced::keep(response, pace, Some(trailers))

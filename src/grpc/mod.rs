@@ -45,6 +45,20 @@
 //! around a client's `Channel`, `ServiceBuilder::new().layer(guard.grpc()).service(channel)`. This crate does not depend
 //! on Tonic: anything that answers with HTTP responses will do.
 //!
+//! **A stream that is watched** for hours cannot be told by its head from a call with one answer, so it holds a slot of an adaptive
+//! limit to its end, and the 30 s of a [server]'s stack end it if its caller names no deadline. A method that is meant
+//! for that marks its response as [`Lasting`](crate::http::Lasting): a limit is then given its slot back with the head, and only a
+//! deadline that the caller has named ends it. Drains, bulkheads and all others follow it to its end.
+//!
+//! ```
+//! use cofferdam::http::Lasting;
+//! use tonic::Response;
+//!
+//! let changes = futures_util::stream::pending::<Result<String, tonic::Status>>();
+//! let mut response = Response::new(changes);
+//! response.extensions_mut().insert(Lasting);
+//! ```
+//!
 //! **A rejection** is by default a response without a body: HTTP 200, `grpc-status` 14 `UNAVAILABLE`, or 4
 //! `DEADLINE_EXCEEDED` if time was up, a message that names no dependency, and `grpc-retry-pushback-ms` where that is
 //! known. [`Rejected`](crate::Rejected) is in its extensions. The wording is a value that you can change: see

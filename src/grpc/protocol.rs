@@ -240,15 +240,16 @@ where
     }
 }
 
-impl<W, C: Clone, X> Grpc<W, C, X> {
+impl<W: Clone, C: ClassifyStatus + Clone, X: Clone> Grpc<W, C, X> {
     /// What the head says about the rest: either the status is in it, and nothing is to follow, or the trailers decide.
     fn rest<B: Body>(&self, reading: Reading, response: &Response<B>) -> Rest<ByTrailers<C>> {
+        let lasts = self.lasts(response);
         let decided = reading.outcome != Outcome::Success || code_in_head(response).is_some();
         if decided {
-            Rest { reading, promised: Some(0), end: None, asked: false }
+            Rest { reading, promised: Some(0), end: None, lasts, asked: false }
         } else {
             let end = Some(ByTrailers { classify: self.classify.clone() });
-            Rest { reading, promised: None, end, asked: false }
+            Rest { reading, promised: None, end, lasts, asked: false }
         }
     }
 }

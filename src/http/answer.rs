@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body::Body;
 
-use super::Wording;
+use super::{Wording, lasting::is_marked};
 use crate::kernel::{Degraded, Outcome, Reading, Rejected};
 
 /// Reads the heads of responses that a dependency has given: what [`Http`](crate::Http) and other protocols on top of it
@@ -23,6 +23,12 @@ pub trait ReadHead: Clone {
     fn forbids_another(&self, headers: &HeaderMap) -> bool {
         let _ = headers;
         false
+    }
+
+    /// Whether the answer, which is not here as a whole, is a lasting one that goes on for as long as its reader stays. Unless
+    /// overridden it is if it is [marked](super::Lasting).
+    fn lasts<B: Body>(&self, response: &Response<B>) -> bool {
+        is_marked(response)
     }
 }
 

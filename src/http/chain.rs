@@ -1,12 +1,14 @@
 //! The settings of [`Http`] on the layers themselves, once `.http()` has chosen it.
 
+use http::{HeaderMap, StatusCode};
+
 use super::{Http, ProblemDetails, ProblemWith, WordWith};
 use crate::{
     flow::timeout::Builder,
     kernel::{ClassifyWith, Guard, Outcome, Policy, Rejected},
 };
 
-impl<P: Policy, W, C, X> Guard<P, Http<W, C, X>> {
+impl<P: Policy, W, C, X, L> Guard<P, Http<W, C, X, L>> {
     /// Words rejections as problems of your own: see [`Http::problem`].
     ///
     /// ```
@@ -17,7 +19,7 @@ impl<P: Policy, W, C, X> Guard<P, Http<W, C, X>> {
     /// });
     /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
     /// ```
-    pub fn problem<F>(self, problem: F) -> Guard<P, Http<ProblemWith<F>, C, X>>
+    pub fn problem<F>(self, problem: F) -> Guard<P, Http<ProblemWith<F>, C, X, L>>
     where
         F: Fn(&Rejected) -> ProblemDetails,
     {
@@ -25,7 +27,7 @@ impl<P: Policy, W, C, X> Guard<P, Http<W, C, X>> {
     }
 
     /// Words rejections by a function: see [`Http::wording`].
-    pub fn wording<F>(self, word: F) -> Guard<P, Http<WordWith<F>, C, X>>
+    pub fn wording<F>(self, word: F) -> Guard<P, Http<WordWith<F>, C, X, L>>
     where
         F: Fn(&Rejected) -> http::Response<bytes::Bytes>,
     {
@@ -33,11 +35,28 @@ impl<P: Policy, W, C, X> Guard<P, Http<W, C, X>> {
     }
 
     /// Tells what became of a call from the service's own error: see [`Http::classify_errors`].
-    pub fn classify_errors<E, F>(self, classify: F) -> Guard<P, Http<W, C, ClassifyWith<F>>>
+    pub fn classify_errors<E, F>(self, classify: F) -> Guard<P, Http<W, C, ClassifyWith<F>, L>>
     where
         F: Fn(&E) -> Outcome,
     {
         self.map_protocol(|http| http.classify_errors(classify))
+    }
+
+    /// Tells which answers are lasting ones, over with their head for a limit: see [`Http::lasting`].
+    ///
+    /// ```
+    /// use cofferdam::{AdaptiveLimit, Policy};
+    /// use http::{HeaderMap, StatusCode};
+    ///
+    /// let is_watch = |_: StatusCode, headers: &HeaderMap| headers.contains_key("x-watch");
+    /// let layer = AdaptiveLimit::builder("objects").build()?.layer().http().lasting(is_watch);
+    /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
+    /// ```
+    pub fn lasting<F>(self, lasts: F) -> Guard<P, Http<W, C, X, ClassifyWith<F>>>
+    where
+        F: Fn(StatusCode, &HeaderMap) -> bool,
+    {
+        self.map_protocol(|http| http.lasting(lasts))
     }
 
     /// A call ends with the head of its response: see [`Http::until_head`].
@@ -47,7 +66,7 @@ impl<P: Policy, W, C, X> Guard<P, Http<W, C, X>> {
     }
 }
 
-impl<D, W, C, X> Builder<D, Http<W, C, X>> {
+impl<D, W, C, X, L> Builder<D, Http<W, C, X, L>> {
     /// Words the rejection of a call whose time is up as a problem of your own: see [`Http::problem`].
     ///
     /// ```
@@ -61,7 +80,7 @@ impl<D, W, C, X> Builder<D, Http<W, C, X>> {
     ///     .build()?;
     /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
     /// ```
-    pub fn problem<F>(self, problem: F) -> Builder<D, Http<ProblemWith<F>, C, X>>
+    pub fn problem<F>(self, problem: F) -> Builder<D, Http<ProblemWith<F>, C, X, L>>
     where
         F: Fn(&Rejected) -> ProblemDetails,
     {
@@ -69,10 +88,19 @@ impl<D, W, C, X> Builder<D, Http<W, C, X>> {
     }
 
     /// Words the rejection of a call whose time is up by a function: see [`Http::wording`].
-    pub fn wording<F>(self, word: F) -> Builder<D, Http<WordWith<F>, C, X>>
+    pub fn wording<F>(self, word: F) -> Builder<D, Http<WordWith<F>, C, X, L>>
     where
         F: Fn(&Rejected) -> http::Response<bytes::Bytes>,
     {
         self.map_protocol(|http| http.wording(word))
+    }
+
+    /// Tells which answers are lasting ones, which an [assumed](crate::Deadline::assumed) deadline leaves alone once their head
+    /// is there: see [`Http::lasting`].
+    pub fn lasting<F>(self, lasts: F) -> Builder<D, Http<W, C, X, ClassifyWith<F>>>
+    where
+        F: Fn(StatusCode, &HeaderMap) -> bool,
+    {
+        self.map_protocol(|http| http.lasting(lasts))
     }
 }

@@ -61,8 +61,14 @@
 //! # let _ = app; Ok::<(), cofferdam::Invalid>(())
 //! ```
 //!
+//! **A lasting answer**, one that goes on for as long as its reader stays, such as server-sent events, is over with its head for an
+//! [adaptive limit](crate::AdaptiveLimit) and for [load shedding](crate::LoadShed), which count work and not listeners. All other
+//! policies follow it to its end. It is known by its `content-type`, by a [mark](Lasting), or by what you say with
+//! [`Http::lasting`]; for what deadlines and a drain make of it see [answers that take
+//! long](crate::presets#answers-that-take-long).
+//!
 //! **Where a call ends** that is not a head and then a body: an upgrade (101) and a tunnel (`CONNECT`) end it with their head.
-//! What is said on the connection from then on is no answer; it can be run under a guard of its own, by
+//! For every policy: what is said on the connection from then on is no answer. It can be run under a guard of its own, by
 //! [`Guard::call`](crate::Guard::call) around whatever speaks there. Informational answers (100, 103) end nothing. A body
 //! that is dropped before anybody has asked for any of it, as a server's is under `HEAD` and that of a caller who looks at the
 //! status only, was not broken off: there the head decides.
@@ -86,6 +92,7 @@ mod chain;
 mod context;
 mod fallback;
 pub mod hops;
+mod lasting;
 mod paced;
 mod problem;
 mod protocol;
@@ -101,6 +108,7 @@ pub(crate) use answer::{read_answer, word};
 pub use attempts::{ByMethod, HttpAttempts};
 pub use fallback::HttpFallback;
 pub use hops::ContextHeaders;
+pub use lasting::{ClassifyLasting, EventStreams, Lasting};
 pub use paced::Paced;
 pub use problem::ProblemDetails;
 pub use protocol::{AllFailures, ByStatus, ClassifyError, ClassifyHead, Http};

@@ -12,11 +12,11 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
-use super::{ClassifyHead, Http, ReadHead, Worded, Wording, answer::word};
+use super::{ClassifyHead, ClassifyLasting, Http, ReadHead, Worded, Wording, answer::word, lasting::may_last};
 use crate::{
     BoxError,
     flow::timeout::{Builder, Pace, TimeoutProtocol},
-    kernel::{Carries, Plain, Rejected, Why, event, seldom::Seldom},
+    kernel::{Carries, Deadline, Plain, Rejected, Why, event, seldom::Seldom},
 };
 
 impl<D> Builder<D, Plain> {
@@ -86,13 +86,19 @@ impl<B> From<&'static str> for Paced<B> {
     }
 }
 
-impl<B, E, W, C, X> TimeoutProtocol<Response<B>, E> for Http<W, C, X>
+impl<B: Body, E, W, C, X, L> TimeoutProtocol<Response<B>, E> for Http<W, C, X, L>
 where
     W: Wording<E> + Clone,
     C: ClassifyHead + Clone,
     X: Clone,
+    L: ClassifyLasting + Clone,
 {
     type Response = Response<Paced<B>>;
+
+    #[inline]
+    fn bounds_the_rest(&self, deadline: Deadline, response: &Response<B>) -> bool {
+        !deadline.is_assumed() || !may_last(response, || response.body().size_hint().exact()) || !self.lasts(response)
+    }
 
     fn answer(&self, response: Response<B>, pace: Pace) -> Self::Response {
         Paced::keep(response, pace, None)

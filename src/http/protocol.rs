@@ -5,8 +5,10 @@ use http::{
 use http_body::Body;
 
 use super::{
-    Errors, Problem, ProblemDetails, ProblemWith, ReadHead, Rest, Tracked, WordWith, Wording,
+    ClassifyLasting, Errors, EventStreams, Problem, ProblemDetails, ProblemWith, ReadHead, Rest, Tracked, WordWith,
+    Wording,
     answer::{read_answer, word},
+    lasting::{is_marked, may_last},
     retry_after,
 };
 use crate::kernel::{ClassifyWith, Guard, Outcome, Plain, Policy, Protocol, Reading, Rejected, Ticket};
@@ -19,6 +21,7 @@ use crate::kernel::{ClassifyWith, Guard, Outcome, Plain, Policy, Protocol, Readi
 /// | [`classify`](Self::classify) | [`ByStatus`]: 429 and 503 are overload, other 5xx failures, the rest success |
 /// | [`classify_errors`](Self::classify_errors) | [`AllFailures`] |
 /// | end of a call | of the body, or [`until_head`](Self::until_head) |
+/// | [`lasting`](Self::lasting) answers, over with their head for limits | [`EventStreams`], and those that are [marked](super::Lasting) |
 ///
 /// ```
 /// use bytes::Bytes;
@@ -34,10 +37,11 @@ use crate::kernel::{ClassifyWith, Guard, Outcome, Plain, Policy, Protocol, Readi
 /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Http<W = Problem, C = ByStatus, X = AllFailures> {
+pub struct Http<W = Problem, C = ByStatus, X = AllFailures, L = EventStreams> {
     pub(super) wording: W,
     classify: C,
     errors: X,
+    lasting: L,
     until_head: bool,
 }
 
@@ -49,9 +53,9 @@ impl Http {
     }
 }
 
-impl<W, C, X> Http<W, C, X> {
+impl<W, C, X, L> Http<W, C, X, L> {
     /// Words rejections by a function. [`Rejected`] is put into the extensions of what it returns.
-    pub fn wording<F>(self, word: F) -> Http<WordWith<F>, C, X>
+    pub fn wording<F>(self, word: F) -> Http<WordWith<F>, C, X, L>
     where
         F: Fn(&Rejected) -> Response<bytes::Bytes>,
     {
@@ -60,7 +64,7 @@ impl<W, C, X> Http<W, C, X> {
 
     /// Words rejections as problems of your own: see [`ProblemDetails`]. [`Rejected`] is put into the extensions of what it
     /// returns.
-    pub fn problem<F>(self, problem: F) -> Http<ProblemWith<F>, C, X>
+    pub fn problem<F>(self, problem: F) -> Http<ProblemWith<F>, C, X, L>
     where
         F: Fn(&Rejected) -> ProblemDetails,
     {
@@ -68,7 +72,7 @@ impl<W, C, X> Http<W, C, X> {
     }
 
     /// Rejections are errors, for services whose error [carries](crate::Carries) one.
-    pub fn errors(self) -> Http<Errors, C, X> {
+    pub fn errors(self) -> Http<Errors, C, X, L> {
         self.worded(Errors)
     }
 
@@ -87,12 +91,12 @@ impl<W, C, X> Http<W, C, X> {
     /// });
     /// # let _ = protocol;
     /// ```
-    pub fn classify<F>(self, classify: F) -> Http<W, ClassifyWith<F>, X>
+    pub fn classify<F>(self, classify: F) -> Http<W, ClassifyWith<F>, X, L>
     where
         F: Fn(StatusCode, &HeaderMap) -> Outcome,
     {
-        let Self { wording, classify: _, errors, until_head } = self;
-        Http { wording, classify: ClassifyWith(classify), errors, until_head }
+        let Self { wording, classify: _, errors, lasting, until_head } = self;
+        Http { wording, classify: ClassifyWith(classify), errors, lasting, until_head }
     }
 
     /// Tells what became of a call from the service's own error, such as that of a client: whether there was nobody to connect
@@ -110,24 +114,49 @@ impl<W, C, X> Http<W, C, X> {
     /// });
     /// # let _ = protocol;
     /// ```
-    pub fn classify_errors<E, F>(self, classify: F) -> Http<W, C, ClassifyWith<F>>
+    pub fn classify_errors<E, F>(self, classify: F) -> Http<W, C, ClassifyWith<F>, L>
     where
         F: Fn(&E) -> Outcome,
     {
-        let Self { wording, classify: heads, errors: _, until_head } = self;
-        Http { wording, classify: heads, errors: ClassifyWith(classify), until_head }
+        let Self { wording, classify: heads, errors: _, lasting, until_head } = self;
+        Http { wording, classify: heads, errors: ClassifyWith(classify), lasting, until_head }
     }
 
-    /// A call ends with the head of its response: a body that is still on its way holds no slot, and what becomes of it
-    /// counts nothing.
+    /// Tells from status and headers which answers are lasting ones, that go on for as long as their reader stays, in place of
+    /// [`EventStreams`]. Those that are [marked](super::Lasting) are lasting as well, whatever is said here.
+    ///
+    /// It is asked of answers whose length is not known, and so costs the others nothing.
+    ///
+    /// ```
+    /// use cofferdam::{Http, http::{ClassifyLasting, EventStreams}};
+    /// use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
+    ///
+    /// let protocol = Http::new().lasting(|status: StatusCode, headers: &HeaderMap| {
+    ///     let watched = headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json-seq");
+    ///     watched || EventStreams.lasts(status, headers)
+    /// });
+    /// # let _ = protocol;
+    /// ```
+    pub fn lasting<F>(self, lasts: F) -> Http<W, C, X, ClassifyWith<F>>
+    where
+        F: Fn(StatusCode, &HeaderMap) -> bool,
+    {
+        let Self { wording, classify, errors, lasting: _, until_head } = self;
+        Http { wording, classify, errors, lasting: ClassifyWith(lasts), until_head }
+    }
+
+    /// A call ends with the head of its response, whatever the answer is: a body that is still on its way holds no slot, and
+    /// what becomes of it counts nothing. No policy follows it, so a drain does not wait for it, nor end it.
+    ///
+    /// For [lasting](Self::lasting) answers it is not needed: they hold no slot of a limit, and the other policies follow them.
     #[must_use]
     pub fn until_head(self) -> Self {
         Self { until_head: true, ..self }
     }
 
-    fn worded<V>(self, wording: V) -> Http<V, C, X> {
-        let Self { wording: _, classify, errors, until_head } = self;
-        Http { wording, classify, errors, until_head }
+    fn worded<V>(self, wording: V) -> Http<V, C, X, L> {
+        let Self { wording: _, classify, errors, lasting, until_head } = self;
+        Http { wording, classify, errors, lasting, until_head }
     }
 }
 
@@ -193,11 +222,17 @@ impl<E, F: Fn(&E) -> Outcome> ClassifyError<E> for ClassifyWith<F> {
     }
 }
 
-impl<W: Clone, C: ClassifyHead + Clone, X: Clone> ReadHead for Http<W, C, X> {
+impl<W: Clone, C: ClassifyHead + Clone, X: Clone, L: ClassifyLasting + Clone> ReadHead for Http<W, C, X, L> {
     fn read_head<B: Body>(&self, response: &Response<B>) -> Reading {
         let outcome = self.classify.classify(response.status(), response.headers());
         let asked = if outcome.is_bad() { retry_after::read(response.headers()) } else { None };
         Reading::of(outcome).with_retry_after(asked)
+    }
+
+    #[inline(never)] // Few answers get that far, and those that do not are to be small.
+    fn lasts<B: Body>(&self, response: &Response<B>) -> bool {
+        let ends = || response.body().size_hint().exact().or_else(|| content_length(response.headers())).is_some();
+        is_marked(response) || !ends() && self.lasting.lasts(response.status(), response.headers())
     }
 }
 
@@ -213,11 +248,12 @@ pub(super) fn send_elsewhere(headers: &mut HeaderMap) {
     headers.entry(CONNECTION).or_insert(HeaderValue::from_static("close"));
 }
 
-impl<B: Body, E, W, C, X> Protocol<Response<B>, E> for Http<W, C, X>
+impl<B: Body, E, W, C, X, L> Protocol<Response<B>, E> for Http<W, C, X, L>
 where
     W: Wording<E> + Clone,
     C: ClassifyHead + Clone,
     X: ClassifyError<E> + Clone,
+    L: ClassifyLasting + Clone,
 {
     type Guarded<P: Policy> = Response<Tracked<B, P>>;
 
@@ -234,9 +270,13 @@ where
             send_elsewhere(response.headers_mut());
         }
         Tracked::finish(answer, reading, ticket, |response| {
+            if self.until_head {
+                return None;
+            }
             // What the body says is at hand; the header has to be found.
-            let promised = || response.body().size_hint().exact().or_else(|| content_length(response.headers()));
-            (!self.until_head).then(|| Rest { reading, promised: promised(), end: None, asked: false })
+            let promised = response.body().size_hint().exact().or_else(|| content_length(response.headers()));
+            let lasts = may_last(response, || promised) && self.lasts(response);
+            Some(Rest { reading, promised, end: None, lasts, asked: false })
         })
     }
 

@@ -61,6 +61,8 @@ pub(crate) struct Rest<T> {
     pub(crate) promised: Option<u64>,
     /// Reads the end, if that is what decides.
     pub(crate) end: Option<T>,
+    /// Whether it goes on for as long as its reader stays.
+    pub(crate) lasts: bool,
     /// Whether anybody has asked the body for a frame.
     pub(crate) asked: bool,
 }
@@ -74,7 +76,8 @@ impl<T: ReadEnd> Rest<T> {
 impl<P: Policy, T> Open<P, T> {
     /// No call depends on the body.
     fn over() -> Self {
-        let rest = Rest { reading: Reading::of(Outcome::Ignored), promised: None, end: None, asked: false };
+        let rest =
+            Rest { reading: Reading::of(Outcome::Ignored), promised: None, end: None, lasts: false, asked: false };
         Self { ticket: None, rest }
     }
 
@@ -142,7 +145,11 @@ impl<B, P: Policy, T> Tracked<B, P, T> {
         };
         let open = match Some(&response).filter(|response| !response.body().is_end_stream()).and_then(follow) {
             Some(rest) => {
-                ticket.head();
+                if rest.lasts {
+                    ticket.lasts(reading);
+                } else {
+                    ticket.head();
+                }
                 Open { ticket: Some(ticket), rest }
             }
             None => {

@@ -35,6 +35,12 @@ impl<P: Policy> Policy for Option<P> {
         }
     }
 
+    fn lasts(&self, token: &mut Self::Token, head: &Ended) {
+        if let (Some(policy), Some(token)) = (self, token) {
+            policy.lasts(token, head);
+        }
+    }
+
     #[inline]
     fn is_departing(&self) -> bool {
         self.as_ref().is_some_and(P::is_departing)
@@ -98,6 +104,10 @@ impl<P: Policy> Policy for Arc<P> {
     #[inline]
     fn head(&self, token: &Self::Token, started: Instant, now: Instant) {
         P::head(self, token, started, now);
+    }
+
+    fn lasts(&self, token: &mut Self::Token, head: &Ended) {
+        P::lasts(self, token, head);
     }
 
     #[inline]

@@ -121,6 +121,10 @@ macro_rules! fuse {
                 $(self.$index.head($token, started, now);)*
             }
 
+            fn lasts(&self, ($($token,)*): &mut Self::Token, head: &Ended) {
+                $(self.$index.lasts($token, head);)*
+            }
+
             #[inline]
             fn is_departing(&self) -> bool {
                 false $(|| self.$index.is_departing())*

@@ -50,7 +50,8 @@ pub trait Policy {
     /// line if one of its members has.
     type Kind: Kind;
 
-    /// Handed out on admission and given back once: a generation, a slot, a start time.
+    /// Handed out on admission and given back once: a generation, a slot, a start time. Where an answer may [last](Self::lasts)
+    /// longer than what it stands for, it can be without that.
     type Token;
 
     /// How closely it looks at the time. A group reads the clock as its most exact member needs it.
@@ -68,6 +69,18 @@ pub trait Policy {
     /// [`settle`](Self::settle), and never for an answer that is whole at once. Most policies wait for the end.
     fn head(&self, token: &Self::Token, started: Instant, now: Instant) {
         let _ = (token, started, now);
+    }
+
+    /// The [head](Self::head) that is here is that of a lasting answer: it goes on for as long as its reader stays, such as
+    /// server-sent events. Called at most once, after `head` and before [`settle`](Self::settle). `head` is how the call would
+    /// have ended if it had ended with its head.
+    ///
+    /// A policy for which it has, as it counts work and not listeners, gives back now what it gave out, and takes it out of the
+    /// token, so that there is nothing left to give back a second time. It is told of the end all the same. Most policies
+    /// wait for that.
+    #[inline]
+    fn lasts(&self, token: &mut Self::Token, head: &Ended) {
+        let _ = (token, head);
     }
 
     /// The call goes on, and has nothing new at the moment: neither an answer, nor more of its body. A policy that ends calls

@@ -74,6 +74,12 @@ impl<P: Policy> Policy for Shadow<P> {
         }
     }
 
+    fn lasts(&self, token: &mut Self::Token, head: &Ended) {
+        if let Some(token) = token {
+            self.policy.lasts(token, head);
+        }
+    }
+
     #[inline]
     fn settle(&self, token: Self::Token, ended: &Ended) {
         if let Some(token) = token {

@@ -44,6 +44,18 @@ impl<P: Policy> Ticket<P> {
         }
     }
 
+    /// The head of the answer is here, which reads like this, and it is that of a lasting answer: see [`Policy::lasts`].
+    #[cold]
+    #[cfg_attr(not(feature = "http"), allow(dead_code))]
+    pub fn lasts(&mut self, reading: Reading) {
+        self.head();
+        if let Some(open) = &mut self.open {
+            let mut ended = Ended::new(reading.outcome, open.started, open.head);
+            ended.retry_after = reading.retry_after;
+            open.policy.lasts(&mut open.token, &ended);
+        }
+    }
+
     /// Ready when a policy ends the call early: it is then to be [`cut`](Self::cut). To be asked each time that the call is
     /// pending.
     #[inline]

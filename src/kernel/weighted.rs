@@ -97,6 +97,11 @@ pub trait Weigh: Policy {
         let _ = (taken, started, now);
     }
 
+    /// As [`Policy::lasts`].
+    fn lasts_weighed(&self, taken: &mut Self::Taken, head: &Ended) {
+        let _ = (taken, head);
+    }
+
     /// As [`Policy::settle`].
     fn settle_weighed(&self, taken: Self::Taken, ended: &Ended);
 
@@ -169,6 +174,10 @@ impl<P: Weigh, F> Policy for Weighted<P, F> {
 
     fn head(&self, taken: &P::Taken, started: Instant, now: Instant) {
         self.policy.head_weighed(taken, started, now);
+    }
+
+    fn lasts(&self, taken: &mut P::Taken, head: &Ended) {
+        self.policy.lasts_weighed(taken, head);
     }
 
     #[inline(always)]

@@ -54,35 +54,56 @@
 //!
 //! # Answers that take long
 //!
-//! A call of a server lasts to the end of its body. So an answer that goes on, such as server-sent events or a large download,
-//! holds a slot of the shedding all the while, and ends in an error when its deadline passes: after 30 s, if the request names
-//! none. Put the stack around the routes that are requests and answers, and around such a one what it needs: the drain, which
-//! both share, and a bulkhead of its own.
+//! A call of a server lasts to the end of its body. So a large download holds a slot of the shedding all the while, and ends in an
+//! error when its deadline passes: after 30 s, if the request names none.
+//!
+//! A **lasting** answer is one whose head says that it goes on for as long as its reader stays. Server-sent events are, by their
+//! `content-type` of `text/event-stream` and a length that nobody knows. It keeps nobody busy, so
+//!
+//! | | to the head | to the end |
+//! |---|---|---|
+//! | the shedding, and any adaptive limit: slots, and what is measured | x | |
+//! | a deadline that the request has not named, such as those 30 s | x | |
+//! | a deadline that it has named | | x |
+//! | the drain, which waits for listeners, and ends them at its own deadline | | x |
+//! | every other policy, such as a bulkhead that bounds how many listen | | x |
+//!
+//! What else lasts is said by whoever answers, by [a mark](crate::http::Lasting) on the response, or in the protocol, by
+//! [`Http::lasting`](crate::Http::lasting).
 //!
 //! ```
-//! use axum::{Router, body::Body, routing::get};
-//! use cofferdam::{Bulkhead, guard};
+//! use axum::{Router, body::Body, response::{Sse, sse::Event}, routing::get};
+//! use cofferdam::{Bulkhead, Policy};
 //! use http::Request;
 //! use tower::ServiceExt;
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let stack = cofferdam::http::server("shop").build()?;
-//! let listeners = Bulkhead::builder("events").limit(1_000).build()?;
-//! let events = guard((stack.drain().cloned(), listeners)).http();
+//! let listeners = Bulkhead::builder("events").limit(10_000).build()?; // Each has a connection and some memory.
 //!
+//! let events = get(|| async { Sse::new(futures_util::stream::pending::<Result<Event, String>>()) });
 //! let app: Router = Router::new()
 //!     .route("/", get(|| async { "done" }))
-//!     .layer(stack.clone()) // What is added to a router after a layer is not behind it.
-//!     .route("/events", get(|| async { Body::from_stream(futures_util::stream::pending::<Result<String, String>>()) }).layer(events));
+//!     .route("/events", events.layer(listeners.clone().layer().http()))
+//!     .layer(stack.clone());
 //!
 //! let listening = app.clone().oneshot(Request::get("/events").body(Body::empty())?).await?;
-//! assert_eq!(stack.drain().unwrap().in_flight(), 1);
+//! assert_eq!((stack.drain().unwrap().in_flight(), listeners.in_flight()), (1, 1));
 //! assert_eq!(stack.shedding().unwrap().limit().in_flight(), 0);
 //! # drop(listening); Ok(()) }
 //! ```
 //!
-//! Where all of a server is like that, leave the deadline to those who ask, by a [`Trust`](crate::context::Trust) without a default, and
-//! let calls end with their heads, by `.protocol(Http::new().until_head())`: a drain then does not wait for bodies either.
+//! **A handler that passes a stream on** from another service, on behalf of its caller, tells that service how much time is left.
+//! There it is a deadline that was named, and ends the stream. So make that request without the caller's deadline.
+//!
+//! **Over gRPC** the head of a stream says no more than that of a call with one answer, so every call counts to its end, and the
+//! deadline of a request that names none, 30 s, ends it. In a method that its callers watch, mark the response, and it lasts:
+//! `response.extensions_mut().insert(cofferdam::http::Lasting)`. Where all of a server is like that, leave the deadline to those
+//! who ask, by a [`Trust`](crate::context::Trust) without a default.
+//!
+//! **Downloads** that take their readers longer than 30 s need a mark as well, or a longer
+//! [default](crate::context::Builder::default_deadline). Marked, they hold no slot: they are then bounded by a bulkhead, or
+//! by nothing.
 //!
 //! # Around Reqwest
 //!

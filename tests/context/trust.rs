@@ -70,6 +70,31 @@ fn what_came_by_another_way_is_held_to_the_same_bounds() {
 }
 
 #[test]
+fn a_deadline_that_nobody_has_named_is_known_as_such_wherever_it_goes() {
+    let moment = Instant::now().after(SECOND);
+    let (named, assumed) = (Deadline::at(moment), Deadline::at(moment).assumed());
+    assert!(assumed.is_assumed() && !named.is_assumed());
+    assert_eq!((named, named.cmp(&assumed)), (assumed, std::cmp::Ordering::Equal));
+    assert_eq!(std::collections::HashSet::from([named, assumed]).len(), 1);
+
+    // Of two, the earlier holds as what it is; of the same moment, what was said.
+    assert!(!named.earlier(assumed).is_assumed() && !assumed.earlier(named).is_assumed());
+    assert!(assumed.earlier(Deadline::at(moment.after(SECOND))).is_assumed());
+    assert!(!named.earlier(Deadline::at(moment.after(SECOND)).assumed()).is_assumed());
+
+    // The default is one, also for what is done for the request; what was said stays said, however much less is believed.
+    let trust = Trust::builder().default_deadline(SECOND).longest_deadline(10 * SECOND).build().unwrap();
+    let (mut silent, mut patient) = (Letter::default(), Letter::default());
+    patient.set_deadline(Deadline::after(100 * SECOND));
+    trust.bound(&mut silent);
+    trust.bound(&mut patient);
+    let mut outgoing = Letter::default();
+    outgoing.on_behalf_of(&silent);
+    assert!(silent.deadline().unwrap().is_assumed() && outgoing.deadline().unwrap().is_assumed());
+    assert!(patient.deadline().unwrap().remaining() <= 10 * SECOND && !patient.deadline().unwrap().is_assumed());
+}
+
+#[test]
 fn what_cannot_be_believed_is_refused_by_name() {
     assert_eq!(Trust::builder().build(), Ok(Trust::default()));
     let (minute, longest) = (Duration::from_secs(60), Trust::builder().longest_deadline(SECOND));

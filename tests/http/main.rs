@@ -6,6 +6,7 @@
 mod asked;
 mod bodies;
 mod heads;
+mod lasting;
 mod rejections;
 #[path = "../support/mod.rs"]
 mod support;

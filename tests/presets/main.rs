@@ -6,6 +6,8 @@
 mod attempts;
 mod drain;
 #[cfg(feature = "test-util")]
+mod lasting;
+#[cfg(feature = "test-util")]
 mod order;
 #[cfg(feature = "test-util")]
 mod parts;

@@ -8,6 +8,7 @@ mod axum_layers;
 mod drain;
 mod hyper;
 mod hyper_edges;
+mod lasting;
 mod replay;
 mod reqwest;
 #[path = "../support/mod.rs"]

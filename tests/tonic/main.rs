@@ -23,6 +23,7 @@ use cofferdam::{
     Outcome, Policy, Replay, Retry, TaskKey, Timeout,
     context::{Carried, Trust},
     guard,
+    http::Lasting,
 };
 use futures_util::stream;
 use http::uri::PathAndQuery;
@@ -42,23 +43,28 @@ type Message = Result<Bytes, Status>;
 /// Where the test gets the feeding ends of streams.
 type Feeds = mpsc::UnboundedReceiver<mpsc::UnboundedSender<Message>>;
 
-/// A service with four methods, and the feeding ends of its streams: `unary` says what it was told, or fails if that is a
-/// number; `stream` sends what the test feeds it; `gather` says all that it was told at once; `both` sends back what comes.
+/// A service with five methods, and the feeding ends of its streams: `unary` says what it was told, or fails if that is a
+/// number; `stream` sends what the test feeds it, and so does `watch`, which says that it lasts; `gather` says all that it was
+/// told at once; `both` sends back what comes.
 fn an_echo() -> (Answering, Feeds) {
     let (streams, feeds) = mpsc::unbounded_channel();
     let answer = move |request: http::Request<Body>| {
         let streams = streams.clone();
         async move {
             let mut server = tonic::server::Grpc::new(Raw);
+            let lasts = request.uri().path() == "/test.Echo/watch";
             match request.uri().path() {
                 "/test.Echo/unary" => server.unary(service_fn(unary), request).await,
-                "/test.Echo/stream" => {
+                "/test.Echo/stream" | "/test.Echo/watch" => {
                     let (feed, mut messages) = mpsc::unbounded_channel();
                     streams.send(feed).unwrap();
                     let mut messages = Some(stream::poll_fn(move |cx| messages.poll_recv(cx)));
                     let answer = service_fn(move |_: Request<Bytes>| {
-                        let messages = messages.take().unwrap();
-                        async { Ok::<_, Status>(Response::new(messages)) }
+                        let mut response = Response::new(messages.take().unwrap());
+                        if lasts {
+                            response.extensions_mut().insert(Lasting);
+                        }
+                        async { Ok::<_, Status>(response) }
                     });
                     server.server_streaming(answer, request).await
                 }
@@ -139,8 +145,12 @@ async fn ask(service: impl Callable, message: &'static str) -> Message {
 
 /// One call with many answers.
 async fn follow(service: impl Callable) -> Result<Streaming<Bytes>, Status> {
+    follow_at("/test.Echo/stream", service).await
+}
+
+async fn follow_at(path: &'static str, service: impl Callable) -> Result<Streaming<Bytes>, Status> {
     let mut client = ready(service).await?;
-    let path = PathAndQuery::from_static("/test.Echo/stream");
+    let path = PathAndQuery::from_static(path);
     let answer = client.server_streaming(Request::new(Bytes::new()), path, Raw);
     within("the head of a stream", answer).await.map(Response::into_inner)
 }

@@ -200,3 +200,34 @@ async fn defect_102_a_call_is_made_again_with_the_same_message() {
     assert_eq!(ask(service, "hello").await.unwrap(), "hello");
     assert_eq!(calls.load(Ordering::SeqCst), 2);
 }
+
+#[tokio::test]
+async fn a_stream_holds_a_slot_and_ends_with_the_assumed_deadline_unless_its_method_says_that_it_lasts() {
+    // Given a server with nothing but the stack, whose requests have 200 ms if they name no time
+    let trust = Trust::builder().default_deadline(Duration::from_millis(200)).build().unwrap();
+    let (ends, (echo, mut feeds)) = (Noticing::new(), an_echo());
+    let stack = cofferdam::grpc::server("server").trust(trust).policy(ends.clone()).build().unwrap();
+    let (drain, limit) = (stack.drain().unwrap().clone(), stack.shedding().unwrap().limit().clone());
+    let address = serve!(stack, echo);
+    let channel = connect(address).await;
+
+    // When there is a stream that could as well be one long answer, then it holds a slot, and ends in time
+    let mut answer = follow(channel.clone()).await.unwrap();
+    let _feed = feeds.recv().await.unwrap();
+    assert_eq!((limit.in_flight(), drain.in_flight()), (1, 1));
+    assert_eq!(next(&mut answer).await.unwrap_err().code(), Code::DeadlineExceeded);
+    assert_eq!(ends.ended(1).await, [Outcome::Failure]);
+    assert_eq!(limit.in_flight(), 0);
+
+    // When there is one that lasts, then it holds none, goes on, and is counted by all others to its end
+    let mut events = follow_at("/test.Echo/watch", channel).await.unwrap();
+    let feed = feeds.recv().await.unwrap();
+    assert_eq!((limit.in_flight(), drain.in_flight(), ends.running()), (0, 1, 1));
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    feed.send(Ok("late".into())).unwrap();
+    assert_eq!(next(&mut events).await.unwrap().unwrap(), "late");
+    drop(feed);
+    assert_eq!(next(&mut events).await.unwrap(), None);
+    assert_eq!(ends.ended(2).await, [Outcome::Failure, Outcome::Success]);
+    assert_eq!(limit.in_flight(), 0);
+}

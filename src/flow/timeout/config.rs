@@ -81,7 +81,8 @@ impl<D, M> Builder<D, M> {
     }
 
     /// Also keeps to the deadline that a request carries, and sends it on with the earlier of that and the attempt's
-    /// own. Over HTTP the request's deadline bounds the body as well.
+    /// own. Over HTTP the request's deadline bounds the body as well, unless it is an [assumed](crate::Deadline::assumed) one and
+    /// the answer a lasting one.
     pub fn deadline(self) -> Builder<CarriedDeadline, M> {
         Builder {
             name: self.name,

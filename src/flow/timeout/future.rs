@@ -71,7 +71,14 @@ where
         let rejected = match this.state.as_mut().project() {
             StateProjection::Running { inner, timer, why, limit } => {
                 // The answer first: one that is there when the time is up is not thrown away.
-                match inner.poll(cx) {
+                let polled = inner.poll(cx);
+                // Asked before the response is moved, or it is moved once more.
+                if let (Poll::Ready(Ok(response)), Some(deadline)) = (&polled, limit.deadline)
+                    && !this.protocol.bounds_the_rest(deadline, response)
+                {
+                    limit.deadline = None;
+                }
+                match polled {
                     Poll::Ready(Err(_)) if this.protocol.tells_the_time() && is_up(&timer) => {}
                     Poll::Ready(answer) => {
                         return Poll::Ready(answer.map(|response| this.protocol.answer(response, limit.pace())));

@@ -30,6 +30,9 @@
 //! [`Why::Expired`](crate::Why::Expired) for a call that was not made, as its deadline had passed. The first two are
 //! failures to every guard further out. An answer that is there in the same instant wins. Over HTTP a rejection is a 504.
 //!
+//! **An assumed deadline**, one that the request has [not named](crate::Deadline::assumed), bounds a lasting answer, such as
+//! server-sent events, to its head only: see `Http::lasting`.
+//!
 //! **Waiting for readiness counts.** If the inner service is not ready in time, the layer says that it is, and the next
 //! call is rejected without touching it.
 //!

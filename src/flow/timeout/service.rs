@@ -184,6 +184,13 @@ pub trait TimeoutProtocol<Response, Error>: Clone {
     /// The response, as callers get it.
     type Response;
 
+    /// Whether the deadline of the call also bounds what follows this head. Unless overridden it does.
+    #[inline]
+    fn bounds_the_rest(&self, deadline: Deadline, response: &Response) -> bool {
+        let _ = (deadline, response);
+        true
+    }
+
     /// Passes an answer on, which must keep up the pace.
     fn answer(&self, response: Response, pace: Pace) -> Self::Response;
 

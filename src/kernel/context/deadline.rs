@@ -1,4 +1,9 @@
-use std::time::Duration;
+use std::{
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+    time::Duration,
+};
 
 use super::TimeoutText;
 use crate::kernel::{Instant, clock};
@@ -7,6 +12,8 @@ use crate::kernel::{Instant, clock};
 ///
 /// A deadline is absolute, so it shrinks by itself as the request travels, and the earlier of two holds. Clocks of two
 /// machines differ, so what travels between them is the time that is left: see [`TimeoutText`].
+///
+/// Two of the same moment are equal, whether or not one of them is [assumed](Self::assumed).
 ///
 /// ```
 /// use std::time::Duration;
@@ -17,53 +24,79 @@ use crate::kernel::{Instant, clock};
 /// assert_eq!(patient.earlier(hasty), hasty);
 /// assert!(hasty.remaining() <= Duration::from_secs(1));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Deadline(Instant);
+#[derive(Clone, Copy)]
+pub struct Deadline(u64);
+
+/// The rest of the word is the moment, in nanoseconds: a deadline travels with every request, and is to be small.
+const ASSUMED: u64 = 1 << 63;
 
 /// A tick of the clock is nothing beside that. To read it exactly costs a few times as much.
 const FAR: Duration = Duration::from_secs(1);
 
 impl Deadline {
-    /// A deadline at that moment.
+    /// A deadline at that moment, or 292 years after the process began if that is earlier.
     #[must_use]
     pub fn at(moment: Instant) -> Self {
-        Self(moment)
+        Self(moment.as_nanos().min(!ASSUMED))
     }
 
     /// A deadline that long from now.
     #[must_use]
     pub fn after(duration: Duration) -> Self {
-        Self(clock::now().after(duration))
+        Self::at(clock::now().after(duration))
+    }
+
+    /// The same moment, as a deadline that nobody has named, such as that of [`Trust`](super::Trust) for requests without one.
+    ///
+    /// It bounds a call as any other does, with one exception: once the head of a lasting answer is there, such as that of
+    /// server-sent events, its body is not ended by it. Whoever named no deadline has not said that they will stop listening.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cofferdam::Deadline;
+    ///
+    /// let deadline = Deadline::after(Duration::from_secs(30));
+    /// assert!(deadline.assumed().is_assumed() && !deadline.is_assumed());
+    /// ```
+    #[must_use]
+    pub fn assumed(self) -> Self {
+        Self(self.0 | ASSUMED)
+    }
+
+    /// Whether nobody has named it: see [`assumed`](Self::assumed).
+    #[must_use]
+    pub fn is_assumed(self) -> bool {
+        self.0 & ASSUMED != 0
     }
 
     /// The same, or a tick of the clock earlier where that is nothing.
     pub(crate) fn about(duration: Duration) -> Self {
-        if duration >= FAR { Self(clock::coarse().after(duration)) } else { Self::after(duration) }
+        if duration >= FAR { Self::at(clock::coarse().after(duration)) } else { Self::after(duration) }
     }
 
     /// The moment it stands for.
     #[must_use]
     pub fn moment(self) -> Instant {
-        self.0
+        Instant::from_nanos(self.0 & !ASSUMED)
     }
 
     /// What is left of it; zero once it has passed.
     #[must_use]
     pub fn remaining(self) -> Duration {
-        self.0.since(clock::now())
+        self.moment().since(clock::now())
     }
 
     /// Whether nothing is left of it.
     #[inline]
     pub(crate) fn has_passed(self) -> bool {
         // Most are so far away that a look at the last tick will do, however late that was.
-        self.0 <= clock::coarse().after(FAR) && self.0 <= clock::now()
+        self.moment() <= clock::coarse().after(FAR) && self.moment() <= clock::now()
     }
 
     /// What is left of it to a tick, if a tick is nothing beside that.
     #[inline]
     pub(crate) fn remaining_if_far(self) -> Option<Duration> {
-        let left = self.0.since(clock::coarse());
+        let left = self.moment().since(clock::coarse());
         (left >= FAR).then_some(left)
     }
 
@@ -73,9 +106,42 @@ impl Deadline {
         TimeoutText::new(self.remaining())
     }
 
-    /// The earlier of the two.
+    /// The earlier of the two. Of the same moment, it is assumed only if both are.
     #[must_use]
     pub fn earlier(self, other: Self) -> Self {
-        self.min(other)
+        if self == other { Self(self.0 & other.0) } else { self.min(other) }
+    }
+}
+
+impl fmt::Debug for Deadline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = if self.is_assumed() { "Deadline(assumed)" } else { "Deadline" };
+        f.debug_tuple(name).field(&self.moment()).finish()
+    }
+}
+
+impl PartialEq for Deadline {
+    fn eq(&self, other: &Self) -> bool {
+        self.moment() == other.moment()
+    }
+}
+
+impl Eq for Deadline {}
+
+impl PartialOrd for Deadline {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Deadline {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.moment().cmp(&other.moment())
+    }
+}
+
+impl Hash for Deadline {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.moment().hash(state);
     }
 }

@@ -131,7 +131,7 @@ impl Trust {
                     request.set_deadline(longest);
                 }
             }
-            (None, Some(default)) => request.set_deadline(Deadline::about(default)),
+            (None, Some(default)) => request.set_deadline(Deadline::about(default).assumed()),
             (None, None) => {}
         }
         if request.criticality().unwrap_or_default() > self.highest_criticality {
@@ -198,7 +198,8 @@ impl Builder {
         self
     }
 
-    /// The deadline of a request that names none, from when it is looked at by [`Trust::bound`].
+    /// The deadline of a request that names none, from when it is looked at by [`Trust::bound`]. It is an
+    /// [assumed](Deadline::assumed) one: a lasting answer, such as server-sent events, has to begin by then, and may go on.
     ///
     /// Default: none. Range: above zero, at most [`longest_deadline`](Self::longest_deadline).
     pub fn default_deadline(mut self, default: impl Into<Option<Duration>>) -> Self {

@@ -251,6 +251,10 @@ impl<P: Policy, K> Policy for Keyed<P, K> {
         token.policy.head(&token.token, started, now);
     }
 
+    fn lasts(&self, token: &mut KeyedToken<P>, head: &Ended) {
+        token.policy.lasts(&mut token.token, head);
+    }
+
     #[inline]
     fn poll_cut(&self, token: &mut KeyedToken<P>, cx: &mut Context<'_>) -> Poll<Rejected> {
         token.policy.poll_cut(&mut token.token, cx)

@@ -71,6 +71,14 @@ impl Begun {
     /// Neither timed nor anything else.
     const PLAIN: Self = Self { timed: NonZeroU64::MIN, rest: 0 };
 
+    /// Let in beyond the limit, which knows nothing of it. A value of it and no case beside it, as a third would take a third word.
+    pub(in crate::policy) const BEYOND: Self = Self { timed: NonZeroU64::MAX, rest: 0 };
+
+    #[inline]
+    pub(in crate::policy) fn is_beyond(self) -> bool {
+        self.timed == NonZeroU64::MAX
+    }
+
     fn new(timed: Instant, patience: u32, mark: u32) -> Self {
         Self {
             timed: NonZeroU64::MIN.saturating_add(timed.as_nanos()),
@@ -120,6 +128,9 @@ pub(in crate::policy) struct Held {
 impl Held {
     /// What every call holds that has no weight.
     pub(in crate::policy) const ONE: Self = Self { slots: 1, timed: 1 };
+
+    /// What those hold that were let in beyond the limit.
+    pub(in crate::policy) const NOTHING: Self = Self { slots: 0, timed: 0 };
 }
 
 /// Algorithms may be anybody's: if one panics, the call whose end it was told of holds nothing any more.

@@ -41,6 +41,11 @@
 //! that failed fast, or were turned away, do not. Of many calls some are timed exactly, so that the clock costs nothing.
 //! Nobody has to call it: the thread whose call ends when a window is due looks at it, and the others go on.
 //!
+//! **A call lasts** to the end of its answer, over HTTP to that of its body, and so holds its slot while that is sent: a streaming
+//! answer is still work. It is late by the time to its head. A *lasting* answer, that goes on for as long as its reader stays, such
+//! as server-sent events, is none: with its head the slot is free, and what was measured is the time until then. Which answers
+//! last is up to the protocol: see `Http::lasting`.
+//!
 //! **When it rejects**, it does so at once and with [`Why::Full`](crate::Why::Full), a 503 over HTTP.
 //!
 //! **Which algorithm** decides is yours. It is [`Knee`] unless you say otherwise; there are [`Aimd`], [`Vegas`], [`Gradient2`]

@@ -144,7 +144,8 @@ impl<A: Algorithm, D> AdaptiveLimit<A, D> {
 
 impl<A: Algorithm, D> Policy for AdaptiveLimit<A, D> {
     type Kind = Immediate;
-    type Token = Begun;
+    /// Nothing once a lasting answer has given it back.
+    type Token = Option<Begun>;
 
     /// Some of the calls are timed exactly, by the limit itself.
     const TIMING: Timing = Timing::Coarse;
@@ -154,43 +155,60 @@ impl<A: Algorithm, D> Policy for AdaptiveLimit<A, D> {
         Some(self.name)
     }
 
+    /// Whoever listens keeps nobody busy: what was to be done is done.
+    fn lasts(&self, begun: &mut Option<Begun>, head: &Ended) {
+        self.settle(begun.take(), head);
+    }
+
     #[inline(always)]
-    fn settle(&self, begun: Begun, ended: &Ended) {
-        self.controller.ended(self.name, Weighed { begun, held: Held::ONE }, ended);
+    fn settle(&self, begun: Option<Begun>, ended: &Ended) {
+        if let Some(begun) = begun {
+            self.controller.ended(self.name, Weighed { begun, held: Held::ONE }, ended);
+        }
     }
 
     #[inline]
-    fn undo(&self, begun: Begun, _: Instant) {
-        self.controller.undo(Weighed { begun, held: Held::ONE });
+    fn undo(&self, begun: Option<Begun>, _: Instant) {
+        if let Some(begun) = begun {
+            self.controller.undo(Weighed { begun, held: Held::ONE });
+        }
     }
 }
 
 impl<Request, A: Algorithm, D: DeadlineSource<Request>> Admit<Request> for AdaptiveLimit<A, D> {
     #[inline(always)]
-    fn admit(&self, request: &Request, _: Instant) -> Result<Begun, Rejected> {
-        self.take(self.deadline.read(request), 1).map(|weighed| weighed.begun)
+    fn admit(&self, request: &Request, _: Instant) -> Result<Option<Begun>, Rejected> {
+        self.take(self.deadline.read(request), 1).map(|weighed| Some(weighed.begun))
     }
 }
 
 impl<A: Algorithm, D> Weigh for AdaptiveLimit<A, D> {
     type Weight = NonZeroU32;
-    type Taken = Weighed;
+    type Taken = Option<Weighed>;
+
+    fn lasts_weighed(&self, taken: &mut Option<Weighed>, head: &Ended) {
+        self.settle_weighed(taken.take(), head);
+    }
 
     #[inline(always)]
-    fn settle_weighed(&self, taken: Weighed, ended: &Ended) {
-        self.controller.ended(self.name, taken, ended);
+    fn settle_weighed(&self, taken: Option<Weighed>, ended: &Ended) {
+        if let Some(weighed) = taken {
+            self.controller.ended(self.name, weighed, ended);
+        }
     }
 
     #[inline]
-    fn undo_weighed(&self, taken: Weighed, _: Instant) {
-        self.controller.undo(taken);
+    fn undo_weighed(&self, taken: Option<Weighed>, _: Instant) {
+        if let Some(weighed) = taken {
+            self.controller.undo(weighed);
+        }
     }
 }
 
 impl<Request, A: Algorithm, D: DeadlineSource<Request>> AdmitWeighed<Request> for AdaptiveLimit<A, D> {
     #[inline(always)]
-    fn admit_weighed(&self, request: &Request, weight: NonZeroU32, _: Instant) -> Result<Weighed, Rejected> {
-        self.take(self.deadline.read(request), weight.get())
+    fn admit_weighed(&self, request: &Request, weight: NonZeroU32, _: Instant) -> Result<Option<Weighed>, Rejected> {
+        self.take(self.deadline.read(request), weight.get()).map(Some)
     }
 }
 

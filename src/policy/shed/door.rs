@@ -8,21 +8,21 @@ use crate::{
         sync::Ordering,
         waiting::{Claim, Place, Turned},
     },
-    policy::limit::{Algorithm, Weighed},
+    policy::limit::{Algorithm, Begun, Held, Weighed},
 };
 
 /// So many health checks at a time are let in beyond the limit. Whoever sends more is no health check.
 const MOST_EXEMPT: u32 = 16;
 
 impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
-    /// What came in, if that is within the limit and not a health check beyond it.
+    /// What came in, within the limit or, if it is a health check, beyond it.
     #[inline(always)]
     pub(super) fn come_in<Request>(
         &self,
         request: &Request,
         weight: u32,
         place: &mut Option<Place>,
-    ) -> Result<Option<Weighed>, Turned>
+    ) -> Result<Weighed, Turned>
     where
         D: DeadlineSource<Request>,
         R: RankSource<Request>,
@@ -72,12 +72,12 @@ impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
         weight: u32,
         deadline: Option<Deadline>,
         place: &mut Option<Place>,
-    ) -> Result<Option<Weighed>, Turned>
+    ) -> Result<Weighed, Turned>
     where
         R: RankSource<Request>,
     {
         if self.rank.is_exempt(request) && self.lets_in_beyond_the_limit() {
-            return Ok(None);
+            return Ok(Weighed { begun: Begun::BEYOND, held: Held::NOTHING });
         }
         let (class, index) = (rank.criticality(), rank.index() as u64);
         let favoured = self.extras.shares.as_ref().is_some_and(|shares| shares.spend(class, weight));
@@ -94,7 +94,7 @@ impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
 
     /// For a call that has waited.
     #[cold]
-    fn redeem(&self, deadline: Option<Deadline>, place: &mut Option<Place>) -> Result<Option<Weighed>, Turned> {
+    fn redeem(&self, deadline: Option<Deadline>, place: &mut Option<Place>) -> Result<Weighed, Turned> {
         let since = place.as_ref().map(Place::since);
         // What it claimed when it came is what holds.
         let claim = Claim { weight: 1, rank: 0, deadline: None, start_by: None };
@@ -114,7 +114,7 @@ impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
     }
 
     #[inline(always)]
-    fn let_in(&self, slots: u32, deadline: Option<Deadline>) -> Result<Option<Weighed>, Rejected> {
+    fn let_in(&self, slots: u32, deadline: Option<Deadline>) -> Result<Weighed, Rejected> {
         if let Some(shares) = &self.extras.shares {
             shares.earn(slots);
         }
@@ -123,7 +123,7 @@ impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
             self.give_back(weighed);
             return Err(Rejected::new(self.name(), Why::Expired));
         }
-        Ok(Some(weighed))
+        Ok(weighed)
     }
 
     #[cold]
@@ -153,21 +153,24 @@ impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
     }
 
     #[inline(always)]
-    pub(super) fn end(&self, weighed: Option<Weighed>, ended: &Ended) {
-        let Some(weighed) = weighed else {
-            self.extras.exempt.fetch_sub(1, Ordering::Relaxed);
-            return;
-        };
-        if self.controller().ended(self.limit.name(), weighed, ended) {
-            self.room.advance();
+    pub(super) fn end(&self, held: Option<Weighed>, ended: &Ended) {
+        match held {
+            Some(held) if held.begun.is_beyond() => self.leave_exempt(),
+            Some(held) if self.controller().ended(self.limit.name(), held, ended) => self.room.advance(),
+            Some(_) | None => {}
         }
     }
 
     #[inline]
-    pub(super) fn take_back(&self, weighed: Option<Weighed>) {
-        match weighed {
-            Some(weighed) => self.give_back(weighed),
-            None => drop(self.extras.exempt.fetch_sub(1, Ordering::Relaxed)),
+    pub(super) fn take_back(&self, held: Option<Weighed>) {
+        match held {
+            Some(held) if held.begun.is_beyond() => self.leave_exempt(),
+            Some(held) => self.give_back(held),
+            None => {}
         }
+    }
+
+    fn leave_exempt(&self) {
+        self.extras.exempt.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -55,6 +55,9 @@
 //! [`deadline`](crate::limit::Builder::deadline) of requests, or else it is the limit's
 //! [`patience`](crate::limit::Builder::patience).
 //!
+//! **A call lasts** as it does for the [limit](crate::limit): over HTTP to the end of its body, or to the head of a lasting answer.
+//! With it the next in line comes in.
+//!
 //! **When it rejects**, it does so with [`Why::Shed`](crate::Why::Shed) at once, or later if the time is up; with
 //! [`Why::Displaced`](crate::Why::Displaced) if the place went to somebody else; with [`Why::Expired`](crate::Why::Expired) if
 //! the deadline had passed. Over HTTP the first two are a 503. Most rejections cost one load.

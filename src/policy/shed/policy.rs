@@ -54,8 +54,8 @@ impl Extras {
     }
 }
 
-/// A call that was let in; a health check beyond the limit leaves no trace.
-#[derive(Clone, Copy, Debug)]
+/// A call that was let in, within the limit or beyond it; nothing once a lasting answer has given back what it held.
+#[derive(Debug)]
 pub struct LetIn<B = Begun>(Option<B>);
 
 impl<A: Algorithm, D: Clone, R: Clone> Clone for LoadShed<A, D, R> {
@@ -184,6 +184,11 @@ impl<A: Algorithm, D: Clone, R> Policy for LoadShed<A, D, R> {
         Some(Self::name(self))
     }
 
+    /// As for the limit.
+    fn lasts(&self, let_in: &mut LetIn, head: &Ended) {
+        self.settle(LetIn(let_in.0.take()), head);
+    }
+
     #[inline(always)]
     fn settle(&self, let_in: LetIn, ended: &Ended) {
         self.end(of_one(let_in), ended);
@@ -198,6 +203,10 @@ impl<A: Algorithm, D: Clone, R> Policy for LoadShed<A, D, R> {
 impl<A: Algorithm, D: Clone, R> Weigh for LoadShed<A, D, R> {
     type Weight = NonZeroU32;
     type Taken = LetIn<Weighed>;
+
+    fn lasts_weighed(&self, let_in: &mut LetIn<Weighed>, head: &Ended) {
+        self.end(let_in.0.take(), head);
+    }
 
     #[inline(always)]
     fn settle_weighed(&self, LetIn(weighed): LetIn<Weighed>, ended: &Ended) {
@@ -222,7 +231,7 @@ where
 
     #[inline(always)]
     fn enter(&self, request: &Request, _: Instant, place: &mut Option<Place>) -> Result<LetIn, Turned> {
-        Ok(LetIn(self.come_in(request, 1, place)?.map(|weighed| weighed.begun)))
+        Ok(LetIn(Some(self.come_in(request, 1, place)?.begun)))
     }
 }
 
@@ -244,7 +253,7 @@ where
         _: Instant,
         place: &mut Option<Place>,
     ) -> Result<LetIn<Weighed>, Turned> {
-        Ok(LetIn(self.come_in(request, weight.get(), place)?))
+        Ok(LetIn(Some(self.come_in(request, weight.get(), place)?)))
     }
 }
 
