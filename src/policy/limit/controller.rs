@@ -1,9 +1,10 @@
 //! Counts calls, and lets an algorithm decide on the limit from time to time.
 
-use std::{mem, num::NonZeroU64, time::Duration};
+use std::{mem, time::Duration};
 
 use super::{
     algorithm::{Algorithm, Plan},
+    begun::{Begun, Held, Weighed},
     cohort::Cohort,
     config::Settings,
     meter::Meter,
@@ -57,82 +58,6 @@ pub(in crate::policy) struct Controller<A> {
     pub(super) report: Option<Report>,
 }
 
-/// A call that began.
-#[derive(Clone, Copy, Debug)]
-pub struct Begun {
-    /// When, exactly, if it is timed, as the nanosecond after that; else one.
-    timed: NonZeroU64,
-    /// How many microseconds its caller waits, or zero if it did not say, and the cohort it is in, or zero for none: two words in
-    /// all, also where there may be none of this, so that it is moved in registers.
-    rest: u64,
-}
-
-impl Begun {
-    /// Neither timed nor anything else.
-    const PLAIN: Self = Self { timed: NonZeroU64::MIN, rest: 0 };
-
-    /// Let in beyond the limit, which knows nothing of it. A value of it and no case beside it, as a third would take a third word.
-    pub(in crate::policy) const BEYOND: Self = Self { timed: NonZeroU64::MAX, rest: 0 };
-
-    #[inline]
-    pub(in crate::policy) fn is_beyond(self) -> bool {
-        self.timed == NonZeroU64::MAX
-    }
-
-    fn new(timed: Instant, patience: u32, mark: u32) -> Self {
-        Self {
-            timed: NonZeroU64::MIN.saturating_add(timed.as_nanos()),
-            rest: u64::from(patience) << 32 | u64::from(mark),
-        }
-    }
-
-    /// Not timed, for a caller who waits so many microseconds.
-    #[inline]
-    fn untimed(patience: u32) -> Self {
-        Self { timed: NonZeroU64::MIN, rest: u64::from(patience) << 32 }
-    }
-
-    #[inline]
-    fn is_timed(self) -> bool {
-        self.timed != NonZeroU64::MIN
-    }
-
-    fn timed(self) -> Instant {
-        Instant::from_nanos(self.timed.get() - 1)
-    }
-
-    #[inline]
-    fn patience(self) -> u32 {
-        (self.rest >> 32) as u32
-    }
-
-    fn mark(self) -> u32 {
-        self.rest as u32
-    }
-
-    /// Whether the deadline had passed when it began.
-    #[inline]
-    pub(in crate::policy) fn is_too_late(self, deadline: Option<Deadline>) -> bool {
-        deadline.is_some() && self.patience() == 0
-    }
-}
-
-/// What a call holds.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::policy) struct Held {
-    slots: u32,
-    /// For how many of them its time counts.
-    timed: u32,
-}
-
-impl Held {
-    /// What every call holds that has no weight.
-    pub(in crate::policy) const ONE: Self = Self { slots: 1, timed: 1 };
-
-    /// What those hold that were let in beyond the limit.
-    pub(in crate::policy) const NOTHING: Self = Self { slots: 0, timed: 0 };
-}
-
 /// Algorithms may be anybody's: if one panics, the call whose end it was told of holds nothing any more.
 struct OnPanic<'a> {
     slots: &'a Slots,
@@ -143,13 +68,6 @@ impl Drop for OnPanic<'_> {
     fn drop(&mut self) {
         self.slots.give_back(self.held.slots);
     }
-}
-
-/// A call that began, and what it holds.
-#[derive(Clone, Copy, Debug)]
-pub struct Weighed {
-    pub(in crate::policy) begun: Begun,
-    pub(in crate::policy) held: Held,
 }
 
 /// How many deadlines are looked at before the first window.

@@ -60,6 +60,7 @@
 //! checks, at a client next to the breaker and outside the timeout.
 
 mod algorithm;
+mod begun;
 mod cohort;
 mod config;
 mod controller;
@@ -70,6 +71,7 @@ mod policy;
 mod roller;
 
 pub use algorithm::{Aimd, Algorithm, Gradient, Gradient2, Knee, Plan, Quiet, Sample, Vegas};
+pub(super) use begun::{Begun, Held, Weighed};
 pub use config::Builder;
-pub(super) use controller::{Begun, Controller, Held, Weighed};
+pub(super) use controller::Controller;
 pub use policy::AdaptiveLimit;

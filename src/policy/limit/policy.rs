@@ -2,8 +2,9 @@ use std::num::NonZeroU32;
 
 use super::{
     Algorithm, Builder, Knee,
+    begun::{Begun, Held, Weighed},
     config::Settings,
-    controller::{Begun, Controller, Held, Weighed},
+    controller::Controller,
 };
 use crate::kernel::{
     Admit, Deadline, Dependency, Ended, Fresh, Immediate, Instant, Invalid, Name, Policy, Rejected, Timing, Weighted,
