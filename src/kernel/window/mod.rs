@@ -1,12 +1,14 @@
 //! Counts over the recent past, at a cost that does not depend on how much of it there was.
 
 mod count;
+mod last_two;
 mod time;
 
 use std::{sync::OnceLock, time::Duration};
 
 use count::CountWindow;
 pub(crate) use count::LARGEST;
+pub(crate) use last_two::LastTwo;
 pub(crate) use time::Epoch;
 use time::TimeWindow;
 
