@@ -128,6 +128,44 @@ fn whoever_waits_in_line_comes_in_when_a_lasting_answer_has_begun() {
     assert_eq!(shed.limit().in_flight(), 0);
 }
 
+/// Beyond the limit there is room for sixteen health checks at a time. One that lasts leaves it with its head, and only once.
+#[test]
+fn a_health_check_beyond_the_limit_that_lasts_gives_its_place_back_once() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let _inside = runtime.enter();
+    let limit = AdaptiveLimit::builder("limit").min_limit(1).initial_limit(1).max_limit(1).build().unwrap();
+    let shed = LoadShed::builder(limit).build().unwrap();
+    let service = shed.clone().layer().http().layer(service_fn(|request: Request<()>| async move {
+        if request.headers().contains_key("x-watch") {
+            return Ok::<_, Broken>(endless(EVENTS));
+        }
+        std::future::pending().await
+    }));
+    let check = |watches: bool| {
+        let mut request = Request::get("/healthz").body(()).unwrap();
+        if watches {
+            request.headers_mut().insert("x-watch", HeaderValue::from_static("yes"));
+        }
+        request
+    };
+    // Given a call that holds the one slot
+    let mut busy = pin!(service.clone().oneshot(Request::new(())));
+    assert!(poll(busy.as_mut()).is_pending());
+
+    // When far more health checks than that last, then each is let in
+    let lasting: Vec<_> = (0..40).map(|_| settled(service.clone().oneshot(check(true))).unwrap()).collect();
+    assert!(lasting.iter().all(|response| response.status() == StatusCode::OK));
+    assert_eq!(shed.limit().in_flight(), 1);
+
+    // And when they end, there is room for as many as before, and not for one more
+    drop(lasting);
+    let mut checks: Vec<_> = (0..16).map(|_| Box::pin(service.clone().oneshot(check(false)))).collect();
+    assert!(checks.iter_mut().all(|check| poll(check.as_mut()).is_pending()));
+    let mut one_more = pin!(service.oneshot(check(false)));
+    assert!(poll(one_more.as_mut()).is_pending());
+    assert_eq!(shed.waiting(), 1);
+}
+
 /// Writes down what it is told, and when.
 #[derive(Clone, Default)]
 struct Told(Arc<std::sync::Mutex<Vec<String>>>);

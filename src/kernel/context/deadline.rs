@@ -34,7 +34,7 @@ const ASSUMED: u64 = 1 << 63;
 const FAR: Duration = Duration::from_secs(1);
 
 impl Deadline {
-    /// A deadline at that moment, or 292 years after the process began if that is earlier.
+    /// A deadline at that moment, or 292 years after the clock began if that is earlier.
     #[must_use]
     pub fn at(moment: Instant) -> Self {
         Self(moment.as_nanos().min(!ASSUMED))

@@ -71,7 +71,7 @@ struct Trial {
     settings: Settings,
     succeeded: u32,
     failed: u32,
-    /// Probes that came back without having been there.
+    /// Probes that came back without having been there, up to as many as there are.
     ignored: u32,
     leases: Vec<Lease>,
     /// When the last lease ends that was given.
@@ -224,7 +224,9 @@ impl Machine {
         match ended.and_then(|ended| sample(ended, trial.settings.overloads, trial.settings.slow_after())) {
             Some(Sample { failed: false, slow: false }) => trial.succeeded += 1,
             Some(_) => trial.failed += 1,
-            None if ended.is_some_and(|ended| ended.outcome == Outcome::Ignored) => trial.ignored += 1,
+            None if ended.is_some_and(|ended| ended.outcome == Outcome::Ignored) => {
+                trial.ignored = (trial.ignored + 1).min(trial.settings.probes)
+            }
             None => {}
         }
         match trial.verdict() {

@@ -15,9 +15,6 @@ pub struct Begun {
 }
 
 impl Begun {
-    /// Neither timed nor anything else.
-    pub(super) const PLAIN: Self = Self { timed: NonZeroU64::MIN, rest: 0 };
-
     /// Let in beyond the limit, which knows nothing of it. A value of it and no case beside it, as a third would take a third word.
     pub(in crate::policy) const BEYOND: Self = Self { timed: NonZeroU64::MAX, rest: 0 };
 
@@ -34,7 +31,7 @@ impl Begun {
         }
     }
 
-    /// Not timed, for a caller who waits so many microseconds.
+    /// Neither timed nor in a cohort, for a caller who waits so many microseconds; zero if it did not say.
     #[inline]
     pub(super) fn untimed(patience: u32) -> Self {
         Self { timed: NonZeroU64::MIN, rest: u64::from(patience) << 32 }

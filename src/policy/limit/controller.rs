@@ -122,7 +122,7 @@ impl<A: Algorithm> Controller<A> {
         let held = Held { slots, timed: picked };
         let begun = match deadline {
             _ if picked > 0 || quiet > 0 => self.begin(held, quiet, deadline),
-            None => Begun::PLAIN,
+            None => Begun::untimed(0),
             Some(deadline) => match deadline.remaining_if_far() {
                 Some(left) => Begun::untimed(micros(left)),
                 None => self.begin(held, quiet, Some(deadline)),
