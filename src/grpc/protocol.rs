@@ -246,10 +246,10 @@ impl<W: Clone, C: ClassifyStatus + Clone, X: Clone> Grpc<W, C, X> {
         let lasts = self.lasts(response);
         let decided = reading.outcome != Outcome::Success || code_in_head(response).is_some();
         if decided {
-            Rest { reading, promised: Some(0), end: None, lasts, asked: false }
+            Rest::new(reading, Some(0), None, lasts)
         } else {
             let end = Some(ByTrailers { classify: self.classify.clone() });
-            Rest { reading, promised: None, end, lasts, asked: false }
+            Rest::new(reading, None, end, lasts)
         }
     }
 }

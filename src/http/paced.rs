@@ -67,7 +67,7 @@ impl<B> Paced<B> {
 
     /// The same response, whose body must keep up the pace.
     pub(crate) fn keep(response: Response<B>, pace: Pace, trailers: Option<Trailers>) -> Response<Self> {
-        let pace = Some(pace).filter(|pace| pace.between_frames.is_some() || pace.deadline.is_some());
+        let pace = Some(pace).filter(Pace::is_limited);
         response.map(|body| Self { trailers, ..Self::new(Worded::Inner { body }, pace) })
     }
 }
@@ -138,7 +138,7 @@ where
         // What follows is the end: the body behind is not wanted any more.
         this.body.set(Worded::Ours { rest: None });
         *this.pace = None;
-        let rejected = Rejected::new(pace.name, why);
+        let rejected = Rejected::new(pace.name(), why);
         event::rejected(rejected);
         Poll::Ready(Some(match this.trailers {
             Some(word) => Ok(Frame::trailers(word(&rejected))),
@@ -157,7 +157,7 @@ where
 
 /// The wait that ends first, and why it may not go on.
 fn first_to_end(pace: &Pace) -> Option<(Duration, Why)> {
-    let frame = pace.between_frames.map(|limit| (limit, Why::TimedOut));
-    let deadline = pace.deadline.map(|deadline| (deadline.remaining(), Why::DeadlineExceeded));
+    let frame = pace.between_frames().map(|limit| (limit, Why::TimedOut));
+    let deadline = pace.deadline().map(|deadline| (deadline.remaining(), Why::DeadlineExceeded));
     frame.into_iter().chain(deadline).min_by_key(|(time, _)| *time)
 }

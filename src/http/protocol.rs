@@ -276,7 +276,7 @@ where
             // What the body says is at hand; the header has to be found.
             let promised = response.body().size_hint().exact().or_else(|| content_length(response.headers()));
             let lasts = may_last(response, || promised) && self.lasts(response);
-            Some(Rest { reading, promised, end: None, lasts, asked: false })
+            Some(Rest::new(reading, promised, None, lasts))
         })
     }
 

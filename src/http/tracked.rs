@@ -55,30 +55,58 @@ struct Open<P: Policy, T> {
 
 /// What the head of an answer has said about the rest of it.
 pub(crate) struct Rest<T> {
-    /// What became of the call, as far as the head shows.
-    pub(crate) reading: Reading,
-    /// How many bytes the head has promised and the body has not yet brought.
-    pub(crate) promised: Option<u64>,
+    /// What became of the call, as far as the head shows: the outcome, and where that is not all of it, the whole. Responses
+    /// are moved a lot, and of most there is nothing more to say.
+    outcome: Outcome,
+    more: Option<Box<Reading>>,
+    /// How many bytes the head has promised and the body has not yet brought, or [`UNKNOWN`].
+    promised: u64,
     /// Reads the end, if that is what decides.
-    pub(crate) end: Option<T>,
+    end: Option<T>,
     /// Whether it goes on for as long as its reader stays.
-    pub(crate) lasts: bool,
+    lasts: bool,
     /// Whether anybody has asked the body for a frame.
-    pub(crate) asked: bool,
+    asked: bool,
+}
+
+/// The head has promised nothing.
+const UNKNOWN: u64 = u64::MAX;
+
+impl<T> Rest<T> {
+    #[inline]
+    pub(crate) fn new(reading: Reading, promised: Option<u64>, end: Option<T>, lasts: bool) -> Self {
+        let whole = reading == Reading::of(reading.outcome);
+        Self {
+            outcome: reading.outcome,
+            more: if whole { None } else { Some(Box::new(reading)) },
+            promised: promised.unwrap_or(UNKNOWN),
+            end,
+            lasts,
+            asked: false,
+        }
+    }
+
+    fn reading(&self) -> Reading {
+        self.more.as_deref().copied().unwrap_or(Reading::of(self.outcome))
+    }
+
+    fn brought(&mut self, bytes: usize) {
+        if self.promised != UNKNOWN {
+            self.promised = self.promised.saturating_sub(bytes as u64);
+        }
+    }
 }
 
 impl<T: ReadEnd> Rest<T> {
     fn read_end(&self, trailers: Option<&HeaderMap>) -> Reading {
-        self.end.as_ref().map_or(self.reading, |end| end.read_end(trailers))
+        self.end.as_ref().map_or_else(|| self.reading(), |end| end.read_end(trailers))
     }
 }
 
 impl<P: Policy, T> Open<P, T> {
     /// No call depends on the body.
     fn over() -> Self {
-        let rest =
-            Rest { reading: Reading::of(Outcome::Ignored), promised: None, end: None, lasts: false, asked: false };
-        Self { ticket: None, rest }
+        Self { ticket: None, rest: Rest::new(Reading::of(Outcome::Ignored), None, None, false) }
     }
 
     fn settle(&mut self, reading: Reading) {
@@ -117,8 +145,8 @@ impl<P: Policy, T> Drop for Open<P, T> {
     fn drop(&mut self) {
         let rest = &self.rest;
         let unread = !rest.asked && rest.end.is_none();
-        if rest.reading.outcome != Outcome::Success || rest.promised == Some(0) || unread {
-            self.settle(self.rest.reading);
+        if rest.outcome != Outcome::Success || rest.promised == 0 || unread {
+            self.settle(self.rest.reading());
         }
     }
 }
@@ -201,13 +229,12 @@ where
             return Poll::Ready(Some(last));
         };
         let rest = &mut this.open.rest;
-        if let (Some(promised), Some(Ok(frame))) = (&mut rest.promised, &frame) {
-            let brought = frame.data_ref().map_or(0, Buf::remaining);
-            *promised = promised.saturating_sub(brought as u64);
+        if let Some(Ok(frame)) = &frame {
+            rest.brought(frame.data_ref().map_or(0, Buf::remaining));
         }
         let end = match &frame {
             // A head that was bad already has said more than a body that breaks off can.
-            Some(Err(_)) if rest.reading.outcome.is_bad() => rest.reading,
+            Some(Err(_)) if rest.outcome.is_bad() => rest.reading(),
             Some(Err(_)) => Reading::of(Outcome::Failure),
             Some(Ok(frame)) if frame.is_trailers() => rest.read_end(frame.trailers_ref()),
             // After the last frame nobody may poll again, so the end is looked for with every frame.

@@ -15,14 +15,15 @@ pin_project! {
     #[project = WordedProjection]
     pub(super) enum Worded<B> {
         Inner { #[pin] body: B },
-        Ours { rest: Option<Bytes> },
+        // In a box, as responses are moved a lot and most have a body of the service's.
+        Ours { rest: Option<Box<Bytes>> },
     }
 }
 
 /// A body that is not the service's.
 impl<B> From<Bytes> for Worded<B> {
     fn from(bytes: Bytes) -> Self {
-        Self::Ours { rest: Some(bytes).filter(|bytes| !bytes.is_empty()) }
+        Self::Ours { rest: Some(bytes).filter(|bytes| !bytes.is_empty()).map(Box::new) }
     }
 }
 
@@ -37,7 +38,7 @@ where
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         match self.project() {
             WordedProjection::Inner { body } => Poll::Ready(ready!(body.poll_frame(cx))),
-            WordedProjection::Ours { rest } => Poll::Ready(rest.take().map(|bytes| Ok(Frame::data(bytes.into())))),
+            WordedProjection::Ours { rest } => Poll::Ready(rest.take().map(|bytes| Ok(Frame::data((*bytes).into())))),
         }
     }
 

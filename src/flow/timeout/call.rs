@@ -7,7 +7,7 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::{TimeoutFuture, TimeoutLayer, future::Limit, live::NEVER};
+use super::{Pace, TimeoutFuture, TimeoutLayer, future::Limit, live::NEVER};
 use crate::kernel::{Deadline, Plain, Refused, Rejected, Why, context::DeadlineSource};
 
 impl<D, C: Clone> TimeoutLayer<D, Plain<C>> {
@@ -53,7 +53,8 @@ impl<D, C: Clone> TimeoutLayer<D, Plain<C>> {
         if deadline.is_some_and(Deadline::has_passed) {
             return TimeoutFuture::rejected(Rejected::new(live.name, Why::Expired), protocol);
         }
-        let limit = Limit { name: live.name, attempt: live.attempt(), between_frames: NEVER, deadline };
+        let pace = Pace { name: live.name, between_frames: NEVER, deadline };
+        let limit = Limit { attempt: live.attempt(), pace };
         TimeoutFuture::running(OwnErrors { future: run() }, limit, protocol)
     }
 }

@@ -8,22 +8,13 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
 use super::{Pace, TimeoutProtocol, live::duration};
-use crate::kernel::{Deadline, Name, Rejected, Why, clock, event};
+use crate::kernel::{Rejected, Why, clock, event};
 
 /// What bounds a call, in nanoseconds as it was read: most calls are answered before anybody needs it in another form.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limit {
-    pub(super) name: Name,
     pub(super) attempt: u64,
-    pub(super) between_frames: u64,
-    pub(super) deadline: Option<Deadline>,
-}
-
-impl Limit {
-    #[inline]
-    fn pace(&self) -> Pace {
-        Pace { name: self.name, between_frames: duration(self.between_frames), deadline: self.deadline }
-    }
+    pub(super) pace: Pace,
 }
 
 pin_project! {
@@ -73,19 +64,19 @@ where
                 // The answer first: one that is there when the time is up is not thrown away.
                 let polled = inner.poll(cx);
                 // Asked before the response is moved, or it is moved once more.
-                if let (Poll::Ready(Ok(response)), Some(deadline)) = (&polled, limit.deadline)
+                if let (Poll::Ready(Ok(response)), Some(deadline)) = (&polled, limit.pace.deadline)
                     && !this.protocol.bounds_the_rest(deadline, response)
                 {
-                    limit.deadline = None;
+                    limit.pace.deadline = None;
                 }
                 match polled {
                     Poll::Ready(Err(_)) if this.protocol.tells_the_time() && is_up(&timer) => {}
                     Poll::Ready(answer) => {
-                        return Poll::Ready(answer.map(|response| this.protocol.answer(response, limit.pace())));
+                        return Poll::Ready(answer.map(|response| this.protocol.answer(response, limit.pace)));
                     }
                     Poll::Pending => ready!(poll_timer(timer, why, limit, cx)),
                 }
-                Rejected::new(limit.name, *why)
+                Rejected::new(limit.pace.name, *why)
             }
             StateProjection::Rejected { rejected } => return Poll::Ready(this.protocol.time_out(*rejected)),
         };
@@ -99,7 +90,7 @@ where
 /// Registers with a timer the first time. That it fired is the truth: it is not compared with a clock again.
 fn poll_timer(mut timer: Pin<&mut Option<Sleep>>, why: &mut Why, limit: &Limit, cx: &mut Context<'_>) -> Poll<()> {
     if timer.is_none() {
-        let deadline = limit.deadline.map(|deadline| (deadline.remaining(), Why::DeadlineExceeded));
+        let deadline = limit.pace.deadline.map(|deadline| (deadline.remaining(), Why::DeadlineExceeded));
         let attempt = duration(limit.attempt).map(|limit| (limit, Why::TimedOut));
         let Some((time, first)) = deadline.into_iter().chain(attempt).min_by_key(|(time, _)| *time) else {
             return Poll::Pending;

@@ -46,11 +46,13 @@ mod config;
 mod future;
 mod live;
 mod operate;
+mod pace;
 mod service;
 
 pub use call::OwnErrors;
 pub use config::{Builder, TimeoutLayer};
 pub use future::TimeoutFuture;
-pub use service::{Pace, Timeout, TimeoutProtocol};
+pub use pace::Pace;
+pub use service::{Timeout, TimeoutProtocol};
 
 pub use crate::kernel::context::{CarriedDeadline, DeadlineSource, NoDeadline};

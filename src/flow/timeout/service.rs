@@ -9,11 +9,11 @@ use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
 use super::{
-    Builder, TimeoutFuture,
+    Builder, Pace, TimeoutFuture,
     future::Limit,
     live::{Live, NEVER, duration},
 };
-use crate::kernel::{Carries, Deadline, Instant, Name, Plain, Rejected, Why, clock, context::DeadlineSource};
+use crate::kernel::{Carries, Deadline, Instant, Plain, Rejected, Why, clock, context::DeadlineSource};
 
 /// Bounds how long a call may take: see the [module](super).
 ///
@@ -140,7 +140,7 @@ where
         if deadline.is_some_and(Deadline::has_passed) {
             return self.reject(Why::Expired);
         }
-        let limit = Limit { name, attempt, between_frames, deadline };
+        let limit = Limit { attempt, pace: Pace { name, between_frames, deadline } };
         TimeoutFuture::running(self.inner.call(request), limit, self.protocol.clone())
     }
 }
@@ -206,18 +206,6 @@ pub trait TimeoutProtocol<Response, Error>: Clone {
     ///
     /// The rejection, where the protocol words it as an error.
     fn time_out(&self, rejected: Rejected) -> Result<Self::Response, Error>;
-}
-
-/// How quickly an answer must follow its head.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct Pace {
-    /// The timeout's name.
-    pub name: Name,
-    /// The longest wait from the head to the first frame of a body, and from each frame to the next.
-    pub between_frames: Option<Duration>,
-    /// When the whole answer must be there.
-    pub deadline: Option<Deadline>,
 }
 
 impl<T, E: Carries, C: Clone> TimeoutProtocol<T, E> for Plain<C> {

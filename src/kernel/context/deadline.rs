@@ -2,6 +2,7 @@ use std::{
     cmp::Ordering,
     fmt,
     hash::{Hash, Hasher},
+    num::NonZeroU64,
     time::Duration,
 };
 
@@ -25,10 +26,16 @@ use crate::kernel::{Instant, clock};
 /// assert!(hasty.remaining() <= Duration::from_secs(1));
 /// ```
 #[derive(Clone, Copy)]
-pub struct Deadline(u64);
+pub struct Deadline(
+    /// The moment in nanoseconds and [`ASSUMED`], all bits turned over, so that one that may be missing takes no more room: a
+    /// deadline travels with every request.
+    NonZeroU64,
+);
 
-/// The rest of the word is the moment, in nanoseconds: a deadline travels with every request, and is to be small.
 const ASSUMED: u64 = 1 << 63;
+
+/// One nanosecond below what there are bits for, so that not all of them can be set.
+const LATEST: u64 = !ASSUMED - 1;
 
 /// A tick of the clock is nothing beside that. To read it exactly costs a few times as much.
 const FAR: Duration = Duration::from_secs(1);
@@ -37,7 +44,17 @@ impl Deadline {
     /// A deadline at that moment, or 292 years after the clock began if that is earlier.
     #[must_use]
     pub fn at(moment: Instant) -> Self {
-        Self(moment.as_nanos().min(!ASSUMED))
+        Self::of_word(moment.as_nanos().min(LATEST))
+    }
+
+    #[inline]
+    fn of_word(word: u64) -> Self {
+        Self(NonZeroU64::new(!word).unwrap_or(NonZeroU64::MIN))
+    }
+
+    #[inline]
+    fn word(self) -> u64 {
+        !self.0.get()
     }
 
     /// A deadline that long from now.
@@ -60,13 +77,13 @@ impl Deadline {
     /// ```
     #[must_use]
     pub fn assumed(self) -> Self {
-        Self(self.0 | ASSUMED)
+        Self::of_word(self.word() | ASSUMED)
     }
 
     /// Whether nobody has named it: see [`assumed`](Self::assumed).
     #[must_use]
     pub fn is_assumed(self) -> bool {
-        self.0 & ASSUMED != 0
+        self.word() & ASSUMED != 0
     }
 
     /// The same, or a tick of the clock earlier where that is nothing.
@@ -77,7 +94,7 @@ impl Deadline {
     /// The moment it stands for.
     #[must_use]
     pub fn moment(self) -> Instant {
-        Instant::from_nanos(self.0 & !ASSUMED)
+        Instant::from_nanos(self.word() & !ASSUMED)
     }
 
     /// What is left of it; zero once it has passed.
@@ -109,7 +126,7 @@ impl Deadline {
     /// The earlier of the two. Of the same moment, it is assumed only if both are.
     #[must_use]
     pub fn earlier(self, other: Self) -> Self {
-        if self == other { Self(self.0 & other.0) } else { self.min(other) }
+        if self == other { Self::of_word(self.word() & other.word()) } else { self.min(other) }
     }
 }
 
