@@ -54,7 +54,8 @@ impl Http {
 }
 
 impl<W, C, X, L> Http<W, C, X, L> {
-    /// Words rejections by a function. [`Rejected`] is put into the extensions of what it returns.
+    /// Words rejections by a function. [`Rejected`] is put into the extensions of what it returns, and if the
+    /// [server goes](Rejected::is_departing) `Connection: close`, which sends the client elsewhere, into its headers.
     pub fn wording<F>(self, word: F) -> Http<WordWith<F>, C, X, L>
     where
         F: Fn(&Rejected) -> Response<bytes::Bytes>,
@@ -244,7 +245,7 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 /// Asks a client to close the connection, and so to look for another server. Whoever speaks HTTP/2 takes the header out of
 /// answers, and closes connections by itself. One that is there, as with an upgrade, is needed as it is.
 #[cold]
-pub(super) fn send_elsewhere(headers: &mut HeaderMap) {
+fn send_elsewhere(headers: &mut HeaderMap) {
     headers.entry(CONNECTION).or_insert(HeaderValue::from_static("close"));
 }
 
@@ -281,6 +282,10 @@ where
     }
 
     fn reject<P: Policy>(&self, rejected: Rejected) -> Result<Self::Guarded<P>, E> {
-        Ok(word(&self.wording, rejected)?.map(Tracked::from))
+        let mut response = word(&self.wording, rejected)?;
+        if rejected.is_departing() {
+            send_elsewhere(response.headers_mut());
+        }
+        Ok(response.map(Tracked::from))
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::Response;
 
-use super::{ProblemDetails, protocol::send_elsewhere};
+use super::ProblemDetails;
 use crate::kernel::{Carries, Rejected};
 
 /// Words a rejection for a service with this error.
@@ -24,7 +24,6 @@ pub trait Wording<E> {
 
 /// A 503, a 504 if time was up, or a 429 for a rate limit, with `Retry-After` where that is known, and a problem body that
 /// says what happened and not to whom: what [`ProblemDetails`] says of a rejection unless told otherwise.
-/// If the [server goes](crate::Why::is_departure), `Connection: close` sends the client elsewhere.
 ///
 /// ```
 /// use cofferdam::{Name, Rejected, Why, http::{Problem, Wording}};
@@ -72,7 +71,7 @@ pub struct WordWith<F>(pub(crate) F);
 
 impl<E> Wording<E> for Problem {
     fn word(&self, rejected: &Rejected) -> Result<Response<Bytes>, E> {
-        Ok(worded(ProblemDetails::of(rejected), rejected))
+        Ok(ProblemDetails::of(rejected).into_response())
     }
 }
 
@@ -94,15 +93,6 @@ impl<E, F: Fn(&Rejected) -> Response<Bytes>> Wording<E> for WordWith<F> {
 
 impl<E, F: Fn(&Rejected) -> ProblemDetails> Wording<E> for ProblemWith<F> {
     fn word(&self, rejected: &Rejected) -> Result<Response<Bytes>, E> {
-        Ok(worded((self.0)(rejected), rejected))
+        Ok((self.0)(rejected).into_response())
     }
-}
-
-/// The problem as a response; where the server itself goes, one that sends the client elsewhere.
-fn worded(problem: ProblemDetails, rejected: &Rejected) -> Response<Bytes> {
-    let mut response = problem.into_response();
-    if rejected.why().is_departure() {
-        send_elsewhere(response.headers_mut());
-    }
-    response
 }

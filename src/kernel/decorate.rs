@@ -67,6 +67,12 @@ impl<P: Policy> Policy for Option<P> {
             policy.undo(token, now);
         }
     }
+
+    fn wait(&self, token: Self::Token, now: Instant, place: &mut Place) {
+        if let (Some(policy), Some(token)) = (self, token) {
+            policy.wait(token, now, place);
+        }
+    }
 }
 
 impl<Request, P: Admit<Request>> Admit<Request> for Option<P> {
@@ -128,6 +134,10 @@ impl<P: Policy> Policy for Arc<P> {
     #[inline]
     fn undo(&self, token: Self::Token, now: Instant) {
         P::undo(self, token, now);
+    }
+
+    fn wait(&self, token: Self::Token, now: Instant, place: &mut Place) {
+        P::wait(self, token, now, place);
     }
 }
 

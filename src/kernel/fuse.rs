@@ -27,6 +27,13 @@ impl<'a, P: Policy> Undo<'a, P> {
     fn keep(mut self) -> P::Token {
         self.token.take().expect("a token is kept once, and taken nowhere else")
     }
+
+    /// A later policy asks the call to wait.
+    fn wait(mut self, place: &mut Place) {
+        if let Some(token) = self.token.take() {
+            self.policy.wait(token, self.now, place);
+        }
+    }
 }
 
 impl<P: Policy> Drop for Undo<'_, P> {
@@ -148,6 +155,11 @@ macro_rules! fuse {
             fn undo(&self, ($($token,)*): Self::Token, now: Instant) {
                 $(let _undo = Undo { policy: &self.$index, token: Some($token), now };)*
             }
+
+            fn wait(&self, ($($token,)*): Self::Token, now: Instant, place: &mut Place) {
+                $(let $token = Undo::new(&self.$index, $token, now);)*
+                $($last.wait(place);)*
+            }
         }
 
         impl<$($policy: Fresh),*> Fresh for ($($policy,)*) {
@@ -169,8 +181,20 @@ macro_rules! fuse {
 
             #[inline(always)]
             fn enter(&self, request: &Request, now: Instant, place: &mut Option<Place>) -> Result<Self::Token, Turned> {
-                $(let $token = Undo::new(&self.$index, self.$index.enter(request, now, place)?, now);)*
-                Ok(($($token.keep(),)*))
+                $(let mut $token = None;)*
+                let mut turned = 'group: {
+                    $(match self.$index.enter(request, now, place) {
+                        Ok(token) => $token = Some(Undo::new(&self.$index, token, now)),
+                        Err(turned) => break 'group turned,
+                    })*
+                    return Ok(($($token.map(Undo::keep).expect("all were entered"),)*));
+                };
+                if let Turned::Wait(place) = &mut turned {
+                    $(if let Some(token) = $last.take() {
+                        token.wait(place);
+                    })*
+                }
+                Err(turned)
             }
 
             #[inline]

@@ -91,7 +91,7 @@ impl<S, P: Policy, M: Clone> Guarded<S, P, M> {
 
     #[inline(always)]
     pub(super) fn reject<F>(&self, rejected: Rejected) -> GuardedFuture<F, P, M> {
-        GuardedFuture::rejected(rejected, self.protocol.clone())
+        GuardedFuture::rejected(rejected.departing(self.policy.is_departing()), self.protocol.clone())
     }
 
     /// What a call takes along that has to wait: the instance that was made ready stays here.

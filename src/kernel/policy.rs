@@ -100,6 +100,15 @@ pub trait Policy {
     /// The call was admitted here and never made, as a later policy rejected it: give back what was taken, learn nothing.
     fn undo(&self, token: Self::Token, now: Instant);
 
+    /// The call was admitted here, and a later policy of the group asks it to wait: it is not made now, and comes again with this
+    /// place. Unless overridden this is [`undo`](Self::undo), so that what waits holds nothing. A policy that has to know of
+    /// calls while they wait [leaves something](Place::leave) with the place, and [takes it back](Place::take_back) when the
+    /// call [enters](Admit::enter) again.
+    fn wait(&self, token: Self::Token, now: Instant, place: &mut Place) {
+        let _ = place;
+        self.undo(token, now);
+    }
+
     /// What it is called in events; the first name in a group.
     fn name(&self) -> Option<Name> {
         None

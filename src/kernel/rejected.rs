@@ -143,6 +143,9 @@ pub struct Rejected {
 }
 
 const MARK: NonZeroU64 = NonZeroU64::MIN;
+
+/// In the byte of the mark: whoever rejected the call goes.
+const DEPARTING: u64 = 2;
 const WHY_SHIFT: u32 = 8;
 const BY_SHIFT: u32 = 16;
 const AFTER_SHIFT: u32 = 32;
@@ -168,6 +171,19 @@ impl Rejected {
         let stored = u32::try_from(nanos.div_ceil(1_000_000)).unwrap_or(u32::MAX).saturating_add(1);
         let rest = self.word.get() << AFTER_SHIFT >> AFTER_SHIFT;
         Self { word: MARK | rest | u64::from(stored) << AFTER_SHIFT }
+    }
+
+    /// The same rejection, of a server that goes.
+    #[inline]
+    pub(crate) fn departing(self, departing: bool) -> Self {
+        if departing { Self { word: self.word | DEPARTING } } else { self }
+    }
+
+    /// Whether the client had better turn to another server, whatever the reason was: this one
+    /// [goes](crate::Policy::is_departing).
+    #[must_use]
+    pub fn is_departing(&self) -> bool {
+        self.word.get() & DEPARTING != 0 || self.why().is_departure()
     }
 
     /// Who rejected the call.

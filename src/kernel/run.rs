@@ -134,7 +134,10 @@ where
                             let ticket = Some(Ticket::new(policy.hold(), token, now));
                             WaitState::Readying { service, request: Some(request), ticket, protocol }
                         }
-                        Err(rejected) => return Poll::Ready(Ok(GuardedFuture::rejected(rejected, protocol))),
+                        Err(rejected) => {
+                            let rejected = rejected.departing(policy.is_departing());
+                            return Poll::Ready(Ok(GuardedFuture::rejected(rejected, protocol)));
+                        }
                     }
                 }
                 WaitStateProjection::Readying { service, request, ticket, protocol } => {

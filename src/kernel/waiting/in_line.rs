@@ -40,6 +40,24 @@ impl InLine {
 
     /// Ready with the token and the time of admission, or with the rejection.
     pub(crate) fn poll_admitted<Request, P: Admit<Request>>(
+        mut self: Pin<&mut Self>,
+        policy: &P,
+        request: &Request,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(P::Token, Instant), Rejected>> {
+        let admitted = self.as_mut().poll_turn(policy, request, cx);
+        let this = self.project();
+        if admitted.is_pending()
+            && let Some(place) = this.place
+        {
+            let rejected = ready!(place.poll_cut(cx));
+            *this.place = None;
+            return Poll::Ready(Err(rejected));
+        }
+        admitted
+    }
+
+    fn poll_turn<Request, P: Admit<Request>>(
         self: Pin<&mut Self>,
         policy: &P,
         request: &Request,

@@ -42,7 +42,7 @@ mod wakers;
 pub use capacity::Capacity;
 pub(crate) use in_line::InLine;
 pub use line::Order;
-pub use place::{Place, Turned};
+pub use place::{Left, Place, Turned};
 pub use queued::Queued;
 pub use room::{Claim, Room};
 pub use slots::Usage;

@@ -1,4 +1,8 @@
-use std::{fmt, task::Context};
+use std::{
+    any::Any,
+    fmt,
+    task::{Context, Poll},
+};
 
 use super::{
     line::Seat,
@@ -43,24 +47,37 @@ struct Standing {
     why: Why,
     /// It has served its purpose, and nobody stands in it any more.
     spent: bool,
+    /// By policies that are to know of the call while it waits.
+    left: Vec<Box<dyn Left>>,
+}
+
+/// What a policy has left with a [`Place`]: it is dropped with it, unless it is [taken back](Place::take_back).
+pub trait Left: Any + Send + Sync {
+    /// Ready when the policy ends the call while it waits. To be asked each time that the call is pending, as
+    /// [`Policy::poll_cut`](crate::Policy::poll_cut).
+    fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Rejected> {
+        let _ = cx;
+        Poll::Pending
+    }
 }
 
 impl Place {
     pub(super) fn new(room: Arc<dyn Seating>, seat: Seat, since: Instant, until: Instant, why: Why) -> Self {
-        Self(Box::new(Standing { room, seat, since, until, why, spent: false }))
+        Self(Box::new(Standing { room, seat, since, until, why, spent: false, left: Vec::new() }))
     }
 
-    /// Whether it is in that very room.
+    /// Whether it is in that very room, and has not served its purpose.
     #[must_use]
     pub fn is_in<C>(&self, room: &Arc<Room<C>>) -> bool {
-        std::ptr::addr_eq(Arc::as_ptr(&self.0.room), Arc::as_ptr(room))
+        !self.0.spent && std::ptr::addr_eq(Arc::as_ptr(&self.0.room), Arc::as_ptr(room))
     }
 
     pub(super) fn seat(&self) -> Seat {
         self.0.seat
     }
 
-    pub(super) fn spend(mut self) {
+    /// What policies have left with it stays: those that come after the room have not asked for it yet.
+    pub(super) fn spend(&mut self) {
         self.0.spent = true;
     }
 
@@ -83,6 +100,24 @@ impl Place {
     }
 
     /// Why it may wait no longer than that.
+    /// Leaves something with the call for as long as it waits: see [`Policy::wait`](crate::Policy::wait).
+    pub fn leave(&mut self, left: impl Left) {
+        self.0.left.push(Box::new(left));
+    }
+
+    /// Takes back what was left there, if it is of this type and the one that is meant.
+    pub fn take_back<L: Left>(&mut self, is_meant: impl Fn(&L) -> bool) -> Option<L> {
+        let is_it = |left: &Box<dyn Left>| (&**left as &dyn Any).downcast_ref().is_some_and(&is_meant);
+        let index = self.0.left.iter().position(is_it)?;
+        let left: Box<dyn Any> = self.0.left.swap_remove(index);
+        left.downcast().ok().map(|left| *left)
+    }
+
+    /// Ready when a policy that has left something ends the call.
+    pub(super) fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Rejected> {
+        self.0.left.iter_mut().map(|left| left.poll_cut(cx)).find(Poll::is_ready).unwrap_or(Poll::Pending)
+    }
+
     pub(super) fn why(&self) -> Why {
         self.0.why
     }

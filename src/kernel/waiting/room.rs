@@ -169,9 +169,13 @@ impl<C: Capacity> Room<C> {
     ///
     /// [`Turned::Wait`] with a place in line, or [`Turned::Away`] if there is none to be had.
     pub fn enter(self: &Arc<Self>, claim: Claim, place: &mut Option<Place>) -> Result<u32, Turned> {
-        match place.take_if(|place| place.is_in(self)) {
-            Some(place) => self.redeem(place),
-            None => self.line_up(claim),
+        let Some(mut called) = place.take_if(|place| place.is_in(self)) else { return self.line_up(claim) };
+        match self.redeem(&mut called) {
+            Some(taken) => {
+                *place = Some(called);
+                Ok(taken)
+            }
+            None => Err(Turned::Wait(called)),
         }
     }
 
@@ -181,7 +185,7 @@ impl<C: Capacity> Room<C> {
         self.with_line(|_, _| ());
     }
 
-    fn redeem(&self, place: Place) -> Result<u32, Turned> {
+    fn redeem(&self, place: &mut Place) -> Option<u32> {
         let seat = place.seat();
         let taken = self.with_line(|line, now| {
             let Some(Standing::Called { .. }) = line.standing(seat) else { return (None, None) };
@@ -197,13 +201,11 @@ impl<C: Capacity> Room<C> {
                 }
             }
         });
-        match taken {
-            (Some(taken), _waker) => {
-                place.spend();
-                Ok(taken)
-            }
-            (None, _) => Err(Turned::Wait(place)),
+        let (taken, _waker) = taken;
+        if taken.is_some() {
+            place.spend();
         }
+        taken
     }
 
     #[cold]

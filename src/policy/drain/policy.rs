@@ -2,7 +2,9 @@ use std::task::{Context, Poll};
 
 use super::{Builder, Exempt, Finished, HealthChecks, Inside, State, live::Live};
 use crate::kernel::{
-    Admit, Bell, Cutting, Ended, Immediate, Instant, Invalid, Name, Policy, Rejected, Timing, clock, sync::Arc,
+    Admit, Bell, Cutting, Ended, Immediate, Instant, Invalid, Name, Policy, Rejected, Timing, clock,
+    sync::Arc,
+    waiting::{Left, Place, Turned},
 };
 
 /// Takes a server out of service without losing a call.
@@ -171,6 +173,13 @@ impl<X> Drain<X> {
     }
 }
 
+impl<X> Drain<X> {
+    #[cold]
+    fn take_back(&self, place: &mut Place) -> Option<Inside> {
+        place.take_back(|waiting: &Waiting| Arc::ptr_eq(&waiting.live, &self.live))?.inside.take()
+    }
+}
+
 impl<X> Policy for Drain<X> {
     type Kind = Immediate<Cutting>;
     type Token = Inside;
@@ -205,6 +214,11 @@ impl<X> Policy for Drain<X> {
     fn undo(&self, inside: Inside, _: Instant) {
         self.live.leave_from(inside);
     }
+
+    /// A call that waits in line has been let in, and is not to be lost.
+    fn wait(&self, inside: Inside, _: Instant, place: &mut Place) {
+        place.leave(Waiting { live: Arc::clone(&self.live), inside: Some(inside) });
+    }
 }
 
 impl<Request, X: Exempt<Request>> Admit<Request> for Drain<X> {
@@ -214,9 +228,39 @@ impl<Request, X: Exempt<Request>> Admit<Request> for Drain<X> {
     }
 
     #[inline]
+    fn enter(&self, request: &Request, now: Instant, place: &mut Option<Place>) -> Result<Inside, Turned> {
+        if let Some(inside) = place.as_mut().and_then(|place| self.take_back(place)) {
+            return Ok(inside);
+        }
+        Ok(self.admit(request, now)?)
+    }
+
+    #[inline]
     fn shut(&self, _: impl FnOnce() -> Instant) -> Option<Rejected> {
         // Where somebody may be exempt, the service behind has to be ready for it.
         (!X::ANY && self.live.is_closed()).then(|| self.live.rejected())
+    }
+}
+
+/// A call that was let in, and waits for its turn with another policy of its group.
+struct Waiting {
+    live: Arc<Live>,
+    inside: Option<Inside>,
+}
+
+impl Left for Waiting {
+    fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<Rejected> {
+        let Some(inside) = &mut self.inside else { return Poll::Pending };
+        // It has not begun, so nothing was cut off.
+        self.live.poll_cut(inside, cx).map(|_| self.live.rejected())
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(inside) = self.inside.take() {
+            self.live.leave_from(inside);
+        }
     }
 }
 

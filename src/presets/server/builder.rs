@@ -161,10 +161,9 @@ impl<P: Policy, M: Clone + Send + Sync + 'static> ServerBuilder<P, M> {
                 .as_ref()
                 .map_or_else(|| Drain::builder(&*self.name).build(), |it| Ok(it.clone()))?
                 .readiness(),
-            drain: guard(drain).protocol(protocol.clone()),
             context: self.headers.inbound(trust),
             believed: Believed { name, trust },
-            guard: guard((shedding, self.policy)).protocol(protocol),
+            guard: guard((drain, shedding, self.policy)).protocol(protocol),
             timeout: timeout.build().map_err(|invalid| invalid.within("timeout"))?,
         };
         let rest = self.config.iter().filter(|(path, _)| !path.starts_with("context."));

@@ -44,7 +44,6 @@ use crate::{
 pub struct Server<P = (), M = Http> {
     name: Name,
     readiness: Readiness,
-    drain: Guard<Option<Drain>, M>,
     context: HopLayer<Inbound>,
     believed: Believed,
     guard: Guard<Admission<P>, M>,
@@ -57,8 +56,8 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// What a setting that is none may be.
 const PARTS: &str = "of one of `drain`, `context`, `shedding` and `timeout`";
 
-/// What admits calls at a server.
-type Admission<P> = (Option<LoadShed>, P);
+/// What admits calls at a server: all of it in one group, so that a call is followed once.
+type Admission<P> = (Option<Drain>, Option<LoadShed>, P);
 
 impl<P, M> Server<P, M> {
     /// The name that it was given.
@@ -70,7 +69,7 @@ impl<P, M> Server<P, M> {
     /// Its drain, to begin when the process is told to go, unless it is left out.
     #[must_use]
     pub fn drain(&self) -> Option<&Drain> {
-        self.drain.policy().as_ref()
+        self.guard.policy().0.as_ref()
     }
 
     /// A service that answers whether requests should be sent here: mount it at `/readyz`. See [`Drain::readiness`]. Without a
@@ -83,13 +82,13 @@ impl<P, M> Server<P, M> {
     /// Its load shedding, to read and to steer, unless it is left out.
     #[must_use]
     pub fn shedding(&self) -> Option<&LoadShed> {
-        self.guard.policy().0.as_ref()
+        self.guard.policy().1.as_ref()
     }
 
     /// The policy that was added to it.
     #[must_use]
     pub fn policy(&self) -> &P {
-        &self.guard.policy().1
+        &self.guard.policy().2
     }
 }
 
@@ -145,9 +144,9 @@ impl<P: Policy, M: Send + Sync> Server<P, M> {
     fn live(&self) -> [Live<'_>; 4] {
         let part = |path, purpose, control| Live { path, purpose, control };
         [
-            part("drain", "when it goes, no call is lost", control(self.drain.policy())),
             part("context", "what requests say of themselves, as far as it is believed", Some(&self.believed)),
-            part("shedding", "as much as can be done, what matters most first", control(&self.guard.policy().0)),
+            part("drain", "when it goes, no call is lost", control(&self.guard.policy().0)),
+            part("shedding", "as much as can be done, what matters most first", control(&self.guard.policy().1)),
             part("timeout", "nothing is worked on for longer than somebody waits", Some(&self.timeout)),
         ]
     }
@@ -158,7 +157,6 @@ impl<P, M: Clone> Clone for Server<P, M> {
         Self {
             name: self.name,
             readiness: self.readiness.clone(),
-            drain: self.drain.clone(),
             context: self.context.clone(),
             believed: self.believed,
             guard: self.guard.clone(),
@@ -167,13 +165,10 @@ impl<P, M: Clone> Clone for Server<P, M> {
     }
 }
 
-/// A call that the drain has let in.
-type Inside<S, P, M> = Hop<Guarded<Timeout<S, CarriedDeadline, M>, Admission<P>, M>, Inbound>;
-
 impl<S, P, M: Clone> Layer<S> for Server<P, M> {
-    type Service = Guarded<Inside<S, P, M>, Option<Drain>, M>;
+    type Service = Hop<Guarded<Timeout<S, CarriedDeadline, M>, Admission<P>, M>, Inbound>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        self.drain.layer(self.context.layer(self.guard.layer(self.timeout.layer(inner))))
+        self.context.layer(self.guard.layer(self.timeout.layer(inner)))
     }
 }
