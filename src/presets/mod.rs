@@ -6,8 +6,8 @@
 //! ```text
 //!   a server, outermost first              a client, outermost first
 //!   -------------------------              -------------------------
-//!   drain     no call is lost when it goes retry     failures, paid from a budget
-//!   context   from headers, bounded        hedge     what takes unusually long, from the same
+//!   context   from headers, bounded        retry     failures, paid from a budget
+//!   drain     no call is lost when it goes hedge     what takes unusually long, from the same
 //!   shedding  over an adaptive limit       breaker   open when nothing comes back
 //!   policy    yours, if there is one       throttle  as much less as is turned away
 //!   timeout   the deadline of a request    limit     as many at a time as get done, if you say so

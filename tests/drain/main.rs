@@ -7,6 +7,7 @@ mod phases;
 mod readiness;
 #[path = "../support/mod.rs"]
 mod support;
+mod waiting;
 
 use std::{
     convert::Infallible,

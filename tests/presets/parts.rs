@@ -100,14 +100,14 @@ async fn a_client_in_a_line_repeats_opens_and_tells_its_deadline() {
 #[test]
 fn what_a_stack_is_made_of_is_said_in_its_order() {
     let server = cofferdam::http::server("checkout").build().unwrap();
-    assert_eq!(paths(&server.explain()), ["drain", "context", "shedding", "timeout"]);
+    assert_eq!(paths(&server.explain()), ["context", "drain", "shedding", "timeout"]);
     let client = cofferdam::http::client("payments").build().unwrap();
     assert_eq!(paths(&client.explain()), ["retry", "budget", "hedge", "breaker", "throttle", "timeout", "context"]);
     let with_all = cofferdam::http::client("payments").limited().policy(Bulkhead::builder("pool").build().unwrap());
     let all = ["retry", "budget", "hedge", "breaker", "throttle", "limit", "policy", "timeout", "context"];
     assert_eq!(paths(&with_all.build().unwrap().explain()), all);
     let with_all = cofferdam::http::server("checkout").policy(Bulkhead::builder("pool").build().unwrap());
-    assert_eq!(paths(&with_all.build().unwrap().explain()), ["drain", "context", "shedding", "policy", "timeout"]);
+    assert_eq!(paths(&with_all.build().unwrap().explain()), ["context", "drain", "shedding", "policy", "timeout"]);
 
     let text = client.explain().to_string();
     for line in [
@@ -142,7 +142,7 @@ fn what_is_left_out_is_not_there_and_cannot_be_set() {
     assert_eq!(paths(&client().without_hedge().build().unwrap().explain())[..3], ["retry", "budget", "breaker"]);
 
     let server = cofferdam::http::server("checkout").shedding(None).build().unwrap();
-    assert_eq!(paths(&server.explain()), ["drain", "context", "timeout"]);
+    assert_eq!(paths(&server.explain()), ["context", "drain", "timeout"]);
     let server = cofferdam::http::server("checkout").drain(None).build().unwrap();
     assert_eq!(paths(&server.explain()), ["context", "shedding", "timeout"]);
     assert!(server.drain().is_none() && server.set("drain.grace", "1s").is_err());

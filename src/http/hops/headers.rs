@@ -80,7 +80,7 @@ impl ContextHeaders {
     /// The layer of a server: the context of each request is taken out of its headers, as far as it is believed.
     #[must_use]
     pub fn inbound(&self, trust: Trust) -> HopLayer<Inbound> {
-        HopLayer::new(Inbound { headers: self.clone(), trust })
+        HopLayer::new(Inbound::new(self.clone(), trust))
     }
 
     /// The layer of a client: the context of each request is written to its headers.

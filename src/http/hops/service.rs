@@ -1,4 +1,7 @@
-use std::task::{Context as TaskContext, Poll};
+use std::{
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+};
 
 use http::Request;
 use tower_layer::Layer;
@@ -36,9 +39,19 @@ pub trait Direction: sealed::Sealed {
 /// # from_anybody();
 /// ```
 #[derive(Clone, Debug)]
-pub struct Inbound {
-    pub(super) headers: ContextHeaders,
-    pub(super) trust: Trust,
+pub struct Inbound(Arc<Believed>);
+
+/// Servers clone their services for each request, so this is shared.
+#[derive(Debug)]
+struct Believed {
+    headers: ContextHeaders,
+    trust: Trust,
+}
+
+impl Inbound {
+    pub(super) fn new(headers: ContextHeaders, trust: Trust) -> Self {
+        Self(Arc::new(Believed { headers, trust }))
+    }
 }
 
 /// Requests go out: what their extensions say is written to their headers.
@@ -65,9 +78,10 @@ mod sealed {
 impl Direction for Inbound {
     #[inline]
     fn pass<B>(&self, request: &mut Request<B>) {
-        let said = self.headers.take(request.headers_mut(), &self.trust);
+        let Believed { headers, trust } = &*self.0;
+        let said = headers.take(request.headers_mut(), trust);
         lower(request, said);
-        self.trust.bound(request);
+        trust.bound(request);
     }
 }
 

@@ -106,7 +106,10 @@ impl InLine {
             match policy.enter(request, now, &mut place) {
                 Ok(token) => return Poll::Ready(Ok((token, now))),
                 Err(Turned::Away(rejected)) => return Poll::Ready(Err(rejected)),
-                Err(Turned::Wait(next)) => {
+                Err(Turned::Wait(mut next)) => {
+                    if let Some(place) = &mut place {
+                        next.take_over(place);
+                    }
                     if next.until() < *this.until {
                         (*this.until, *this.why) = (next.until(), next.why());
                         this.timer.set(None);

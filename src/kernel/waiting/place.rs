@@ -52,6 +52,41 @@ struct Standing {
 }
 
 /// What a policy has left with a [`Place`]: it is dropped with it, unless it is [taken back](Place::take_back).
+///
+/// ```
+/// use std::sync::Arc;
+/// use cofferdam::{Admit, Ended, Immediate, Instant, Policy, Rejected, waiting::{Left, Place, Turned}};
+///
+/// /// Counts calls from the moment at which they are let in, those in line behind it included.
+/// #[derive(Clone, Default)]
+/// struct LetIn(Arc<()>);
+///
+/// struct Waits(Arc<()>);
+/// impl Left for Waits {}
+///
+/// impl Policy for LetIn {
+///     type Kind = Immediate;
+///     type Token = Arc<()>;
+///     fn settle(&self, _: Arc<()>, _: &Ended) {}
+///     fn undo(&self, _: Arc<()>, _: Instant) {}
+///     fn wait(&self, counted: Arc<()>, _: Instant, place: &mut Place) {
+///         place.leave(Waits(counted));
+///     }
+/// }
+///
+/// impl<Request> Admit<Request> for LetIn {
+///     fn admit(&self, _: &Request, _: Instant) -> Result<Arc<()>, Rejected> {
+///         Ok(self.0.clone())
+///     }
+///     fn enter(&self, request: &Request, now: Instant, place: &mut Option<Place>) -> Result<Arc<()>, Turned> {
+///         let counted = place.as_mut().and_then(|place| place.take_back(|waits: &Waits| Arc::ptr_eq(&waits.0, &self.0)));
+///         Ok(match counted {
+///             Some(Waits(counted)) => counted,
+///             None => self.admit(request, now)?,
+///         })
+///     }
+/// }
+/// ```
 pub trait Left: Any + Send + Sync {
     /// Ready when the policy ends the call while it waits. To be asked each time that the call is pending, as
     /// [`Policy::poll_cut`](crate::Policy::poll_cut).
@@ -111,6 +146,11 @@ impl Place {
         let index = self.0.left.iter().position(is_it)?;
         let left: Box<dyn Any> = self.0.left.swap_remove(index);
         left.downcast().ok().map(|left| *left)
+    }
+
+    /// What is left with another place of the same call, by those who have not been asked again yet.
+    pub(super) fn take_over(&mut self, other: &mut Self) {
+        self.0.left.append(&mut other.0.left);
     }
 
     /// Ready when a policy that has left something ends the call.

@@ -107,6 +107,10 @@ impl Live {
         self.gate.is_closed()
     }
 
+    pub(super) fn is_cut(&self) -> bool {
+        self.gate.is_cut()
+    }
+
     #[inline]
     pub(super) fn is_departing(&self) -> bool {
         self.gate.has_begun()

@@ -229,10 +229,15 @@ impl<Request, X: Exempt<Request>> Admit<Request> for Drain<X> {
 
     #[inline]
     fn enter(&self, request: &Request, now: Instant, place: &mut Option<Place>) -> Result<Inside, Turned> {
-        if let Some(inside) = place.as_mut().and_then(|place| self.take_back(place)) {
-            return Ok(inside);
+        match place.as_mut().and_then(|place| self.take_back(place)) {
+            None => Ok(self.admit(request, now)?),
+            // Its turn came by the end of one that was cut.
+            Some(inside) if self.live.is_cut() => {
+                self.live.leave_from(inside);
+                Err(self.live.rejected().into())
+            }
+            Some(inside) => Ok(inside),
         }
-        Ok(self.admit(request, now)?)
     }
 
     #[inline]
