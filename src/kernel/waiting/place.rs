@@ -142,8 +142,8 @@ impl Place {
 
     /// Takes back what was left there, if it is of this type and the one that is meant.
     pub fn take_back<L: Left>(&mut self, is_meant: impl Fn(&L) -> bool) -> Option<L> {
-        let is_it = |left: &Box<dyn Left>| (&**left as &dyn Any).downcast_ref().is_some_and(&is_meant);
-        let index = self.0.left.iter().position(is_it)?;
+        let is_it = |left: &dyn Any| left.downcast_ref().is_some_and(&is_meant);
+        let index = self.0.left.iter().position(|left| is_it(&**left))?;
         let left: Box<dyn Any> = self.0.left.swap_remove(index);
         left.downcast().ok().map(|left| *left)
     }

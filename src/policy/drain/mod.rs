@@ -74,9 +74,10 @@
 //! **Clones** of a drain, of its layer and of the services made from it share the count: one drain is one server, whatever
 //! routes it has.
 //!
-//! **In a stack** it is the outermost layer, so that all that is further in is part of the call; not in one group with a
-//! line, as a call that waits there has left the group, and would be turned away when its turn comes. A call that is admitted costs
-//! what it costs under a bulkhead; one that has to wait leaves its waker in a place of its thread, to be cut.
+//! **In a stack** it is outermost, so that all that is further in is part of the call: the first of the group that admits calls, which
+//! costs least, or a layer of its own. A call that waits in line behind it has been let in: it is waited for, and turned away at the
+//! deadline, when it can still be sent elsewhere. A call that is admitted costs what it costs under a bulkhead; one that has to
+//! wait leaves its waker in a place of its thread, to be cut.
 
 mod config;
 mod exempt;
