@@ -54,7 +54,7 @@ async fn who_waits_in_line_is_waited_for_in_any_group() {
 async fn who_was_let_in_stays_so_in_a_line_further_out() {
     // Given a call that was let in, and waits behind the drain
     let (outer, drain, inner) = (slots("outer"), plain(), slots("inner"));
-    let hold = |slots: &Bulkhead<_>| tokio::spawn(slots.clone().layer().call(&(), || pending::<Result<(), ()>>()));
+    let hold = |slots: &Bulkhead<_>| tokio::spawn(slots.clone().layer().call(&(), pending::<Result<(), ()>>));
     let in_inner = hold(&inner);
     settle().await;
     let service =
@@ -86,7 +86,7 @@ async fn who_waits_at_the_deadline_is_turned_away_as_it_has_not_begun() {
     let hangs = tokio::spawn(guard.clone().layer(service_fn(|()| pending::<Result<(), BoxError>>())).oneshot(()));
     settle().await;
     let waits = tokio::spawn(guard.clone().layer(service_fn(|()| pending::<Result<(), BoxError>>())).oneshot(()));
-    let other = tokio::spawn(async move { guard.call(&(), || pending::<Result<(), ()>>()).await });
+    let other = tokio::spawn(async move { guard.call(&(), pending::<Result<(), ()>>).await });
     settle().await;
     assert_eq!((drain.in_flight(), slots.waiting()), (3, 2));
 
