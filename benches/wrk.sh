@@ -1,6 +1,6 @@
 #!/bin/bash
-# What the stack of a server costs over loopback: wrk asks a bare Axum router, the same one behind `http::server`, and the same
-# one behind tower's own load shedding, concurrency limit and timeout, in turns.
+# What the stack of a server costs over loopback: wrk asks a bare Axum router, the same one behind `http::server`, behind a layer
+# that does nothing, and behind tower's own load shedding, concurrency limit and timeout, in turns.
 #
 #   benches/wrk.sh [ROUNDS] [SECONDS] [CONNECTIONS]      # 12 rounds of 4 s each with 32 connections
 #
@@ -23,8 +23,8 @@ if command -v taskset >/dev/null && [ "$(nproc)" -ge 2 ]; then
     on_server=(taskset -c 0) on_wrk=(taskset -c 1)
 fi
 
-sides=(bare protected tower)
-declare -A port=([bare]=38481 [protected]=38482 [tower]=38483) process
+sides=(bare protected nothing tower)
+declare -A port=([bare]=38481 [protected]=38482 [nothing]=38483 [tower]=38484) process
 for side in "${sides[@]}"; do
     "${on_server[@]}" "$server" "$side" "127.0.0.1:${port[$side]}" &
     process[$side]=$!
@@ -61,16 +61,17 @@ measure() {
 
 for side in "${sides[@]}"; do measure "$side" 2 >/dev/null; done # Warm.
 
-printf '%-6s %30s %30s %30s\n' round 'bare: 1/s, p99 us, cpu us' protected tower
+printf '%-6s %28s %28s %28s %28s\n' round 'bare: 1/s, p99 us, cpu us' protected nothing tower
 results=()
 for round in $(seq "$rounds"); do
     declare -A of=()
-    for turn in 0 1 2; do # Each is first as often as the others.
-        side=${sides[$(((round + turn) % 3))]}
+    for turn in 0 1 2 3; do # Each is first as often as the others.
+        side=${sides[$(((round + turn) % 4))]}
         of[$side]=$(measure "$side" "$seconds")
     done
-    printf '%-6s %30s %30s %30s\n' "$round" "${of[bare]}" "${of[protected]}" "${of[tower]}"
-    results+=("${of[bare]} ${of[protected]} ${of[tower]}")
+    all=("${of[bare]}" "${of[protected]}" "${of[nothing]}" "${of[tower]}")
+    printf '%-6s %28s %28s %28s %28s\n' "$round" "${all[@]}"
+    results+=("${all[*]}")
 done
 
 printf '%s\n' "${results[@]}" | awk '
@@ -80,10 +81,12 @@ printf '%s\n' "${results[@]}" | awk '
         middle = NR % 2 ? list[(NR + 1) / 2] : (list[NR / 2] + list[NR / 2 + 1]) / 2
         printf "%-24s median %.3f   middle half %.3f to %.3f   all %.3f to %.3f\n", name, middle, list[int((NR + 3) / 4)], list[NR + 1 - int((NR + 3) / 4)], list[1], list[NR]
     }
-    { for (i = 1; i <= 9; i++) value[NR, i] = $i }
+    { for (i = 1; i <= 12; i++) value[NR, i] = $i }
     END {
-        print "protected / bare, of " NR " rounds:"
-        show("throughput", 4, 1); show("p99", 5, 2); show("cpu time per request", 6, 3)
-        print "tower / bare:"
-        show("throughput", 7, 1); show("p99", 8, 2); show("cpu time per request", 9, 3)
+        split("bare protected nothing tower", side, " ")
+        for (of = 2; of <= 4; of++) {
+            print side[of] " / bare, of " NR " rounds:"
+            first = 3 * (of - 1)
+            show("throughput", first + 1, 1); show("p99", first + 2, 2); show("cpu time per request", first + 3, 3)
+        }
     }'

@@ -1,11 +1,12 @@
-//! What the stack of a server costs over real sockets: the same router without it, with it, and with three of tower's own
-//! layers, for a tool that counts.
+//! What the stack of a server costs over real sockets: the same router without it, with it, with a layer that does nothing,
+//! and with three of tower's own, for a tool that counts.
 //!
 //! ```console
 //! benches/wrk.sh                                                         # all, in turns, and what came of it
 //! cargo run --release --example overhead_http -- bare 127.0.0.1:3000
 //! cargo run --release --example overhead_http -- protected 127.0.0.1:3001
-//! cargo run --release --example overhead_http -- tower 127.0.0.1:3002
+//! cargo run --release --example overhead_http -- nothing 127.0.0.1:3002
+//! cargo run --release --example overhead_http -- tower 127.0.0.1:3003
 //! cargo run --example overhead_http -- --quick                            # calls all itself, and ends
 //! ```
 
@@ -26,6 +27,11 @@ fn protected() -> Result<Router, BoxError> {
     Ok(bare().layer(stack.clone()).route_service("/readyz", stack.readiness()))
 }
 
+/// What any layer costs that a router is given: it boxes the services and futures inside once more.
+fn nothing() -> Router {
+    bare().layer(tower::util::MapRequestLayer::new(|request: Request<Body>| request))
+}
+
 /// What comes nearest to it of tower's own: no deadline that is read or handed on, no order of calls, no limit that adapts,
 /// and no drain.
 fn tower() -> Router {
@@ -44,9 +50,10 @@ async fn main() -> Result<(), BoxError> {
     let (app, address) = match arguments[..] {
         ["bare", address] => (bare(), address),
         ["protected", address] => (protected()?, address),
+        ["nothing", address] => (nothing(), address),
         ["tower", address] => (tower(), address),
         ["--quick"] => return quick().await,
-        _ => return Err("say `bare`, `protected` or `tower`, and an address, or --quick".into()),
+        _ => return Err("say `bare`, `protected`, `nothing` or `tower`, and an address, or --quick".into()),
     };
     let listener = TcpListener::bind(address.parse::<SocketAddr>()?).await?;
     Ok(axum::serve(listener, app).await?)
@@ -54,7 +61,7 @@ async fn main() -> Result<(), BoxError> {
 
 /// All answer alike.
 async fn quick() -> Result<(), BoxError> {
-    for app in [bare(), protected()?, tower()] {
+    for app in [bare(), protected()?, nothing(), tower()] {
         let response = app.oneshot(Request::new(Body::empty())).await?;
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(axum::body::to_bytes(response.into_body(), 100).await?, "hello");
