@@ -269,6 +269,10 @@ impl<P: Policy, K> Policy for Keyed<P, K> {
     fn undo(&self, token: KeyedToken<P>, now: Instant) {
         token.policy.undo(token.token, now);
     }
+
+    fn wait(&self, token: KeyedToken<P>, now: Instant, place: &mut Place) {
+        token.policy.wait(token.token, now, place);
+    }
 }
 
 impl<Request, P: Admit<Request> + Fresh, K: KeyOf<Request>> Admit<Request> for Keyed<P, K> {
