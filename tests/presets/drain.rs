@@ -10,7 +10,7 @@ use std::{
 
 use axum::{Router, routing::get};
 use bytes::Bytes;
-use cofferdam::{DrainState, Replay};
+use cofferdam::{AdaptiveLimit, DrainState, LoadShed, Replay};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
@@ -82,6 +82,43 @@ async fn what_is_in_flight_comes_to_its_end_and_what_is_new_is_sent_elsewhere() 
         let report = within("the end of the drain", report).await.unwrap();
         assert_eq!((report.ended, report.cut), (12, 0), "{version:?}");
     }
+}
+
+#[tokio::test]
+async fn who_waits_in_line_comes_to_its_end_as_well() {
+    // Given a server that works on three at a time, and has been sent five
+    let limit =
+        AdaptiveLimit::builder("checkout").initial_limit(3).min_limit(3).max_limit(3).deadline().build().unwrap();
+    let stack = cofferdam::http::server("checkout")
+        .shedding(LoadShed::builder(limit).build().unwrap())
+        .set("drain.grace", "0s")
+        .build()
+        .unwrap();
+    let server = start(stack).await;
+    let drain = server.stack.drain().unwrap().clone();
+    let mut calls = Vec::new();
+    for _ in 0..5 {
+        let mut connection = Connection::open(server.address, Version::One).await;
+        calls.push(tokio::spawn(async move { connection.read("/work").await }));
+    }
+    within("all of them", async {
+        while drain.in_flight() < 5 || server.begun.load(Ordering::SeqCst) < 3 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    assert_eq!(server.stack.shedding().unwrap().waiting(), 2);
+
+    // When it goes, and gets its work done
+    let report = tokio::spawn(drain.begin());
+    server.done.add_permits(5);
+
+    // Then none of them is lost
+    for call in calls {
+        assert_eq!(within("an answer", call).await.unwrap(), (200, "done".into()));
+    }
+    let report = within("the end of the drain", report).await.unwrap();
+    assert_eq!((report.ended, report.cut), (5, 0));
 }
 
 /// Two servers behind something that looks at readiness, as load balancers do, and clients that go on all the time.
