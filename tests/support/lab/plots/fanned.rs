@@ -15,16 +15,16 @@ pub(super) const PLOTS: [Plot; 2] = [
     Plot {
         name: "S2",
         title: "How long the slowest of a hundred answers takes",
-        says: "Nothing is said to Hedge, and of a thousand fan-outs the slowest takes a sixtieth of the time, for 2 % more \
-               calls; tower's hedge takes more calls and leaves a longer tail.",
+        says: "Nothing is said to Hedge, and the slowest of a thousand fan-outs takes less than a fiftieth of the time, for 2 % \
+               more calls; tower's hedge takes as many, and leaves a longer tail.",
         picture: Some("fan_out"),
         draw: tails,
     },
     Plot {
         name: "S2b",
         title: "A server becomes half as slow again under calls that are hedged",
-        says: "Where other hedges double the calls and bring the server down, with Hedge all is answered that would be \
-               without it, and it still shortens the tail while all is well.",
+        says: "Hedges that know only how long calls take send nearly all of them again once all are slow, and the line of the \
+               server grows by that; Hedge sends as few then as it always does.",
         picture: None,
         draw: slow_server,
     },
