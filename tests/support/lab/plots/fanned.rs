@@ -23,7 +23,7 @@ pub(super) const PLOTS: [Plot; 2] = [
     Plot {
         name: "S2b",
         title: "A server becomes half as slow again under calls that are hedged",
-        says: "Hedges that know only how long calls take send nearly all of them again once all are slow, and the line of the \
+        says: "Hedges that know only how long calls take send half of them and more again once all are slow, and the line of the \
                server grows by that; Hedge sends as few then as it always does.",
         picture: None,
         draw: slow_server,
