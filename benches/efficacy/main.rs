@@ -4,6 +4,8 @@
 //! - `.. -- table` prints the table only, `.. -- table S1b` those scenarios whose name has that in it, and with `all` for
 //!   all stacks; `.. -- table 3..8` with those seeds in place of the first three. With `fixed`, it is each limit that stays
 //!   what it is in place of the crate's own: what one could do who knows the best.
+//! - `.. -- report` draws each scenario beside other stacks, on one page: `target/efficacy/report.html`. It takes some minutes,
+//!   `.. -- report S1b` much less; with seeds as above, and with `--pictures docs` those that the README shows are written there.
 //! - `.. -- --test` runs everything briefly and judges nothing.
 //!
 //! Each figure is the worst of its seeds. What the figures must reach is asserted in `tests/efficacy/`.
@@ -11,8 +13,9 @@
 
 #[path = "../../tests/support/lab/mod.rs"]
 mod lab;
+mod report;
 
-use std::{env, ops::Range};
+use std::{env, ops::Range, process::ExitCode};
 
 use cofferdam::Hedge;
 use criterion::Criterion;
@@ -20,6 +23,7 @@ use lab::{
     Experiment, Stack, Way, attempts, contention,
     fanout::{self, Hedging, Phase},
     front::{self, Around, Front},
+    plots::Effort,
     scenarios::{self, Scenario},
     stampede,
 };
@@ -34,9 +38,12 @@ fn range(argument: &str) -> Option<Range<u64>> {
     Some(from.parse().ok()?..to.parse().ok()?)
 }
 
-fn main() {
+fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let given = |argument: &str| arguments.iter().any(|given| given == argument);
+    if given("report") {
+        return report_of(&arguments);
+    }
     let smoke = given("--test") || !given("--bench");
     if smoke {
         Stack::ALL.iter().for_each(|stack| drop(Experiment { seconds: 2.0, ..Experiment::s1(2.0, 0) }.run(*stack)));
@@ -48,13 +55,30 @@ fn main() {
         let is_part = |word: &str| !word.starts_with("--") && !words.contains(&word) && range(word).is_none();
         let part = arguments.iter().find(|word| is_part(word));
         if given("fixed") {
-            return fixed(part.map(String::as_str));
+            fixed(part.map(String::as_str));
+            return ExitCode::SUCCESS;
         }
         table(part.map(String::as_str), given("all"));
         fronts(part.map(String::as_str), given("all"));
     }
     if !given("table") {
         criterion();
+    }
+    ExitCode::SUCCESS
+}
+
+fn report_of(arguments: &[String]) -> ExitCode {
+    let folder = arguments.iter().position(|word| word == "--pictures").map(|index| index + 1);
+    let pictures = folder.and_then(|index| arguments.get(index)).map(String::as_str);
+    let is_part = |word: &str| !word.starts_with("--") && word != "report" && range(word).is_none();
+    let mut parts = arguments.iter().enumerate().filter(|(index, word)| is_part(word) && Some(*index) != folder);
+    let part = parts.next().map(|(_, word)| word.as_str());
+    match report::report(part, &Effort { seeds: seeds(), is_brief: false }, pictures) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -17,12 +17,18 @@ pub(crate) fn plot(logs: [&Log; 2]) -> String {
         across: across.map(|(share, name)| (rare(share), name.to_string())).to_vec(),
         up: up.map(|time| (long(time), format!("{time:?}"))).to_vec(),
         shaded: Vec::new(),
-        lines: logs.map(|log| {
-            let shares = (0..=100).map(|step| 0.5 * f64::powf(RAREST / 0.5, f64::from(step) / 100.0));
-            shares.map(|share| (rare(share), long(log.quantile(1.0 - share)))).collect()
-        }),
+        lines: logs
+            .map(|log| {
+                let shares = (0..=100).map(|step| 0.5 * f64::powf(RAREST / 0.5, f64::from(step) / 100.0));
+                shares.map(|share| (rare(share), long(log.quantile(1.0 - share)))).collect()
+            })
+            .into(),
     };
-    chart::page(["without", "with a hedge"], &[chart])
+    let about = chart::About {
+        title: "How long the slowest fan-outs take",
+        description: "What time so many of the fan-outs take longer than, without and with a hedge.",
+    };
+    chart::page(&about, &["without", "with a hedge"], &[chart])
 }
 
 fn rare(share: f64) -> f64 {

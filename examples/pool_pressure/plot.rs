@@ -26,10 +26,16 @@ pub(crate) fn plot(logs: [&Log; 2], timeline: &Timeline) -> String {
                 across: across.clone(),
                 up: [0.0, RATE / 2.0].map(|value| (value / most, format!("{value:.0}"))).to_vec(),
                 shaded: shaded.to_vec(),
-                lines: [false, true].map(|to_b| well(log, to_b, timeline).into_iter().enumerate().map(point).collect()),
+                lines: [false, true]
+                    .map(|to_b| well(log, to_b, timeline).into_iter().enumerate().map(point).collect())
+                    .into(),
             }
         });
-    chart::page(["the healthy one's requests answered well", "the other one's"], &charts.collect::<Vec<_>>())
+    let about = chart::About {
+        title: "A sick dependency in a shared pool",
+        description: "Requests answered well, for the healthy dependency and for the other one, without and with shares of a pool.",
+    };
+    chart::page(&about, &["the healthy one's requests answered well", "the other one's"], &charts.collect::<Vec<_>>())
 }
 
 /// How many a second were answered well, in each bucket.

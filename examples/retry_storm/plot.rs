@@ -29,10 +29,14 @@ pub(crate) fn plot(logs: [&Log; 2], phases: &Phases) -> String {
                 phases.healed.as_secs_f64() / seconds,
                 "the server stalls",
             )],
-            lines: counts.map(|line| line.into_iter().enumerate().map(place).collect()),
+            lines: counts.map(|line| line.into_iter().enumerate().map(place).collect()).into(),
         }
     });
-    chart::page(["requests answered well", "calls that came to the server"], &charts.collect::<Vec<_>>())
+    let about = chart::About {
+        title: "A retry storm, and none",
+        description: "Requests answered well and calls at the server, of a loop of four attempts and of the stack for clients.",
+    };
+    chart::page(&about, &["requests answered well", "calls that came to the server"], &charts.collect::<Vec<_>>())
 }
 
 /// How many a second, in each bucket: good answers, and calls that came to the server.

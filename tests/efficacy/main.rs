@@ -11,3 +11,4 @@ mod hedge;
 mod lab;
 mod overload;
 mod pool;
+mod report;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Change, Distribution, Experiment, Machine, Report, Server, Sharing, Way, stacks::Client};
+use super::{Change, Distribution, Experiment, Machine, Ran, Report, Server, Sharing, Way, stacks::Client};
 
 /// An experiment by name, and its figures.
 pub struct Trial {
@@ -38,13 +38,28 @@ impl Trial {
         Self { clients, ..self }
     }
 
+    /// The same, cut off after so many seconds.
+    pub fn within(self, seconds: f64) -> Self {
+        let make = self.make;
+        Self { make: Box::new(move |seed| make(seed).within(seconds)), ..self }
+    }
+
     /// Its figures, each the worst of these seeds.
     pub fn worst(&self, way: Way, seeds: Range<u64>) -> Vec<(&'static str, f64)> {
+        self.worst_of(&self.runs(way, seeds))
+    }
+
+    /// A run for each of these seeds.
+    pub fn runs(&self, way: Way, seeds: Range<u64>) -> Vec<Ran> {
         let run = |seed| {
             let experiment = (self.make)(seed);
             (experiment.run_by(|server| (self.clients)(way, server, experiment.clients)), experiment)
         };
-        let runs: Vec<_> = seeds.map(run).collect();
+        seeds.map(run).collect()
+    }
+
+    /// Its figures, each the worst of these runs.
+    pub fn worst_of(&self, runs: &[Ran]) -> Vec<(&'static str, f64)> {
         let worst = |figure: &Figure| {
             let each = runs.iter().map(|(report, experiment)| (figure.read)(report, experiment));
             (figure.name, each.reduce(figure.worse).unwrap_or(f64::NAN))

@@ -9,6 +9,7 @@ pub mod attempts;
 pub mod contention;
 pub mod fanout;
 pub mod front;
+pub mod plots;
 mod random;
 mod report;
 mod retrying;
@@ -53,6 +54,9 @@ pub struct Experiment {
     pub seconds: f64,
     pub seed: u64,
 }
+
+/// What came of an experiment, and which it was.
+pub type Ran = (Report, Experiment);
 
 impl Experiment {
     /// S1: 16 workers, 20 ms each, and callers who wait for 100 ms; that many times what can be done.
@@ -106,6 +110,11 @@ impl Experiment {
         self.patience = self.patience * mean / self.machine.mean;
         (self.machine.workers, self.machine.mean) = (workers, mean);
         self
+    }
+
+    /// The same, cut off after so many seconds.
+    pub fn within(self, seconds: f64) -> Self {
+        Self { seconds: self.seconds.min(seconds), ..self }
     }
 
     /// Calls a second that can be done.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Change, Distribution, Experiment, Report, Sharing, Stack};
+use super::{Change, Distribution, Experiment, Ran, Report, Sharing, Stack};
 
 /// An experiment by name, and its figures.
 pub struct Scenario {
@@ -16,13 +16,28 @@ impl Scenario {
         (self.make)(seed)
     }
 
+    /// The same, cut off after so many seconds.
+    pub fn within(self, seconds: f64) -> Self {
+        let make = self.make;
+        Self { make: Box::new(move |seed| make(seed).within(seconds)), ..self }
+    }
+
     /// Its figures, each the worst of these seeds.
     pub fn worst(&self, stack: Stack, seeds: Range<u64>) -> Vec<(&'static str, f64)> {
+        self.worst_of(&self.runs(stack, seeds))
+    }
+
+    /// A run for each of these seeds.
+    pub fn runs(&self, stack: Stack, seeds: Range<u64>) -> Vec<Ran> {
         let run = |seed| {
             let experiment = self.make_one(seed);
             (experiment.run(stack), experiment)
         };
-        let runs: Vec<_> = seeds.map(run).collect();
+        seeds.map(run).collect()
+    }
+
+    /// Its figures, each the worst of these runs.
+    pub fn worst_of(&self, runs: &[Ran]) -> Vec<(&'static str, f64)> {
         let worst = |(name, read): &Figure| {
             let figures = runs.iter().map(|(report, experiment)| read(report, experiment));
             (*name, if *name == LONGEST { figures.fold(0.0, f64::max) } else { figures.fold(f64::MAX, f64::min) })

@@ -84,7 +84,14 @@ impl Seen {
         asked().filter(|asked| of(asked)).count() as f64 / asked().count().max(1) as f64
     }
 
-    fn calls(&self, from: f64, to: f64) -> f64 {
+    /// Requests for A or for B that came between these two moments and were lost, a second.
+    pub fn lost(&self, to_b: bool, from: f64, to: f64) -> f64 {
+        let of = |asked: &&Asked| asked.to_b == to_b && !asked.good && (from..to).contains(&asked.began);
+        self.asked.iter().filter(of).count() as f64 / (to - from)
+    }
+
+    /// Calls to B between these two moments, a second.
+    pub fn calls(&self, from: f64, to: f64) -> f64 {
         self.calls.iter().filter(|at| (from..to).contains(*at)).count() as f64 / (to - from).max(0.1)
     }
 
