@@ -202,10 +202,17 @@ impl<P, I, W, M> ClientBuilder<P, I, W, M> {
         self.with(|old| (old.0, old.1.idempotent(idempotent), old.2, old.3))
     }
 
-    /// Makes the body that the service takes, where it takes only one type, such as `tonic::body::Body::new` for a Tonic
-    /// `Channel`. Others are sent a [`Replay`](crate::Replay) of the request's own body.
+    /// Makes the body that the service takes, where it takes only one type, such as `axum::body::Body::new`. Others are sent a
+    /// [`Replay`](crate::Replay) of the request's own body, and a Tonic `Channel` its own by `tonic::client`, with the feature
+    /// `tonic`.
     pub fn map_body<F>(self, map: F) -> ClientBuilder<P, I, MapBody<F>, M> {
         self.with(|old| (old.0, old.1, old.2.map_body(map), old.3))
+    }
+
+    /// The service takes what that makes.
+    #[cfg(feature = "tonic")]
+    pub(crate) fn way_back<N>(self, way_back: N) -> ClientBuilder<P, I, N, M> {
+        self.with(|old| (old.0, old.1, old.2.way_back(way_back), old.3))
     }
 
     /// For another protocol, or another way to read answers: such as `Http::new().classify(..)`.
