@@ -14,7 +14,7 @@
 //!
 //! What each status means is a table: see [`ByCode`]; change it with [`Grpc::classify`]. A bad answer with
 //! `grpc-retry-pushback-ms` asks to be left alone for that long. A negative number asks not to be tried again, and names no
-//! time: it is read as none.
+//! time: it is read as none. A retry of ours says so by itself when it gives up, see [across hops](crate::retry#across-hops).
 //!
 //! ```
 //! use bytes::Bytes;

@@ -40,7 +40,9 @@
 //!
 //! **What a client's parts know** they tell each other by one [`Dependency`](crate::Dependency): while the breaker is not closed
 //! there is no retry, and while anything is wrong there is no hedge. Both are paid from its one budget, and both send only what
-//! [may be sent more than once](ClientBuilder::idempotent). Bodies are recorded once for both of them, while they are sent.
+//! [may be sent more than once](ClientBuilder::idempotent). Bodies are recorded once for both of them, while they are sent. What was
+//! given up is not sent again by the stacks of those further up, if its answer is passed on: see [retries across
+//! hops](crate::retry#across-hops).
 //!
 //! **A server that says "not now"** (429, 503, `RESOURCE_EXHAUSTED`) is no reason for the client's breaker to open, as long as
 //! there is a throttle or a limit in the stack. Such a server works, and does as much as it can. A breaker that opened would take

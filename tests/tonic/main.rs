@@ -6,6 +6,8 @@
 mod attempts;
 mod context;
 #[cfg(feature = "tonic")]
+mod exhausted;
+#[cfg(feature = "tonic")]
 mod rejections;
 mod status;
 mod streams;
