@@ -42,6 +42,8 @@ impl<E: Into<Self>> From<Refused<E>> for Status {
     }
 }
 
+// What the compiler says of errors without room is the same with this feature and without it.
+#[diagnostic::do_not_recommend]
 impl Carries for Status {
     fn carry(rejected: Rejected) -> Self {
         rejected.into()
