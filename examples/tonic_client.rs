@@ -1,8 +1,8 @@
 //! A Tonic client that does not hang on a service that is down, nor keeps it down.
 //!
 //! ```console
-//! cargo run --features grpc --example tonic_client                # while the example `tonic_server` runs
-//! cargo run --features grpc --example tonic_client -- --quick     # starts a service that fails for a while, and ends
+//! cargo run --features tonic --example tonic_client                # while the example `tonic_server` runs
+//! cargo run --features tonic --example tonic_client -- --quick     # starts a service that fails for a while, and ends
 //! ```
 
 mod greeter;
@@ -13,7 +13,8 @@ use std::{
 };
 
 use cofferdam::{
-    AdaptiveThrottle, BoxError, BreakerState, Bulkhead, CircuitBreaker, ContextHeaders, Failed, Fallback, Timeout,
+    AdaptiveThrottle, BoxError, BreakerState, Bulkhead, CircuitBreaker, ContextHeaders, Dependency, Failed, Fallback,
+    Retry, Timeout,
     grpc::{Code, trailers_only},
     guard,
 };
@@ -38,13 +39,22 @@ async fn main() -> Result<(), BoxError> {
         None => "http://127.0.0.1:50051".to_owned(),
         Some(_) => serve().await?,
     };
-    let breaker =
-        CircuitBreaker::builder("greeter").consecutive_failures(4).open_time(Duration::from_millis(100)).build()?;
+    let greeter = Dependency::builder("greeter").build()?;
+    let breaker = CircuitBreaker::builder("greeter")
+        .dependency(&greeter)
+        .consecutive_failures(4)
+        .open_time(Duration::from_millis(100))
+        .build()?;
 
     // The first layer is the outermost.
     let channel = ServiceBuilder::new()
         // Answers when nobody else does: outermost, as it answers for all that is inside.
         .layer(Fallback::function(sorry).grpc())
+        // Asks again where that helps, of what may be asked twice, and not while the breaker is open: outside of the guard, so
+        // that each attempt is counted by itself. It says `.tonic()`, as a channel takes no other bodies than those of Tonic.
+        .layer(
+            Retry::builder("greeter").dependency(&greeter).attempts(2).tonic().idempotent(may_be_sent_twice).build()?,
+        )
         // One service for several policies: does not call what does not work, sends no more than is taken, and has so
         // many calls at a time at most. The breaker is first, so that an open one costs no slot.
         .layer(
@@ -84,6 +94,11 @@ async fn main() -> Result<(), BoxError> {
         assert_eq!(breaker.state(), BreakerState::Closed);
     }
     Ok(())
+}
+
+/// Nobody minds being greeted twice.
+fn may_be_sent_twice(request: &http::Request<tonic::body::Body>) -> bool {
+    request.uri().path().ends_with("/Greet")
 }
 
 /// What callers are told instead: a status of your own, or a message that was kept.

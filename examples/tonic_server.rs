@@ -1,15 +1,17 @@
 //! A Tonic server that does what it can under any load, and says no to the rest in time.
 //!
 //! ```console
-//! cargo run --features grpc --example tonic_server                # then run the example `tonic_client`
-//! cargo run --features grpc --example tonic_server -- --quick     # calls itself, and ends
+//! cargo run --features tonic --example tonic_server                # then run the example `tonic_client`
+//! cargo run --features tonic --example tonic_server -- --quick     # calls itself, and ends
 //! ```
 
 mod greeter;
 
 use std::{net::SocketAddr, time::Duration};
 
-use cofferdam::{AdaptiveLimit, BoxError, Bulkhead, ContextHeaders, LoadShed, Policy, Timeout, context::Trust};
+use cofferdam::{
+    AdaptiveLimit, BoxError, Bulkhead, CircuitBreaker, ContextHeaders, Guard, LoadShed, Policy, Timeout, context::Trust,
+};
 use greeter::{
     Greeting, Name,
     greeter_client::GreeterClient,
@@ -24,7 +26,15 @@ use tonic::{
 use tower::ServiceBuilder;
 
 /// Greets, and takes its time for some.
-struct Greetings;
+struct Greetings {
+    /// Around what a database is asked, which is no service.
+    database: Guard<CircuitBreaker>,
+}
+
+/// Stands for a query.
+async fn greeting(name: &str) -> Result<String, Status> {
+    Ok(format!("hello {name}"))
+}
 
 #[tonic::async_trait]
 impl Greeter for Greetings {
@@ -35,7 +45,9 @@ impl Greeter for Greetings {
             "a crowd" => tokio::time::sleep(Duration::from_millis(200)).await,
             _ => {}
         }
-        Ok(Response::new(Greeting { text: format!("hello {name}") }))
+        // What is rejected there becomes the status of this call, as it would be worded by a layer.
+        let text = self.database.call(&name, || greeting(&name)).await?;
+        Ok(Response::new(Greeting { text }))
     }
 }
 
@@ -54,7 +66,8 @@ async fn serve(listener: TcpListener) -> Result<(), BoxError> {
         .into_inner();
     // Around one service of the server only: two calls at a time.
     let slots = Bulkhead::builder("greeter").limit(2).build()?;
-    let greeter = slots.layer().grpc().named_layer(GreeterServer::new(Greetings));
+    let database = CircuitBreaker::builder("database").build()?.layer();
+    let greeter = slots.layer().grpc().named_layer(GreeterServer::new(Greetings { database }));
     let server = Server::builder().layer(around_everything).add_service(greeter);
     Ok(server.serve_with_incoming(TcpIncoming::from(listener)).await?)
 }

@@ -30,7 +30,7 @@
 //!
 //! | you want | it is | module |
 //! |---|---|---|
-//! | a whole stack in a line | `http::server`, `http::client`, and under `grpc` | `presets` |
+//! | a whole stack in a line | `http::server`, `http::client`, and under `grpc` and `tonic` | `presets` |
 //! | to stop calling what does not work | [`CircuitBreaker`] | [`breaker`] |
 //! | at most so many calls at a time | [`Bulkhead`] | [`bulkhead`] |
 //! | at most so many calls per time | `RateLimit`, feature `rate-limit` | `rate` |
@@ -60,6 +60,7 @@
 //! | any future under a policy, without a service | [`Guard::call`] | |
 //! | services that answer with HTTP responses | `.http()`, feature `http` | `http` |
 //! | services that speak gRPC | `.grpc()`, feature `grpc` | `grpc` |
+//! | a retry or a hedge in front of a Tonic `Channel` | `.tonic()`, feature `tonic` | `tonic` |
 //!
 //! # The order of layers
 //!
@@ -74,6 +75,7 @@
 //! |---|---|---|
 //! | `http` | yes | the HTTP protocol: `.http()` on layers; a request's context in headers |
 //! | `grpc` | no | the gRPC protocol: `.grpc()` on layers; with it comes `http` |
+//! | `tonic` | no | what only Tonic's types need: `cofferdam::tonic::client` around a `Channel`, and rejections as a `Status`; with it comes `grpc` |
 //! | `rate-limit` | no | `RateLimit`, on the crate `governor` |
 //! | `serde` | no | settings of whole stacks, read from files: `presets::Config` |
 //! | `tracing` | no | `Tracing`, an observer that writes events to `tracing` |
@@ -92,6 +94,8 @@ mod kernel;
 mod policy;
 #[cfg(feature = "http")]
 pub mod presets;
+#[cfg(feature = "tonic")]
+pub mod tonic;
 mod watch;
 
 pub use flow::{

@@ -59,13 +59,14 @@ fn nothing_is_spawned_or_left_unfinished() {
 
 #[test]
 fn imports_point_one_way() {
-    let forbidden: [(&str, &[&str]); 6] = [
+    let forbidden: [(&str, &[&str]); 7] = [
         ("src/kernel", &["crate::policy", "crate::flow", "crate::watch", "crate::http", "crate::grpc"]),
         ("src/policy", &["crate::flow", "crate::http", "crate::grpc"]),
         ("src/flow", &["crate::policy", "crate::http", "crate::grpc"]),
         ("src/watch", &["crate::policy", "crate::flow", "crate::http", "crate::grpc"]),
-        ("src/http", &["crate::policy", "crate::grpc"]),
-        ("src/grpc", &["crate::policy"]),
+        ("src/http", &["crate::policy", "crate::grpc", "crate::tonic"]),
+        ("src/grpc", &["crate::policy", "crate::tonic"]),
+        ("src/tonic", &["crate::policy"]),
     ];
     for (folder, words) in forbidden {
         for (path, text) in sources(folder) {

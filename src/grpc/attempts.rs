@@ -23,8 +23,8 @@ impl<K, D, M> Builder<K, Cloned<Every>, D, M> {
     /// For gRPC clients. Nothing is sent again unless [`idempotent`](Self::idempotent), said after it, allows it: which
     /// methods may be called twice is known only to those who wrote them.
     ///
-    /// Messages are kept up to a [`body_limit`](Self::body_limit), and sent on as a [`Replay`](crate::Replay): before a Tonic
-    /// `Channel`, which takes bodies of one type, say `.map_body(tonic::body::Body::new)`.
+    /// Messages are kept up to a [`body_limit`](Self::body_limit), and sent on as a [`Replay`](crate::Replay): in front of a Tonic
+    /// `Channel`, which takes bodies of one type, say `.tonic()` in place of this, with the feature `tonic`.
     ///
     /// A status is looked for in the head; one that comes in trailers is not. A `grpc-retry-pushback-ms` that is negative, or
     /// no time at all, stops it.

@@ -14,7 +14,7 @@
 //!
 //! What each status means is a table: see [`ByCode`]; change it with [`Grpc::classify`]. A bad answer with
 //! `grpc-retry-pushback-ms` asks to be left alone for that long. A negative number asks not to be tried again, and names no
-//! time: it is read as none.
+//! time: it is read as none. A retry of ours says so by itself when it gives up, see [across hops](crate::retry#across-hops).
 //!
 //! ```
 //! use bytes::Bytes;
@@ -42,8 +42,9 @@
 //! ```
 //!
 //! With Tonic it stands around a whole server, `Server::builder().layer(guard.grpc())`, around one service of it, or
-//! around a client's `Channel`, `ServiceBuilder::new().layer(guard.grpc()).service(channel)`. This crate does not depend
-//! on Tonic: anything that answers with HTTP responses will do.
+//! around a client's `Channel`, `ServiceBuilder::new().layer(guard.grpc()).service(channel)`. Nothing here depends on
+//! Tonic: anything that answers with HTTP responses will do. What needs Tonic's own types, as a retry in front of a `Channel` does
+//! for its bodies, and a handler for a rejection as a `Status`, comes with the feature `tonic`: see the module of that name.
 //!
 //! **A stream that is watched** for hours cannot be told by its head from a call with one answer, so it holds a slot of an adaptive
 //! limit to its end, and the 30 s of a [server]'s stack end it if its caller names no deadline. A method that is meant
@@ -83,6 +84,8 @@ mod wording;
 pub use attempts::Unsaid;
 pub use code::Code;
 pub use protocol::{ByCode, ByTrailers, ClassifyStatus, Grpc};
+#[cfg(feature = "tonic")]
+pub(crate) use wording::trailers as rejection_trailers;
 pub use wording::{TrailersOnly, trailers_only};
 
 /// The front door: whole stacks stand above this module, and are found in it.

@@ -216,6 +216,10 @@ impl<W: Clone, C: ClassifyStatus + Clone, X: Clone> ReadHead for Grpc<W, C, X> {
     fn forbids_another(&self, headers: &HeaderMap) -> bool {
         status::forbids_another(headers)
     }
+
+    fn forbid_another(&self, headers: &mut HeaderMap) {
+        status::forbid_another(headers);
+    }
 }
 
 impl<B: Body, E, W, C, X> Protocol<Response<B>, E> for Grpc<W, C, X>

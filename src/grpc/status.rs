@@ -29,6 +29,13 @@ pub(super) fn forbids_another(metadata: &HeaderMap) -> bool {
     metadata.contains_key(&PUSHBACK) && pushback(metadata).is_none()
 }
 
+/// Asks not to be tried again, unless the sender has named a time: by that it said "not now", which is more than this says.
+pub(super) fn forbid_another(metadata: &mut HeaderMap) {
+    if pushback(metadata).is_none() {
+        metadata.insert(&PUSHBACK, HeaderValue::from_static("-1"));
+    }
+}
+
 /// Writes a status into a head or into trailers.
 pub(super) fn write(metadata: &mut HeaderMap, code: Code, message: &str, pushback: Option<Duration>) {
     metadata.insert(&STATUS, HeaderValue::from(code as u16));

@@ -54,8 +54,8 @@ pub fn trailers_only(code: Code, message: &str, retry_after: Option<Duration>) -
     response
 }
 
-/// The trailers of an answer that time has cut off.
-pub(super) fn trailers(rejected: &Rejected) -> HeaderMap {
+/// The status of a rejection, as the trailers of an answer that time has cut off.
+pub(crate) fn trailers(rejected: &Rejected) -> HeaderMap {
     let mut trailers = HeaderMap::new();
     status::write(&mut trailers, code_of(rejected), rejected.why().as_str(), rejected.retry_after());
     trailers

@@ -25,6 +25,11 @@ pub trait ReadHead: Clone {
         false
     }
 
+    /// Asks in the head, if the protocol has words for that, that the request is not sent again. Unless overridden: it has none.
+    fn forbid_another(&self, headers: &mut HeaderMap) {
+        let _ = headers;
+    }
+
     /// Whether the answer, which is not here as a whole, is a lasting one that goes on for as long as its reader stays. Unless
     /// overridden it is if it is [marked](super::Lasting).
     fn lasts<B: Body>(&self, response: &Response<B>) -> bool {

@@ -1,7 +1,7 @@
 use http::{Method, Request, Response};
 use http_body::Body;
 
-use super::{Http, ReadHead, Replayed};
+use super::{Http, ReadHead, Replayed, exhausted::Mark};
 use crate::kernel::{
     Protocol, Reading,
     attempts::{AttemptProtocol, Builder, Cloned, Every, Exhausted, Idempotent},
@@ -10,7 +10,10 @@ use crate::kernel::{
 
 /// What those who make several attempts, as a [`Retry`](crate::Retry) does, read HTTP responses by and mark them with.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct HttpAttempts<H = Http>(H);
+pub struct HttpAttempts<H = Http> {
+    protocol: H,
+    mark: Mark,
+}
 
 /// Requests that do no more if they are sent twice: by `GET`, `HEAD`, `OPTIONS`, `TRACE`, `PUT` or `DELETE`, or with an
 /// `Idempotency-Key`, which all attempts carry alike.
@@ -45,7 +48,8 @@ impl<K, D, M> Builder<K, Cloned<Every>, D, M> {
     /// sent what it was sent: `.http().repeat(Cloned::default()).idempotent(ByMethod)`.
     ///
     /// A response is good or bad by its head: one that breaks off later is not made again. A response of which no further attempt was made carries [`Exhausted`] in
-    /// its extensions, and retries further out leave it as it is.
+    /// its extensions, and how many there were in the header `x-request-exhausted`: retries further out leave it as it is, in this process and in
+    /// others. See [`exhausted_header`](Self::exhausted_header).
     ///
     /// ```
     /// use std::convert::Infallible;
@@ -64,6 +68,7 @@ impl<K, D, M> Builder<K, Cloned<Every>, D, M> {
     ///
     /// let response = service.oneshot(Request::default()).await?;
     /// assert_eq!(response.extensions().get::<Exhausted>().unwrap().attempts, 2);
+    /// assert_eq!(response.headers()["x-request-exhausted"], "2");
     /// # Ok(()) }
     /// ```
     pub fn http(self) -> Builder<K, Replayed, CarriedDeadline, HttpAttempts> {
@@ -74,7 +79,40 @@ impl<K, D, M> Builder<K, Cloned<Every>, D, M> {
 impl<K, R, D, M> Builder<K, R, D, M> {
     /// For services whose responses are read like this. Which requests may be sent again stays as it was said.
     pub fn http_with<H>(self, protocol: H) -> Builder<K, R, CarriedDeadline, HttpAttempts<H>> {
-        self.context().protocol(HttpAttempts(protocol))
+        self.context().protocol(HttpAttempts { protocol, mark: Mark::default() })
+    }
+}
+
+impl<K, R, D, H> Builder<K, R, D, HttpAttempts<H>> {
+    /// The header of a response that says how many attempts of the call were made before it was given up: digits, from 1 on. A
+    /// retry writes it; a retry or a hedge that reads it, however many services further up, does not send the request again, so that
+    /// the attempts of all of them are not multiplied. Over gRPC the answer also says `grpc-retry-pushback-ms: -1`, which other
+    /// clients know, unless it names a time already.
+    ///
+    /// Default: `x-request-exhausted`. `None`: nothing is written and nothing is read, as for what answers strangers, who need not
+    /// know. Of a name case does not matter; it must not be one that HTTP itself needs. Said after `http` or `grpc`, and before
+    /// [`unsent`](Self::unsent).
+    ///
+    /// ```
+    /// use cofferdam::Retry;
+    ///
+    /// let edge = Retry::builder("payments").http().exhausted_header(None).build()?;
+    /// let other = Retry::builder("payments").http().exhausted_header("x-given-up-after").build()?;
+    ///
+    /// let invalid = Retry::builder("payments").http().exhausted_header("content-length").build().unwrap_err();
+    /// assert_eq!(invalid.field(), "exhausted_header");
+    /// # let _ = (edge, other); Ok::<(), cofferdam::Invalid>(())
+    /// ```
+    pub fn exhausted_header<'n>(self, name: impl Into<Option<&'n str>>) -> Self {
+        match Mark::new(name.into()) {
+            Ok(mark) => self.map_protocol(|HttpAttempts { protocol, .. }| HttpAttempts { protocol, mark }),
+            Err(invalid) => self.unless(Some(invalid)),
+        }
+    }
+
+    /// Reads answers by another protocol, and marks them as before.
+    pub(crate) fn read_by<N>(self, protocol: N) -> Builder<K, R, D, HttpAttempts<N>> {
+        self.map_protocol(|HttpAttempts { mark, .. }| HttpAttempts { protocol, mark })
     }
 }
 
@@ -83,18 +121,23 @@ where
     H: ReadHead + Protocol<Response<B>, E>,
 {
     fn read(&self, answer: Result<&Response<B>, &E>) -> Reading {
-        self.0.read(answer)
+        self.protocol.read(answer)
     }
 
     fn is_final(&self, answer: Result<&Response<B>, &E>) -> bool {
         answer.is_ok_and(|response| {
-            response.extensions().get::<Exhausted>().is_some() || self.0.forbids_another(response.headers())
+            response.extensions().get::<Exhausted>().is_some()
+                || self.protocol.forbids_another(response.headers())
+                || self.mark.is_in(response.headers())
         })
     }
 
     fn mark(&self, answer: &mut Result<Response<B>, E>, exhausted: Exhausted) {
         if let Ok(response) = answer {
             response.extensions_mut().insert(exhausted);
+            if self.mark.write(exhausted.attempts, response.headers_mut()) {
+                self.protocol.forbid_another(response.headers_mut());
+            }
         }
     }
 }

@@ -90,6 +90,7 @@ mod answer;
 mod attempts;
 mod chain;
 mod context;
+mod exhausted;
 mod fallback;
 pub mod hops;
 mod lasting;

@@ -40,7 +40,9 @@
 //!
 //! **What a client's parts know** they tell each other by one [`Dependency`](crate::Dependency): while the breaker is not closed
 //! there is no retry, and while anything is wrong there is no hedge. Both are paid from its one budget, and both send only what
-//! [may be sent more than once](ClientBuilder::idempotent). Bodies are recorded once for both of them, while they are sent.
+//! [may be sent more than once](ClientBuilder::idempotent). Bodies are recorded once for both of them, while they are sent. What was
+//! given up is not sent again by the stacks of those further up, if its answer is passed on: see [retries across
+//! hops](crate::retry#across-hops).
 //!
 //! **A server that says "not now"** (429, 503, `RESOURCE_EXHAUSTED`) is no reason for the client's breaker to open, as long as
 //! there is a throttle or a limit in the stack. Such a server works, and does as much as it can. A breaker that opened would take
@@ -167,6 +169,8 @@ pub use explain::{Explanation, Part};
 pub use server::{Server, ServerBuilder};
 
 use crate::http::{ByMethod, ContextHeaders, Http};
+#[cfg(feature = "tonic")]
+use crate::tonic::AsBody;
 #[cfg(feature = "grpc")]
 use crate::{
     grpc::{Grpc, Unsaid},
@@ -205,8 +209,8 @@ pub fn grpc_server(name: impl Into<String>) -> ServerBuilder<(), Grpc> {
 }
 
 /// Starts the stack of a gRPC client of one dependency. Nothing is sent more than once unless
-/// [`idempotent`](ClientBuilder::idempotent) says of which methods it may be. A Tonic `Channel` takes bodies of one type, so say
-/// [`map_body`](ClientBuilder::map_body) in front of one.
+/// [`idempotent`](ClientBuilder::idempotent) says of which methods it may be. A Tonic `Channel` takes bodies of one type: in front
+/// of one say `tonic::client`, with the feature `tonic`, or [`map_body`](ClientBuilder::map_body).
 ///
 /// How long a call may take in all is said by its [`Deadline`](crate::Deadline):
 /// `request.extensions_mut().set_deadline(Deadline::after(..))`. Tonic's own `Request::set_timeout` is a header that the `Channel`
@@ -225,4 +229,28 @@ pub fn grpc_server(name: impl Into<String>) -> ServerBuilder<(), Grpc> {
 #[cfg(feature = "grpc")]
 pub fn grpc_client(name: impl Into<String>) -> ClientBuilder<(), Unsaid, AsReplay, Grpc> {
     ClientBuilder::new(name.into(), ContextHeaders::grpc(), Unsaid, Grpc::new())
+}
+
+/// Starts the stack of a client of one dependency over a Tonic `Channel`: that of a [gRPC client](grpc_client), which gives the
+/// channel the bodies that it takes.
+///
+/// ```
+/// use http::Request;
+/// use tonic::{body::Body, transport::Endpoint};
+/// use tower::ServiceBuilder;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cofferdam::BoxError> {
+/// let stack = cofferdam::tonic::client("payments")
+///     .idempotent(|request: &Request<Body>| request.uri().path() == "/Payments/Find")
+///     .build()?;
+///
+/// let channel = Endpoint::from_static("http://payments:50051").connect_lazy();
+/// let channel = ServiceBuilder::new().layer(stack.clone()).service(channel);
+/// # fn is_a_channel(_: impl tonic::client::GrpcService<Body>) {}
+/// # is_a_channel(channel); // `PaymentsClient::new(channel)`
+/// # Ok(()) }
+/// ```
+#[cfg(feature = "tonic")]
+pub fn tonic_client(name: impl Into<String>) -> ClientBuilder<(), Unsaid, AsBody, Grpc> {
+    grpc_client(name).way_back(AsBody)
 }

@@ -88,32 +88,34 @@ async fn a_grpc_method_is_hedged_if_that_was_said() {
     }
 }
 
+/// The status of a call whose original has a good answer late, and whose hedge has that failure before.
+async fn status_of_a_failed_hedge(failure: fn() -> Response<String>) -> String {
+    let calls = Calls::default();
+    let counted = calls.clone();
+    let service = service_fn(move |_: Request<Replay<String>>| {
+        let first = counted.fetch_add(1, Ordering::SeqCst) == 0;
+        async move {
+            tokio::time::sleep(ms(if first { 100 } else { 5 })).await;
+            let good = status(200).header("grpc-status", "0").body(String::new()).unwrap();
+            Ok::<_, Infallible>(if first { good } else { failure() })
+        }
+    });
+    let layer = hedge!().extra(1).grpc().idempotent(|_: &Request<String>| true).build().unwrap();
+    let response = layer.layer(service).oneshot(request(Method::POST)).await.unwrap();
+    assert_eq!(layer.counts().won, 0);
+    response.headers()["grpc-status"].to_str().unwrap().to_owned()
+}
+
 /// The original would have a good answer later: a final one ends the call all the same.
 #[tokio::test(start_paused = true)]
 async fn a_final_answer_ends_the_call_and_another_failure_does_not() {
-    let run = async |failure: fn() -> Response<String>| {
-        let calls = Calls::default();
-        let counted = calls.clone();
-        let service = service_fn(move |_: Request<Replay<String>>| {
-            let first = counted.fetch_add(1, Ordering::SeqCst) == 0;
-            async move {
-                tokio::time::sleep(ms(if first { 100 } else { 5 })).await;
-                let good = status(200).header("grpc-status", "0").body(String::new()).unwrap();
-                Ok::<_, Infallible>(if first { good } else { failure() })
-            }
-        });
-        let layer = hedge!().extra(1).grpc().idempotent(|_: &Request<String>| true).build().unwrap();
-        let response = layer.layer(service).oneshot(request(Method::POST)).await.unwrap();
-        assert_eq!(layer.counts().won, 0);
-        response.headers()["grpc-status"].to_str().unwrap().to_owned()
-    };
     let stopped = || {
         let builder = status(200).header("grpc-status", "14").header("grpc-retry-pushback-ms", "-1");
         builder.body(String::new()).unwrap()
     };
     let plain = || status(200).header("grpc-status", "13").body(String::new()).unwrap();
-    assert_eq!(run(stopped).await, "14");
-    assert_eq!(run(plain).await, "0");
+    assert_eq!(status_of_a_failed_hedge(stopped).await, "14");
+    assert_eq!(status_of_a_failed_hedge(plain).await, "0");
 
     // As one that a retry further down has given up on.
     let given_up = || {
@@ -121,7 +123,26 @@ async fn a_final_answer_ends_the_call_and_another_failure_does_not() {
         response.extensions_mut().insert(exhausted());
         response
     };
-    assert_eq!(run(given_up).await, "13");
+    assert_eq!(status_of_a_failed_hedge(given_up).await, "13");
+}
+
+#[tokio::test(start_paused = true)]
+async fn defect_115_a_mark_that_came_over_the_wire_ends_a_hedged_call() {
+    fn marked(mark: &str) -> Response<String> {
+        let builder = status(200).header("grpc-status", "13").header("x-request-exhausted", mark);
+        builder.body(String::new()).unwrap()
+    }
+    assert_eq!(status_of_a_failed_hedge(|| marked("2")).await, "13");
+    assert_eq!(status_of_a_failed_hedge(|| marked("0")).await, "0");
+
+    // And an original that failed with it is not sent again, as another failure is.
+    for (mark, made) in [("2", 1), ("none", 3)] {
+        let calls = Calls::default();
+        let layer = hedge!().fixed_delay(Duration::from_secs(5)).http().build().unwrap();
+        let answer = status(500).header("x-request-exhausted", mark);
+        layer.layer(slow(&calls, answer)).oneshot(request(Method::PUT)).await.unwrap();
+        assert_eq!(calls.load(Ordering::SeqCst), made, "{mark}");
+    }
 }
 
 /// The mark that a retry leaves.

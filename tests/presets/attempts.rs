@@ -299,6 +299,27 @@ async fn errors_and_silence_open_it_in_the_midst_of_overloads() {
     assert_eq!(stack.breaker().unwrap().state(), BreakerState::Closed);
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_given_up_says_so_by_the_header_that_was_chosen() {
+    let own = || cofferdam::http::client("payments").without_hedge().exhausted_header("x-given-up");
+    for (builder, header) in [
+        (cofferdam::http::client("payments").without_hedge(), Some("x-request-exhausted")),
+        (own(), Some("x-given-up")),
+        (own().protocol(cofferdam::Http::new()), Some("x-given-up")),
+        (own().exhausted_header(None), None),
+    ] {
+        let stack = builder.attempts(2).build().unwrap();
+        let sent = Sent::default();
+        let failing = |_| (StatusCode::INTERNAL_SERVER_ERROR, Duration::ZERO);
+        let service = stack.layer(reads_all::<Replay<String>>(&sent, failing));
+        let response = service.oneshot(put(String::new())).await.unwrap();
+        let marks: Vec<_> = response.headers().iter().map(|(name, count)| (name.as_str(), count.as_bytes())).collect();
+        assert_eq!(marks, header.map(|name| (name, &b"2"[..])).into_iter().collect::<Vec<_>>());
+    }
+    let invalid = cofferdam::http::client("payments").exhausted_header("te").build().unwrap_err();
+    assert!(invalid.to_string().starts_with("`retry.exhausted_header` cannot be te"), "{invalid}");
+}
+
 #[cfg(feature = "grpc")]
 #[tokio::test(start_paused = true)]
 async fn over_grpc_what_was_said_is_repeated_in_the_body_that_a_channel_takes() {

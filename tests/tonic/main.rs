@@ -2,7 +2,13 @@
 #![allow(missing_docs)]
 #![cfg(feature = "grpc")]
 
+#[cfg(feature = "tonic")]
+mod attempts;
 mod context;
+#[cfg(feature = "tonic")]
+mod exhausted;
+#[cfg(feature = "tonic")]
+mod rejections;
 mod status;
 mod streams;
 #[path = "../support/mod.rs"]

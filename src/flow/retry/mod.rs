@@ -30,7 +30,7 @@
 //! ```
 //!
 //! **It rejects nothing**: when it gives up, the answer is that of the last attempt that was made, marked with [`Exhausted`] where it has a
-//! place for that. Our own rejections are not repeated, unless [`rejections`](Builder::rejections) says so, but a timeout is a
+//! place for that, as a response has [across hops](#across-hops). Our own rejections are not repeated, unless [`rejections`](Builder::rejections) says so, but a timeout is a
 //! failure like any other.
 //!
 //! **It waits** as long as the [`Backoff`] says, and where the dependency asks to be left alone, that long before: but for no longer
@@ -58,6 +58,20 @@
 //! holds no slot while it waits. An HTTP response that failed is the exception: it may still be the answer, so its body, and
 //! with that its slot, is kept until the next attempt begins. It registers a timer only after a failure, and only then needs
 //! a tokio runtime.
+//!
+//! # Across hops
+//!
+//! Where three services in a chain make four attempts each, what the last of them asks is asked 64 times. Two things keep that from
+//! happening. An extra attempt is numbered on its way down, and who is told so makes no attempts of it: see
+//! [`context`](Builder::context). And an answer that was given up says so on its way up: in the header `x-request-exhausted`, with the number
+//! of attempts that were made, and over gRPC also by `grpc-retry-pushback-ms: -1`, unless it names a time already. Who passes the answer on as it
+//! came, as a proxy does, or a handler the `Status` that it was given, passes that on as well, and a retry or a hedge further up sends
+//! nothing again. So the attempts of a call are those of the innermost retry, and not the product of all.
+//!
+//! A handler that makes an answer of its own loses the mark, unless it copies the header; an error of a connection has no place for one.
+//! What is no number, or zero, says nothing. To believe it can only lower the number of attempts, so it needs no
+//! [trust](crate::context::Trust): who lies by it is asked less often. For another name, or for none, as where strangers are answered, say
+//! `exhausted_header` after `http` or `grpc`. In an answer that went well nothing is looked up.
 
 mod backoff;
 mod config;

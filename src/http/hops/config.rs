@@ -154,12 +154,12 @@ impl Builder {
     /// [`Invalid`] names the setting, its value and what it may be.
     pub fn build(self) -> Result<ContextHeaders, Invalid> {
         let names = Names {
-            criticality: name("criticality", self.criticality)?,
-            timeout_ms: name("timeout_ms", self.timeout_ms)?,
-            timeout: name("timeout", self.timeout)?,
-            task: name("task", self.task)?,
-            attempt: name("attempt", self.attempt)?,
-            previous_attempts: name("previous_attempts", self.previous_attempts)?,
+            criticality: header_name("criticality", self.criticality)?,
+            timeout_ms: header_name("timeout_ms", self.timeout_ms)?,
+            timeout: header_name("timeout", self.timeout)?,
+            task: header_name("task", self.task)?,
+            attempt: header_name("attempt", self.attempt)?,
+            previous_attempts: header_name("previous_attempts", self.previous_attempts)?,
         };
         let Names { criticality, timeout_ms, timeout, task, attempt, previous_attempts } = &names;
         let all = [
@@ -182,7 +182,7 @@ impl Builder {
 }
 
 /// Checks one name by itself.
-fn name(field: &'static str, text: Option<String>) -> Result<Option<HeaderName>, Invalid> {
+pub(crate) fn header_name(field: &'static str, text: Option<String>) -> Result<Option<HeaderName>, Invalid> {
     let Some(text) = text else { return Ok(None) };
     let name = HeaderName::from_bytes(text.as_bytes())
         .map_err(|_| Invalid::new(field, format_args!("{text:?}"), "the name of a header"))?;

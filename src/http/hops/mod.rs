@@ -65,6 +65,9 @@
 //! subtracted. It is rounded down, so that no hop gains any. Over gRPC it is in the finest unit that eight digits have room
 //! for. Time that is up is `0`, or `0n`.
 //!
+//! One more header comes back with the answer: `x-request-exhausted`, by which a retry says that the attempts of the call are used
+//! up. It belongs to the [retry](crate::retry#across-hops), which has no part in this layer.
+//!
 //! # What holds
 //!
 //! - **Inbound**, a request carries no more than its [`Trust`](crate::context::Trust) believes, and no more than it carried
@@ -101,6 +104,6 @@ mod headers;
 mod service;
 
 pub use config::Builder;
-pub(crate) use config::Names;
+pub(crate) use config::{Names, header_name};
 pub use headers::ContextHeaders;
 pub use service::{Direction, Hop, HopLayer, Inbound, Outbound};

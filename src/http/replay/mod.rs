@@ -13,7 +13,8 @@
 //! ```
 //!
 //! Retries use it by themselves: `.http()` and `.grpc()` choose [`Replayed`]. A service that takes bodies of any type, as an
-//! Axum `Router` is, takes a [`Replay`] too; for others [`map_body`](crate::retry::Builder::map_body) makes what they take.
+//! Axum `Router` is, takes a [`Replay`] too; for others [`map_body`](crate::retry::Builder::map_body) makes what they take, and `.tonic()`, with
+//! the feature `tonic`, what a Tonic `Channel` does.
 //!
 //! ```
 //! use axum::{Router, body::Bytes, routing::put};

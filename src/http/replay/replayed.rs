@@ -176,8 +176,8 @@ impl<K, I, W, D, M> Builder<K, Replayed<I, W>, D, M> {
         self.change_repeat(|repeat| repeat.with_limit(limit))
     }
 
-    /// Makes the body that the service takes, where it takes only one type, such as `axum::body::Body::new` or
-    /// `tonic::body::Body::new`. Others need not be told: they are sent a [`Replay`] of the request's own body.
+    /// Makes the body that the service takes, where it takes only one type, such as `axum::body::Body::new`. Others need not be
+    /// told: they are sent a [`Replay`] of the request's own body.
     ///
     /// ```
     /// use std::convert::Infallible;
@@ -196,8 +196,11 @@ impl<K, I, W, D, M> Builder<K, Replayed<I, W>, D, M> {
     /// # Ok(()) }
     /// ```
     pub fn map_body<F>(self, map: F) -> Builder<K, Replayed<I, MapBody<F>>, D, M> {
-        self.change_repeat(|Replayed { idempotent, limit, .. }| {
-            (Replayed { idempotent, way_back: MapBody(map), limit }, None)
-        })
+        self.way_back(MapBody(map))
+    }
+
+    /// The service takes what that makes.
+    pub(crate) fn way_back<N>(self, way_back: N) -> Builder<K, Replayed<I, N>, D, M> {
+        self.change_repeat(|Replayed { idempotent, limit, .. }| (Replayed { idempotent, way_back, limit }, None))
     }
 }

@@ -58,6 +58,11 @@ impl<B: Body, W: WayBack<B>> Repeat<Request<Replay<B>>> for Taped<W> {
 impl<K, W, D, M> Builder<K, Taped<W>, D, M> {
     /// Makes the body that the service takes, where it takes only one type: as for a retry that is by itself.
     pub fn map_body<F>(self, map: F) -> Builder<K, Taped<MapBody<F>>, D, M> {
-        self.repeat(Taped(MapBody::new(map)))
+        self.way_back(MapBody::new(map))
+    }
+
+    /// The service takes what that makes.
+    pub(crate) fn way_back<N>(self, way_back: N) -> Builder<K, Taped<N>, D, M> {
+        self.repeat(Taped(way_back))
     }
 }

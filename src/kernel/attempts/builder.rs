@@ -120,13 +120,19 @@ impl<K, R, D, M> Builder<K, R, D, M> {
     #[cfg_attr(not(feature = "http"), allow(dead_code))]
     pub(crate) fn change_repeat<N>(self, change: impl FnOnce(R) -> (N, Option<Invalid>)) -> Builder<K, N, D, M> {
         let mut refused = None;
-        let mut changed = self.with(|how| {
+        let changed = self.with(|how| {
             let (repeat, invalid) = change(how.repeat);
             refused = invalid;
             How { repeat, deadline: how.deadline, protocol: how.protocol }
         });
-        changed.invalid = changed.invalid.or(refused);
-        changed
+        changed.unless(refused)
+    }
+
+    /// Is refused when it is built, if there is a reason for that.
+    #[cfg_attr(not(feature = "http"), allow(dead_code))]
+    pub(crate) fn unless(mut self, invalid: Option<Invalid>) -> Self {
+        self.invalid = self.invalid.or(invalid);
+        self
     }
 
     /// Keeps to the deadline that a request carries, sends each attempt on with its number, and makes no further attempt
@@ -146,7 +152,7 @@ impl<K, R, D, M> Builder<K, R, D, M> {
         self.map_protocol(|_| protocol)
     }
 
-    pub(super) fn map_protocol<N>(self, map: impl FnOnce(M) -> N) -> Builder<K, R, D, N> {
+    pub(crate) fn map_protocol<N>(self, map: impl FnOnce(M) -> N) -> Builder<K, R, D, N> {
         self.with(|how| How { repeat: how.repeat, deadline: how.deadline, protocol: map(how.protocol) })
     }
 

@@ -42,7 +42,8 @@ pub trait AttemptProtocol<Response, Error>: Clone {
 /// Marks the answer of a call of which no further attempt was made, though one might have mended it. Retries further out
 /// do not try again either. What was not to be sent again in any case bears no mark.
 ///
-/// Over HTTP it is in the extensions of the response; a plain error keeps it if it has a place: see [`Carries::exhaust`].
+/// Over HTTP it is in the extensions of the response, and in a [header](crate::retry#across-hops), so that it reaches retries of
+/// other processes; a plain error keeps it if it has a place: see [`Carries::exhaust`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exhausted {

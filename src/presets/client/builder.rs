@@ -36,6 +36,7 @@ use crate::{
 /// | [`policy`](Self::policy) | none besides |
 /// | [`timeout`](Self::timeout) of an attempt | 2 s, and never beyond the request's deadline |
 /// | [`headers`](Self::headers) | `x-request-criticality`, `-timeout-ms`, `-task` and `-attempt`; over gRPC `grpc-timeout` and `grpc-previous-rpc-attempts` |
+/// | [`exhausted_header`](Self::exhausted_header) of answers that were given up | `x-request-exhausted`, and over gRPC pushback |
 ///
 /// ```
 /// use std::time::Duration;
@@ -186,6 +187,15 @@ impl<P, I, W, M> ClientBuilder<P, I, W, M> {
         self
     }
 
+    /// The header by which an answer says that all its attempts are used up, or none: see
+    /// [`exhausted_header`](retry::Builder::exhausted_header) of the retry, which writes it. The hedge reads it as well.
+    pub fn exhausted_header<'n>(mut self, name: impl Into<Option<&'n str>>) -> Self {
+        let name = name.into();
+        self.retry = self.retry.exhausted_header(name);
+        self.hedge = self.hedge.exhausted_header(name);
+        self
+    }
+
     /// How much of a request's body is kept for another attempt, in bytes; a longer one is sent once. Range: at most 1 GiB.
     pub fn body_limit(mut self, limit: usize) -> Self {
         self.retry = self.retry.body_limit(limit);
@@ -202,15 +212,22 @@ impl<P, I, W, M> ClientBuilder<P, I, W, M> {
         self.with(|old| (old.0, old.1.idempotent(idempotent), old.2, old.3))
     }
 
-    /// Makes the body that the service takes, where it takes only one type, such as `tonic::body::Body::new` for a Tonic
-    /// `Channel`. Others are sent a [`Replay`](crate::Replay) of the request's own body.
+    /// Makes the body that the service takes, where it takes only one type, such as `axum::body::Body::new`. Others are sent a
+    /// [`Replay`](crate::Replay) of the request's own body, and a Tonic `Channel` its own by `tonic::client`, with the feature
+    /// `tonic`.
     pub fn map_body<F>(self, map: F) -> ClientBuilder<P, I, MapBody<F>, M> {
         self.with(|old| (old.0, old.1, old.2.map_body(map), old.3))
     }
 
+    /// The service takes what that makes.
+    #[cfg(feature = "tonic")]
+    pub(crate) fn way_back<N>(self, way_back: N) -> ClientBuilder<P, I, N, M> {
+        self.with(|old| (old.0, old.1, old.2.way_back(way_back), old.3))
+    }
+
     /// For another protocol, or another way to read answers: such as `Http::new().classify(..)`.
     pub fn protocol<N: Clone>(self, protocol: N) -> ClientBuilder<P, I, W, N> {
-        self.with(|old| (old.0, old.1.http_with(protocol.clone()), old.2.http_with(protocol.clone()), protocol))
+        self.with(|old| (old.0, old.1.read_by(protocol.clone()), old.2.read_by(protocol.clone()), protocol))
     }
 
     /// A setting in text, by its path: `retry.`, `budget.`, `hedge.`, `breaker.`, `throttle.`, `limit.` or `timeout.` and any of
