@@ -1,14 +1,14 @@
 //! The experiments of those who send calls again, and what is looked at in each.
 
-use std::ops::Range;
+use std::{convert::identity, ops::Range};
 
-use super::{Change, Distribution, Experiment, Machine, Report, Server, Sharing, Way, stacks::Client};
+use super::{Change, Client, Distribution, Experiment, Machine, Pace, Report, Server, Sharing, Way};
 
 /// An experiment by name, and its figures.
 pub struct Trial {
     pub name: String,
-    make: Box<dyn Fn(u64) -> Experiment>,
-    clients: fn(Way, &Server, usize) -> Vec<Client>,
+    make: Box<dyn Fn(u64) -> Experiment + Send + Sync>,
+    between: fn(Client) -> Client,
     figures: Vec<Figure>,
 }
 
@@ -29,22 +29,37 @@ pub const fn least(name: &'static str, read: fn(&Report, &Experiment) -> f64) ->
 }
 
 impl Trial {
-    pub fn new(name: impl Into<String>, make: impl Fn(u64) -> Experiment + 'static, figures: &[Figure]) -> Self {
-        Self { name: name.into(), make: Box::new(make), clients: Way::clients, figures: figures.to_vec() }
+    pub fn new(
+        name: impl Into<String>,
+        make: impl Fn(u64) -> Experiment + Send + Sync + 'static,
+        figures: &[Figure],
+    ) -> Self {
+        Self { name: name.into(), make: Box::new(make), between: identity, figures: figures.to_vec() }
     }
 
     /// The same, with something else between the clients and the server.
-    pub fn by(self, clients: fn(Way, &Server, usize) -> Vec<Client>) -> Self {
-        Self { clients, ..self }
+    pub fn by(self, between: fn(Client) -> Client) -> Self {
+        Self { between, ..self }
     }
 
     /// Its figures, each the worst of these seeds.
     pub fn worst(&self, way: Way, seeds: Range<u64>) -> Vec<(&'static str, f64)> {
+        self.worst_by(Pace::Virtual, seeds, |server, count| way.clients(server, count))
+    }
+
+    /// The same with clients that go to the server in a way of their own.
+    pub fn worst_by(
+        &self,
+        pace: Pace,
+        seeds: Range<u64>,
+        clients: impl Fn(&Server, usize) -> Vec<Client> + Sync,
+    ) -> Vec<(&'static str, f64)> {
         let run = |seed| {
             let experiment = (self.make)(seed);
-            (experiment.run_by(|server| (self.clients)(way, server, experiment.clients)), experiment)
+            let all = |server: &Server| clients(server, experiment.clients).into_iter().map(self.between).collect();
+            (experiment.run_by(pace, all), experiment)
         };
-        let runs: Vec<_> = seeds.map(run).collect();
+        let runs = pace.each(seeds, run);
         let worst = |figure: &Figure| {
             let each = runs.iter().map(|(report, experiment)| (figure.read)(report, experiment));
             (figure.name, each.reduce(figure.worse).unwrap_or(f64::NAN))
