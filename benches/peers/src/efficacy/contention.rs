@@ -51,11 +51,13 @@ pub fn print() {
             contention::mean_by(CLIENTS, theirs::seatbelt_waits(BASE, CAP)),
         ),
     ];
-    let rows = own.chain(theirs).map(|(side, ours, mean)| {
-        let figures = vec![("seconds", mean.seconds), ("calls", mean.calls as f64)];
-        Row { side, ours, pace: Pace::Virtual, figures }
+    let sides: Vec<_> = own.chain(theirs).collect();
+    Table::of(format!("S5, {CLIENTS} clients, the mean of 50 runs"), &sides, &[], |(side, ours, mean)| Row {
+        side,
+        ours: *ours,
+        pace: Pace::Virtual,
+        figures: vec![("seconds", mean.seconds), ("calls", mean.calls as f64)],
     });
-    Table { scenario: format!("S5, {CLIENTS} clients, the mean of 50 runs"), rows: rows.collect() }.print();
 }
 
 fn resilience<I: IntervalFunction + 'static>(make: impl Fn() -> I) -> impl Fn(u64) -> Waiting {

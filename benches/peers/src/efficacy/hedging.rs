@@ -53,13 +53,14 @@ fn resilience(leaf: Leaf, hedge: HedgeLayer) -> Client {
     Rc::new(move || client(()))
 }
 
-fn table(scenario: String, figures: impl Fn(fn() -> Hedging) -> Vec<(&'static str, f64)>) -> Table {
-    let row = |ours| move |(side, way): Named| (Row { side, ours, pace: Pace::Virtual, figures: Vec::new() }, way);
-    let sides = [OURS].into_iter().map(row(true)).chain(THEIRS.into_iter().map(row(false)));
-    let rows = sides.map(|(row, way)| Row { figures: figures(way), ..row }).collect();
-    let table = Table { scenario, rows };
-    table.print();
-    table
+fn table(scenario: String, figures: impl Fn(fn() -> Hedging) -> Vec<(&'static str, f64)> + Sync) -> Table {
+    let sides: Vec<_> = [(true, OURS)].into_iter().chain(THEIRS.map(|named| (false, named))).collect();
+    Table::of(scenario, &sides, &[], |(ours, (side, way))| Row {
+        side,
+        ours: *ours,
+        pace: Pace::Virtual,
+        figures: figures(*way),
+    })
 }
 
 pub fn print(fan_outs: usize, seeds: Range<u64>) {

@@ -1,6 +1,6 @@
 //! S4: a front end of 64 slots and two dependencies, of which one is in trouble.
 
-use std::{ops::Range, thread};
+use std::ops::Range;
 
 use seatbelt::breaker::HalfOpenMode;
 
@@ -105,17 +105,10 @@ pub fn print(real: bool, seeds: Range<u64>) {
     let slow = |lasts| Front { rate: 1_000.0, share: 0.5, lasts, ..Front::s4(Trouble::Slower(25.0), 0) };
     let fronts = if real { vec![hang(30.0), hang(10.0), slow(30.0)] } else { vec![hang(10.0), slow(10.0)] };
     for front in fronts {
-        let run = |side: &Side| side.run(front, seeds.clone());
+        let scenario = format!("{}, for {} s", front.name(), front.lasts);
         let (on_the_wall, others): (Vec<_>, Vec<_>) = SIDES.iter().partition(|side| side.1 == Pace::Real);
-        let mut rows: Vec<Row> = others.into_iter().map(run).collect();
-        if real {
-            rows.extend(thread::scope(|scope| {
-                let runs: Vec<_> = on_the_wall.into_iter().map(|side| scope.spawn(move || run(side))).collect();
-                runs.into_iter().map(|run| run.join().expect("no run panics")).collect::<Vec<_>>()
-            }));
-        }
-        let table = Table { scenario: format!("{}, for {} s", front.name(), front.lasts), rows };
-        table.print();
+        let on_the_wall = if real { &on_the_wall[..] } else { &[] };
+        let table = Table::of(scenario, &others, on_the_wall, |side| side.run(front, seeds.clone()));
         table.assert("A lost", Better::Less, 0.001);
     }
 }

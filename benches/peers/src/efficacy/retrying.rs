@@ -1,7 +1,7 @@
 //! S3, S3c, S6 and S6b: calls that are sent again, at a server that stalls, behind a cache that is emptied, and where calls
 //! fail.
 
-use std::{ops::Range, rc::Rc, thread};
+use std::{ops::Range, rc::Rc};
 
 use seatbelt::breaker::HalfOpenMode;
 use tick::Clock;
@@ -12,7 +12,8 @@ use crate::{
     lab::{
         Client, Pace, Server, Way,
         attempts::{self, Trial},
-        by_tower, stampede,
+        retrying::by_tower,
+        stampede,
     },
     remote::{Remote, client},
     table::{Better, Row, Table},
@@ -139,22 +140,12 @@ fn trial(trials: Vec<Trial>, name: &str) -> Trial {
     trials.into_iter().find(|trial| trial.name == name).expect("there is such a trial")
 }
 
-/// All sides in one trial: in virtual time one after the other, and in real time, if that is wanted, all at once.
+/// All sides in one trial; those in real time if that is wanted, and ours once more, as it is compared with them.
 fn table(trial: &Trial, sides: &[Side], real: bool, seeds: Range<u64>) -> Table {
-    let run = |side: &Side| side.run(trial, seeds.clone());
-    let (on_the_wall, others): (Vec<Side>, _) = sides.iter().partition(|side| side.pace == Pace::Real);
-    let mut rows: Vec<Row> = others.iter().map(run).collect();
-    if real {
-        // Ours once more, as it is compared with those.
-        let all: Vec<Side> = [sides[0].real()].into_iter().chain(on_the_wall).collect();
-        rows.extend(thread::scope(|scope| {
-            let runs: Vec<_> = all.iter().map(|side| scope.spawn(move || run(side))).collect();
-            runs.into_iter().map(|run| run.join().expect("no run panics")).collect::<Vec<_>>()
-        }));
-    }
-    let table = Table { scenario: trial.name.clone(), rows };
-    table.print();
-    table
+    let (mut on_the_wall, others): (Vec<Side>, Vec<Side>) = sides.iter().partition(|side| side.pace == Pace::Real);
+    on_the_wall.insert(0, sides[0].real());
+    let on_the_wall = if real { &on_the_wall[..] } else { &[] };
+    Table::of(trial.name.clone(), &others, on_the_wall, |side| side.run(trial, seeds.clone()))
 }
 
 /// The server is back soon, and the database is not drowned; where every call fails, hardly more are sent.

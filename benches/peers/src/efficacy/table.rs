@@ -1,5 +1,7 @@
 //! What came of a scenario, side by side.
 
+use std::thread;
+
 use crate::lab::Pace;
 
 /// What a side did. Each figure is the worst of the seeds.
@@ -24,11 +26,20 @@ pub enum Better {
 }
 
 impl Table {
-    pub fn new(scenario: impl Into<String>) -> Self {
-        Self { scenario: scenario.into(), rows: Vec::new() }
+    /// Runs and prints it: what runs in virtual time one after the other, and then all at once what takes real time.
+    pub fn of<S: Sync>(scenario: String, quick: &[S], real: &[S], run: impl Fn(&S) -> Row + Sync) -> Self {
+        let mut rows: Vec<Row> = quick.iter().map(&run).collect();
+        rows.extend(thread::scope(|scope| {
+            let run = &run;
+            let runs: Vec<_> = real.iter().map(|side| scope.spawn(move || run(side))).collect();
+            runs.into_iter().map(|run| run.join().expect("no run panics")).collect::<Vec<_>>()
+        }));
+        let table = Self { scenario, rows };
+        table.print();
+        table
     }
 
-    pub fn print(&self) {
+    fn print(&self) {
         println!("\n{}", self.scenario);
         for Row { side, pace, figures, .. } in &self.rows {
             let wall = if *pace == Pace::Real { " (real time)" } else { "" };
