@@ -21,7 +21,7 @@ use cofferdam::Hedge;
 use criterion::Criterion;
 use lab::{
     Experiment, Stack, Way, attempts, contention,
-    fanout::{self, Hedging, Phase},
+    fanout::{self, Hedging},
     front::{self, Around, Front},
     plots::Effort,
     scenarios::{self, Scenario},
@@ -166,14 +166,7 @@ fn hedges(all: bool) -> Vec<Named> {
 fn fan_outs(all: bool) {
     for leaves in [100, 20] {
         for (name, way) in hedges(all) {
-            let mut runs: Vec<_> = seeds().map(|seed| fanout::s2(way(), leaves, 20_000, seed)).collect();
-            let mut time = |share| {
-                let times = runs.iter_mut().map(|run| fanout::quantile(&mut run.times, share));
-                times.max().unwrap_or_default().as_secs_f64() * 1e3
-            };
-            let figures = vec![("p50 ms", time(0.5)), ("p99 ms", time(0.99)), ("p99.9 ms", time(0.999))];
-            let calls = ("calls", runs.iter().map(|run| run.load).fold(0.0, f64::max));
-            print_row(&format!("S2, {leaves} leaves"), name.into(), [figures, vec![calls]].concat());
+            print_row(&format!("S2, {leaves} leaves"), name.into(), fanout::s2_worst(way, leaves, 20_000, seeds()));
         }
     }
 }
@@ -184,19 +177,7 @@ fn slow_servers(all: bool) {
     for load in [0.25, 0.4, 0.6, 0.75, 0.9, 0.98] {
         for slower in [1.5, 10.0, 50.0] {
             for (name, way) in hedges(all) {
-                let runs: Vec<_> = seeds().map(|seed| fanout::s2b(way(), load, slower, seed)).collect();
-                let worst = |phase: usize, read: fn(&Phase) -> f64, worse: fn(f64, f64) -> f64| {
-                    runs.iter().map(|phases| read(&phases[phase])).reduce(worse).unwrap_or(f64::NAN)
-                };
-                let p999 = |phase: &Phase| fanout::quantile(&mut phase.times.clone(), 0.999).as_secs_f64() * 1e3;
-                let most_calls = (0..3).map(|phase| worst(phase, |phase| phase.load, f64::max)).fold(0.0, f64::max);
-                let figures = vec![
-                    ("ok before", worst(0, |phase| phase.ok, f64::min)),
-                    ("meanwhile", worst(1, |phase| phase.ok, f64::min)),
-                    ("after", worst(2, |phase| phase.ok, f64::min)),
-                    ("p99.9 ms before", worst(0, p999, f64::max)),
-                    ("calls", most_calls),
-                ];
+                let figures = fanout::s2b_worst(way, load, slower, seeds());
                 print_row(&format!("S2b {load}, {slower} times slower"), name.into(), figures);
             }
         }

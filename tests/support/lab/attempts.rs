@@ -1,14 +1,14 @@
 //! The experiments of those who send calls again, and what is looked at in each.
 
-use std::ops::Range;
+use std::{convert::identity, ops::Range};
 
-use super::{Change, Distribution, Experiment, Machine, Ran, Report, Server, Sharing, Way, stacks::Client};
+use super::{Change, Client, Distribution, Experiment, Machine, Pace, Ran, Report, Server, Sharing, Way};
 
 /// An experiment by name, and its figures.
 pub struct Trial {
     pub name: String,
-    make: Box<dyn Fn(u64) -> Experiment>,
-    clients: fn(Way, &Server, usize) -> Vec<Client>,
+    make: Box<dyn Fn(u64) -> Experiment + Send + Sync>,
+    between: fn(Client) -> Client,
     figures: Vec<Figure>,
 }
 
@@ -29,13 +29,17 @@ pub const fn least(name: &'static str, read: fn(&Report, &Experiment) -> f64) ->
 }
 
 impl Trial {
-    pub fn new(name: impl Into<String>, make: impl Fn(u64) -> Experiment + 'static, figures: &[Figure]) -> Self {
-        Self { name: name.into(), make: Box::new(make), clients: Way::clients, figures: figures.to_vec() }
+    pub fn new(
+        name: impl Into<String>,
+        make: impl Fn(u64) -> Experiment + Send + Sync + 'static,
+        figures: &[Figure],
+    ) -> Self {
+        Self { name: name.into(), make: Box::new(make), between: identity, figures: figures.to_vec() }
     }
 
     /// The same, with something else between the clients and the server.
-    pub fn by(self, clients: fn(Way, &Server, usize) -> Vec<Client>) -> Self {
-        Self { clients, ..self }
+    pub fn by(self, between: fn(Client) -> Client) -> Self {
+        Self { between, ..self }
     }
 
     /// The same, cut off after so many seconds.
@@ -49,13 +53,33 @@ impl Trial {
         self.worst_of(&self.runs(way, seeds))
     }
 
+    /// The same with clients that go to the server in a way of their own.
+    pub fn worst_by(
+        &self,
+        pace: Pace,
+        seeds: Range<u64>,
+        clients: impl Fn(&Server, usize) -> Vec<Client> + Sync,
+    ) -> Vec<(&'static str, f64)> {
+        self.worst_of(&self.runs_by(pace, seeds, clients))
+    }
+
     /// A run for each of these seeds.
     pub fn runs(&self, way: Way, seeds: Range<u64>) -> Vec<Ran> {
+        self.runs_by(Pace::Virtual, seeds, |server, count| way.clients(server, count))
+    }
+
+    fn runs_by(
+        &self,
+        pace: Pace,
+        seeds: Range<u64>,
+        clients: impl Fn(&Server, usize) -> Vec<Client> + Sync,
+    ) -> Vec<Ran> {
         let run = |seed| {
             let experiment = (self.make)(seed);
-            (experiment.run_by(|server| (self.clients)(way, server, experiment.clients)), experiment)
+            let all = |server: &Server| clients(server, experiment.clients).into_iter().map(self.between).collect();
+            (experiment.run_by(pace, all), experiment)
         };
-        seeds.map(run).collect()
+        pace.each(seeds, run)
     }
 
     /// Its figures, each the worst of these runs.

@@ -5,7 +5,7 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
-use cofferdam::{Backoff, retry::Waits};
+use cofferdam::Backoff;
 
 use super::{Random, world::nanos};
 
@@ -25,13 +25,23 @@ enum Step {
     Answered(bool),
 }
 
-/// So many clients, with these waits or with none.
-pub fn contend(clients: usize, backoff: Option<&Backoff>, seed: u64) -> Contention {
+/// How long a client waits before each time that it begins anew.
+pub type Waiting = Box<dyn Iterator<Item = Duration>>;
+
+/// Of that backoff, or none.
+fn waits(backoff: Option<&Backoff>) -> impl Fn(u64) -> Waiting {
+    move |client| match backoff {
+        Some(backoff) => Box::new(backoff.waits_from(client)),
+        None => Box::new(std::iter::empty()),
+    }
+}
+
+/// So many clients, each with waits of its own, which it is given a number for.
+pub fn contend(clients: usize, waits: impl Fn(u64) -> Waiting, seed: u64) -> Contention {
     let mut random = Random::new(seed);
     // 10 ms each way, give or take two.
     let mut network = || nanos((0.01 + 0.002 * random.normal()).abs());
-    let mut waits: Vec<Option<Waits>> =
-        (0..clients).map(|client| backoff.map(|backoff| backoff.waits_from(seed << 32 | client as u64))).collect();
+    let mut waits: Vec<_> = (0..clients).map(|client| waits(seed << 32 | client as u64)).collect();
     let mut events: BinaryHeap<_> = (0..clients).map(|client| Reverse((0, client, Step::Begin))).collect();
     let (mut version, mut calls, mut last) = (0, 0, 0);
     while let Some(Reverse((now, client, step))) = events.pop() {
@@ -49,7 +59,7 @@ pub fn contend(clients: usize, backoff: Option<&Backoff>, seed: u64) -> Contenti
                 continue;
             }
             Step::Answered(false) => {
-                let wait = waits[client].as_mut().and_then(Iterator::next).unwrap_or_default();
+                let wait = waits[client].next().unwrap_or_default();
                 (nanos(wait.as_secs_f64()), Step::Begin)
             }
         };
@@ -73,8 +83,13 @@ pub fn backoffs() -> [(&'static str, Option<Backoff>); 5] {
 
 /// The mean of many runs: one says little.
 pub fn mean(clients: usize, backoff: Option<&Backoff>) -> Contention {
+    mean_by(clients, waits(backoff))
+}
+
+/// The same with waits of another kind.
+pub fn mean_by(clients: usize, waits: impl Fn(u64) -> Waiting) -> Contention {
     const RUNS: u64 = 50;
-    let runs = (0..RUNS).map(|seed| contend(clients, backoff, seed));
+    let runs = (0..RUNS).map(|seed| contend(clients, &waits, seed));
     let (seconds, calls) = runs.fold((0.0, 0), |(seconds, calls), run| (seconds + run.seconds, calls + run.calls));
     Contention { seconds: seconds / RUNS as f64, calls: calls / RUNS }
 }

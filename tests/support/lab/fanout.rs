@@ -1,6 +1,6 @@
 //! Calls to many servers at once, and stragglers among them, in virtual time: what hedges are for.
 
-use std::{cell::RefCell, future::poll_fn, pin::Pin, pin::pin, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, future::poll_fn, ops::Range, pin::pin, rc::Rc, sync::Arc, time::Duration};
 
 use cofferdam::{BoxError, HedgeLayer, Instant};
 use futures_util::future::{join_all, select};
@@ -11,7 +11,7 @@ use tokio::{
 };
 use tower::{Layer, Service, ServiceExt, hedge, service_fn};
 
-use super::random::Random;
+use super::{Call, random::Random};
 
 fn since(start: Instant) -> Duration {
     Instant::now().since(start)
@@ -38,6 +38,8 @@ pub enum Hedging {
     Tower(f32),
     /// After so many milliseconds, whatever it costs.
     After(u64),
+    /// In somebody else's way.
+    Other(fn(Leaf) -> Client),
     /// Somebody who knows at once which calls straggle, and sends exactly those again, at once: what can be done.
     Oracle,
 }
@@ -46,7 +48,10 @@ pub enum Hedging {
 type Straggles = Option<bool>;
 
 /// Makes a call.
-type Client = Rc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), BoxError>>>>>;
+pub type Client = Rc<dyn Fn() -> Call>;
+
+/// One of the servers, of which nobody knows whether it will straggle.
+pub type Leaf = Client;
 
 impl Hedging {
     fn client<S>(self, server: S, straggles: impl Fn() -> bool + 'static) -> Client
@@ -55,6 +60,7 @@ impl Hedging {
     {
         match self {
             Self::Never => Rc::new(move || Box::pin(server.clone().oneshot(None))),
+            Self::Other(way) => way(Rc::new(move || Box::pin(server.clone().oneshot(None)))),
             Self::Ours(hedge) => {
                 let hedged = hedge.layer(server);
                 Rc::new(move || Box::pin(hedged.clone().oneshot(None)))
@@ -240,6 +246,40 @@ pub fn s2b(way: Hedging, load: f64, slower: f64, seed: u64) -> [Phase; 3] {
             load: served as f64 / asked as f64,
         })
     })
+}
+
+/// The figures of S2, each the worst of these seeds.
+pub fn s2_worst(
+    way: impl Fn() -> Hedging,
+    leaves: usize,
+    fan_outs: usize,
+    seeds: Range<u64>,
+) -> Vec<(&'static str, f64)> {
+    let mut runs: Vec<_> = seeds.map(|seed| s2(way(), leaves, fan_outs, seed)).collect();
+    let mut time = |share| {
+        let times = runs.iter_mut().map(|run| quantile(&mut run.times, share));
+        times.max().unwrap_or_default().as_secs_f64() * 1e3
+    };
+    let figures = [("p50 ms", time(0.5)), ("p99 ms", time(0.99)), ("p99.9 ms", time(0.999))];
+    let calls = ("calls", runs.iter().map(|run| run.load).fold(0.0, f64::max));
+    figures.into_iter().chain([calls]).collect()
+}
+
+/// The figures of S2b, each the worst of these seeds.
+pub fn s2b_worst(way: impl Fn() -> Hedging, load: f64, slower: f64, seeds: Range<u64>) -> Vec<(&'static str, f64)> {
+    let runs: Vec<_> = seeds.map(|seed| s2b(way(), load, slower, seed)).collect();
+    let worst = |phase: usize, read: fn(&Phase) -> f64, worse: fn(f64, f64) -> f64| {
+        runs.iter().map(|phases| read(&phases[phase])).reduce(worse).unwrap_or(f64::NAN)
+    };
+    let p999 = |phase: &Phase| quantile(&mut phase.times.clone(), 0.999).as_secs_f64() * 1e3;
+    let most_calls = (0..3).map(|phase| worst(phase, |phase| phase.load, f64::max)).fold(0.0, f64::max);
+    vec![
+        ("ok before", worst(0, |phase| phase.ok, f64::min)),
+        ("meanwhile", worst(1, |phase| phase.ok, f64::min)),
+        ("after", worst(2, |phase| phase.ok, f64::min)),
+        ("p99.9 ms before", worst(0, p999, f64::max)),
+        ("calls", most_calls),
+    ]
 }
 
 fn run<T>(experiment: impl Future<Output = T>) -> T {

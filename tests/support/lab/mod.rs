@@ -12,7 +12,7 @@ pub mod front;
 pub mod plots;
 mod random;
 mod report;
-mod retrying;
+pub mod retrying;
 pub mod scenarios;
 mod server;
 mod stacks;
@@ -26,8 +26,8 @@ pub use random::{Distribution, Random};
 pub use report::Report;
 pub use retrying::Way;
 pub use server::{Change, Machine, Server, Sharing};
-use stacks::Client;
-pub use stacks::Stack;
+pub use stacks::{Client, Stack};
+pub use world::Pace;
 use world::{Event, Woken, World, nanos};
 
 /// What is asked of the server: its work is a multiple of what calls cost on average.
@@ -124,19 +124,19 @@ impl Experiment {
 
     /// Runs it.
     pub fn run(&self, stack: Stack) -> Report {
-        self.run_by(|server| stack.clients(server, self.clients))
+        self.run_by(Pace::Virtual, |server| stack.clients(server, self.clients))
     }
 
     /// Runs it with clients that go to the server in a way of their own.
-    pub fn run_by(&self, clients: impl FnOnce(&Server) -> Vec<Client>) -> Report {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(async {
+    pub fn run_by(&self, pace: Pace, clients: impl FnOnce(&Server) -> Vec<Client>) -> Report {
+        pace.runtime().block_on(async {
             // What draws from a generator of its thread, and what counts in windows, is then the same in every run.
             fastrand::seed(self.seed);
-            let passed = Instant::now().since(Instant::ORIGIN);
-            tokio::time::advance(Duration::from_millis(HOUR_IN_MILLIS - passed.as_millis() as u64 % HOUR_IN_MILLIS))
-                .await;
-            Run::new(self, clients).run_out().await
+            if pace == Pace::Virtual {
+                let passed = Instant::now().since(Instant::ORIGIN).as_millis() as u64;
+                tokio::time::advance(Duration::from_millis(HOUR_IN_MILLIS - passed % HOUR_IN_MILLIS)).await;
+            }
+            Run::new(self, pace, clients).run_out().await
         })
     }
 
@@ -153,7 +153,8 @@ fn was_turned_away(error: &BoxError) -> bool {
     error.is::<stacks::TurnedAway>() || Rejected::find(error.as_ref()).is_some_and(by_server)
 }
 
-type Call = Pin<Box<dyn Future<Output = Result<(), BoxError>>>>;
+/// What a client has begun.
+pub type Call = Pin<Box<dyn Future<Output = Result<(), BoxError>>>>;
 
 struct Asked {
     call: Option<Call>,
@@ -177,8 +178,8 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(experiment: &'a Experiment, clients: impl FnOnce(&Server) -> Vec<Client>) -> Self {
-        let world = World::new();
+    fn new(experiment: &'a Experiment, pace: Pace, clients: impl FnOnce(&Server) -> Vec<Client>) -> Self {
+        let world = World::new(pace);
         let server = Server::new(Rc::clone(&world), experiment.machine, experiment.seed);
         Self {
             experiment,

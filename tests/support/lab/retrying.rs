@@ -51,7 +51,7 @@ pub enum Way {
 }
 
 impl Way {
-    pub(super) fn clients(self, server: &Server, count: usize) -> Vec<Client> {
+    pub fn clients(self, server: &Server, count: usize) -> Vec<Client> {
         if self == Self::Throttle {
             return throttled(server, count);
         }
@@ -66,10 +66,7 @@ impl Way {
         match self {
             Self::Once => client(timed),
             Self::Always => client(always(timed)),
-            Self::Tower => {
-                let budget = Arc::new(TpsBudget::new(Duration::from_secs(10), 10, 0.2));
-                client(ServiceBuilder::new().layer(RetryLayer::new(Retries::new(Some(budget)))).service(timed))
-            }
+            Self::Tower => by_tower(timed),
             Self::Budget => client(retried(timed)),
             Self::Breaker => client(retried(guard(breaker).layer(timed))),
             Self::Limit => {
@@ -87,6 +84,15 @@ impl Way {
 }
 
 type Answer = Result<(), BoxError>;
+
+/// Tower's retry and its budget: 20 %, and ten a second in any case.
+pub fn by_tower<S>(service: S) -> Client
+where
+    S: Service<Ask, Response = (), Error = BoxError> + Clone + 'static,
+{
+    let budget = Arc::new(TpsBudget::new(Duration::from_secs(10), 10, 0.2));
+    client(RetryLayer::new(Retries::new(Some(budget))).layer(service))
+}
 
 fn retried<S>(service: S) -> impl Service<Ask, Response = (), Error = BoxError> + Clone
 where

@@ -94,10 +94,7 @@ pub fn stampedes() -> Vec<Trial> {
         seconds: FLUSH + 55.0,
         ..stall(0.7, 10.0, 1, seed)
     };
-    vec![Trial::new("S3c", make, &figures).by(|way, server, count| {
-        let database = way.clients(server, count);
-        database.into_iter().map(cached).collect()
-    })]
+    vec![Trial::new("S3c", make, &figures).by(cached)]
 }
 
 /// The most calls that came in any second.

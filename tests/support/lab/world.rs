@@ -4,11 +4,16 @@ use std::{
     cell::{Cell, RefCell},
     cmp::Reverse,
     collections::BinaryHeap,
+    ops::Range,
     rc::Rc,
     sync::{Arc, Mutex},
     task::{Wake, Waker},
+    thread,
     time::Duration,
 };
+
+use cofferdam::Instant;
+use tokio::runtime::{Builder, Runtime};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
@@ -22,17 +27,48 @@ pub enum Event {
     Change(usize),
 }
 
+/// How time passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// It is later as soon as there is nothing left to do.
+    Virtual,
+    /// As it does on the wall: for those who read the system's clock.
+    Real,
+}
+
+impl Pace {
+    pub fn runtime(self) -> Runtime {
+        let mut builder = Builder::new_current_thread();
+        builder.enable_time().start_paused(self == Self::Virtual).build().expect("a thread can have a runtime")
+    }
+
+    /// What comes of each seed: one after the other, or all at the same time where it passes as it does.
+    pub fn each<T: Send>(self, seeds: Range<u64>, run: impl Fn(u64) -> T + Sync) -> Vec<T> {
+        if self == Self::Virtual {
+            return seeds.map(run).collect();
+        }
+        thread::scope(|scope| {
+            let run = &run;
+            let runs: Vec<_> = seeds.map(|seed| scope.spawn(move || run(seed))).collect();
+            runs.into_iter().map(|run| run.join().expect("no run panics")).collect()
+        })
+    }
+}
+
 /// Time in nanoseconds since the beginning, and what is to come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct World {
+    pace: Pace,
+    began: Instant,
     now: Cell<u64>,
     order: Cell<u64>,
     events: RefCell<BinaryHeap<Reverse<(u64, u64, Event)>>>,
 }
 
 impl World {
-    pub fn new() -> Rc<Self> {
-        Rc::default()
+    pub fn new(pace: Pace) -> Rc<Self> {
+        let (now, order, events) = Default::default();
+        Rc::new(Self { pace, began: Instant::now(), now, order, events })
     }
 
     pub fn now(&self) -> u64 {
@@ -67,8 +103,17 @@ impl World {
 
     async fn go_on(&self, nanos: u64) {
         if nanos > 0 {
-            tokio::time::advance(Duration::from_nanos(nanos)).await;
-            self.now.set(self.now() + nanos);
+            let later = self.now() + nanos;
+            match self.pace {
+                Pace::Virtual => tokio::time::advance(Duration::from_nanos(nanos)).await,
+                Pace::Real => {
+                    let passed = Instant::now().since(self.began);
+                    tokio::time::sleep(Duration::from_nanos(later).saturating_sub(passed)).await;
+                    // What is late is at once, and others must have their turn all the same.
+                    tokio::task::yield_now().await;
+                }
+            }
+            self.now.set(later);
         }
     }
 }

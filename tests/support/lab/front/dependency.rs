@@ -13,7 +13,7 @@ use super::{
 
 /// A or B.
 #[derive(Clone)]
-pub(super) struct Dependency(Rc<Inner>);
+pub struct Dependency(Rc<Inner>);
 
 struct Inner {
     front: Front,

@@ -10,9 +10,10 @@ mod figures;
 use std::{cell::RefCell, ops::Range, rc::Rc, time::Duration};
 
 use cofferdam::{
-    Attempt, BoxError, Bulkhead, CircuitBreaker, Criticality, Deadline, Policy, Pool, Timeout, guard, waiting::Order,
+    Attempt, BoxError, Bulkhead, CircuitBreaker, Criticality, Deadline, Policy, Pool, Timeout, bulkhead::Queue, guard,
+    waiting::Order,
 };
-use dependency::Dependency;
+pub use dependency::Dependency;
 use figures::Asked;
 pub use figures::{Figures, Seen};
 use tokio::{
@@ -21,7 +22,7 @@ use tokio::{
 };
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
-use super::{Ask, Call, Distribution, Random};
+use super::{Ask, Call, Client, Distribution, Pace, Random};
 
 /// What becomes of a dependency from 20 to 50 seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -100,13 +101,18 @@ impl Front {
 
     /// Runs it.
     pub fn run(&self, around: Around) -> Seen {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        LocalSet::new().block_on(&runtime, self.run_out(around))
+        LocalSet::new().block_on(&Pace::Virtual.runtime(), self.run_out(|a, b| self.build(around, a, b)))
     }
 
-    async fn run_out(&self, around: Around) -> Seen {
+    /// Runs it with something else between the front end and each of its dependencies.
+    pub fn run_by(&self, pace: Pace, between: impl Fn(Dependency) -> Client) -> Seen {
+        let build = |a: &Dependency, b: &Dependency| serve(self.front(), [a, b].map(|to| between(to.clone())));
+        LocalSet::new().block_on(&pace.runtime(), self.run_out(build))
+    }
+
+    async fn run_out(&self, build: impl FnOnce(&Dependency, &Dependency) -> Serves) -> Seen {
         let (a, b) = (Dependency::new(self, false), Dependency::new(self, true));
-        let serves = self.build(around, &a, &b);
+        let serves = build(&a, &b);
         let asked = Rc::new(RefCell::new(Vec::new()));
         let (mut random, mut requests) = (Random::new(self.seed), JoinSet::new());
         let mut next = 0.0;
@@ -136,10 +142,15 @@ impl Front {
         Seen { front: *self, asked: asked.take(), calls: b.calls() }
     }
 
-    fn build(&self, around: Around, a: &Dependency, b: &Dependency) -> Rc<dyn Fn(bool) -> Call> {
+    /// The slots, and the line for them.
+    fn front(&self) -> Bulkhead<Queue> {
         let wait = Duration::from_secs_f64(PATIENCE);
         let front = Bulkhead::builder("front").limit(self.slots).queue(1 << 20).max_wait(wait).order(Order::Fifo);
-        let front = front.build().unwrap();
+        front.build().unwrap()
+    }
+
+    fn build(&self, around: Around, a: &Dependency, b: &Dependency) -> Serves {
+        let front = self.front();
         let pool = Pool::builder("front");
         let pool = match around {
             Around::PoolByNumber => pool.slots(self.slots),
@@ -162,17 +173,19 @@ impl Front {
                 }
             }
         });
-        let serves = ServiceBuilder::new().layer(front.layer()).service(service_fn(move |to_b: bool| {
-            let (deadline, criticality) = (Deadline::after(wait), Criticality::Critical);
-            clients[usize::from(to_b)](Ask { deadline, criticality, task: None, attempt: Attempt::FIRST, work: 1.0 })
-        }));
-        boxed(serves)
+        serve(front, clients)
     }
 
     /// Its figures, each the worst of these seeds.
     pub fn worst(self, around: Around, seeds: Range<u64>) -> Figures {
         let figures = seeds.map(|seed| Self { seed, ..self }.run(around).figures());
         figures.reduce(Figures::worse).expect("there is a seed")
+    }
+
+    /// The same with something else between the front end and its dependencies.
+    pub fn worst_by(self, pace: Pace, seeds: Range<u64>, between: impl Fn(Dependency) -> Client + Sync) -> Figures {
+        let figures = pace.each(seeds, |seed| Self { seed, ..self }.run_by(pace, &between).figures());
+        figures.into_iter().reduce(Figures::worse).expect("there is a seed")
     }
 
     /// Which share of B's requests can go well in the time of trouble.
@@ -192,6 +205,16 @@ impl Front {
         let (to_a, to_b) = (self.rate * (1.0 - self.share), self.rate * self.share);
         in_time * ((self.slots as f64 - to_a * MEAN) / (to_b * held)).clamp(0.0, 1.0)
     }
+}
+
+/// Whether a request is for B, and what becomes of it.
+type Serves = Rc<dyn Fn(bool) -> Call>;
+
+fn serve(front: Bulkhead<Queue>, clients: [Client; 2]) -> Serves {
+    boxed(ServiceBuilder::new().layer(front.layer()).service(service_fn(move |to_b: bool| {
+        let (deadline, criticality) = (Deadline::after(Duration::from_secs_f64(PATIENCE)), Criticality::Critical);
+        clients[usize::from(to_b)](Ask { deadline, criticality, task: None, attempt: Attempt::FIRST, work: 1.0 })
+    })))
 }
 
 fn boxed<R, S>(service: S) -> Rc<dyn Fn(R) -> Call>
