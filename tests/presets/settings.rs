@@ -55,6 +55,8 @@ fn settings_go_by_their_path_before_and_while_it_runs() {
     server.set("drain.deadline", "20s").unwrap();
     let text = server.explain().to_string();
     assert!(text.contains("attempt                1s") && text.contains("deadline               20s"), "{text}");
+    server.set("drain.grace", "0ms").unwrap();
+    assert!(server.explain().to_string().contains("grace                  0s\n"), "no time at all has the usual unit");
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,7 +98,7 @@ fn a_setting_that_cannot_be_is_told_by_its_path() {
     );
     assert_eq!(
         of_client("timeout.attempt", "0s"),
-        "`timeout.attempt` cannot be 0ns: it must be above zero, at most 100 years"
+        "`timeout.attempt` cannot be 0s: it must be above zero, at most 100 years"
     );
     assert_eq!(
         of_client("retry.colour", "red"),

@@ -363,7 +363,7 @@ fn an_error_tells_the_range_that_holds() {
     let invalid = CircuitBreaker::builder("config").open_time_growth(f64::NAN).build().unwrap_err();
     assert_eq!(invalid.to_string(), "`open_time_growth` cannot be NaN: it must be 1 to 100");
     let invalid = Timeout::builder("config").attempt(Duration::ZERO).build().unwrap_err();
-    assert_eq!(invalid.to_string(), "`attempt` cannot be 0ns: it must be above zero, at most 100 years");
+    assert_eq!(invalid.to_string(), "`attempt` cannot be 0s: it must be above zero, at most 100 years");
 }
 
 /// A change that is refused changes nothing, and one that panics harms nobody else.

@@ -2,6 +2,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use fastrand::Rng;
 
+use crate::kernel::written::Written;
+
 /// How long to wait between attempts.
 ///
 /// Whatever the kind, no wait is longer than the cap: it is applied last. Waits of different calls are drawn independently
@@ -125,7 +127,7 @@ impl Kind {
 /// The kind, and between what the waits are, in words.
 impl fmt::Display for Backoff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {:?} to {:?}", self.kind.as_str(), self.base, self.cap)
+        write!(f, "{}, {} to {}", self.kind.as_str(), Written(self.base), Written(self.cap))
     }
 }
 
