@@ -36,7 +36,7 @@
 //!
 //! **Settings in text**, from a file or an admin endpoint, go by their path, such as `breaker.open_time`: before a stack is
 //! built, and while it runs. They are checked as all others, and errors name the path. Many at once are a [`Config`], which with
-//! the feature `serde` can be read from a file. Only how far a server trusts its callers is set for good.
+//! the feature `serde` can be read from a file. A part alone is left out by `off`, as in `.set("hedge", "off")`. Only how far a server trusts its callers is set for good.
 //!
 //! **What a client's parts know** they tell each other by one [`Dependency`](crate::Dependency): while the breaker is not closed
 //! there is no retry, and while anything is wrong there is no hedge. Both are paid from its one budget, and both send only what

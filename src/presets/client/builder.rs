@@ -17,7 +17,10 @@ use crate::{
         limit::{AdaptiveLimit, Knee},
         throttle::AdaptiveThrottle,
     },
-    presets::{Config, part::Choice},
+    presets::{
+        Config,
+        part::{self, Choice},
+    },
 };
 
 /// Builds a [`Client`].
@@ -214,7 +217,7 @@ impl<P, I, W, M> ClientBuilder<P, I, W, M> {
     }
 
     /// A setting in text, by its path: `retry.`, `budget.`, `hedge.`, `breaker.`, `throttle.`, `limit.` or `timeout.` and any of
-    /// the settings of that part. It is checked when the stack is built.
+    /// the settings of that part; or a part alone that is `off` or `on`: see [`Config`]. It is checked when the stack is built.
     pub fn set(mut self, path: impl Into<String>, value: impl Into<String>) -> Self {
         self.config.add(path.into(), value.into());
         self
@@ -267,7 +270,15 @@ where
     /// # Errors
     ///
     /// [`Invalid`] names the setting by its path, its value and what it may be.
-    pub fn build(self) -> Result<Client<P, I, W, M>, Invalid> {
+    pub fn build(mut self) -> Result<Client<P, I, W, M>, Invalid> {
+        part::choose(&mut self.config, |part, on| match part {
+            "retry" => self.has_retry = on,
+            "hedge" => self.has_hedge = on,
+            "breaker" => self.breaker.switch(on),
+            "throttle" => self.throttle.switch(on),
+            "limit" => self.limit.switch(on),
+            _ => {}
+        })?;
         let name = Name::new(&self.name)?;
         let (mut retry, mut hedge, budget) = (self.retry, self.hedge, self.budget);
         if let Some(budget) = &budget {
