@@ -318,7 +318,7 @@ where
         if asked.is_some_and(|asked| asked > plan.longest_retry_after()) {
             return Next::GivenUp(GivenUp::LeftAlone);
         }
-        let waits = self.waits.0.get_or_insert_with(|| Box::new(plan.backoff.waits()));
+        let waits = self.waits.0.get_or_insert_with(|| Box::new(plan.backoff().waits()));
         let wait = waits.next().unwrap_or_default();
         // After what was asked for, or all who were asked would come back at once.
         let wait = wait.saturating_add(asked.unwrap_or_default());

@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use super::Client;
+use super::{
+    Client,
+    sending::{BODY_LIMIT, Sending, body_limit},
+};
 use crate::{
     flow::{
         hedge::{self, Hedge},
@@ -284,6 +287,9 @@ where
         if let Some(budget) = &budget {
             (retry, hedge) = (retry.or_budget(budget), hedge.or_budget(budget));
         }
+        for (_, value) in self.config.iter().filter(|(path, _)| *path == BODY_LIMIT) {
+            retry = retry.body_limit(body_limit(0, value).map_err(|invalid| invalid.within("retry"))?);
+        }
         let own = || {
             let builder = Dependency::builder(&*self.name);
             budget.into_iter().fold(builder, |builder, budget| builder.budget(budget)).build()
@@ -313,7 +319,7 @@ where
         let client = Client {
             name,
             dependency,
-            retry,
+            retry: Sending(retry),
             has_retry: self.has_retry,
             hedge,
             has_hedge: self.has_hedge,
@@ -321,7 +327,10 @@ where
             timeout: timeout.build().map_err(|invalid| invalid.within("timeout"))?,
             context: self.headers.outbound(),
         };
-        self.config.iter().try_for_each(|(path, value)| client.set(path, value))?;
+        // The last one of how much is kept holds, and it is set already.
+        let is_set = |path: &str| self.has_retry && path == BODY_LIMIT;
+        let rest = self.config.iter().filter(|(path, _)| !is_set(path));
+        rest.into_iter().try_for_each(|(path, value)| client.set(path, value))?;
         Ok(client)
     }
 }

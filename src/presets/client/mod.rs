@@ -1,11 +1,13 @@
 //! The stack of a client of one dependency.
 
 mod builder;
+mod sending;
 
 use tower_layer::Layer;
 
 pub use builder::{ClientBuilder, HedgeBuilder, RetryBuilder};
 
+use self::sending::Sending;
 use super::{
     Config, Explanation, Part,
     part::{Live, change, change_all, control, controls},
@@ -52,7 +54,7 @@ use crate::{
 pub struct Client<P = (), I = ByMethod, W = AsReplay, M = Http> {
     name: Name,
     dependency: Dependency,
-    retry: RetryLayer<Replayed<I>, CarriedDeadline, HttpAttempts<M>>,
+    retry: Sending<I, M>,
     has_retry: bool,
     hedge: HedgeLayer<Taped<W>, CarriedDeadline, HttpAttempts<M>>,
     has_hedge: bool,
@@ -83,13 +85,13 @@ impl<P, I, W, M> Client<P, I, W, M> {
     /// What further attempts are paid from.
     #[must_use]
     pub fn budget(&self) -> &Budget {
-        self.retry.budget()
+        self.retry.0.budget()
     }
 
     /// Its retry, to read and to steer, unless it is left out.
     #[must_use]
     pub fn retry(&self) -> Option<&RetryLayer<Replayed<I>, CarriedDeadline, HttpAttempts<M>>> {
-        self.has_retry.then_some(&self.retry)
+        self.has_retry.then_some(&self.retry.0)
     }
 
     /// Its hedge, to read and to steer, unless it is left out.
@@ -135,8 +137,9 @@ where
     pub fn explain(&self) -> Explanation {
         let mut parts: Vec<Part> = self.live().iter().filter_map(Live::explain).collect();
         if let Some(retry) = parts.iter_mut().find(|part| part.path() == "retry") {
-            let (backoff, kept) = (self.retry.backoff().to_string(), self.retry.repeat().limit());
-            retry.add([("backoff", backoff), ("body_limit", format!("{kept} bytes"))]);
+            // A function is no setting in text, but it is there.
+            let backoff = self.retry.0.backoff();
+            retry.add(backoff.is_custom().then(|| ("backoff", backoff.to_string())));
         }
         let place = parts.iter().position(|part| part.path() == "timeout").unwrap_or(parts.len());
         if let Some(policy) = Part::of_policy(self.policy()) {
@@ -228,6 +231,6 @@ impl<S, P, I: Clone, W: Clone, M: Clone> Layer<S> for Client<P, I, W, M> {
 
     fn layer(&self, inner: S) -> Self::Service {
         let attempt = self.guard.layer(self.timeout.layer(self.context.layer(inner)));
-        self.retry.layer(self.hedge.layer(attempt))
+        self.retry.0.layer(self.hedge.layer(attempt))
     }
 }
