@@ -4,6 +4,7 @@
 
 mod attempts;
 mod budget;
+mod left;
 mod over_http;
 #[path = "../support/mod.rs"]
 mod support;

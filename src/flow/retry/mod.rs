@@ -65,6 +65,7 @@ mod future;
 mod operate;
 mod pace;
 mod plan;
+mod rest;
 mod service;
 
 pub use backoff::{Backoff, Waits};
