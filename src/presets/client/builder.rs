@@ -7,7 +7,7 @@ use super::{
 use crate::{
     flow::{
         hedge::{self, Hedge},
-        retry::{self, Retry},
+        retry::{self, Retry, Unsent},
         timeout::Timeout,
     },
     http::{
@@ -33,6 +33,7 @@ use crate::{
 /// | [`dependency`](Self::dependency) | one of its own: what its parts know, they tell each other |
 /// | [`budget`](Self::budget) of retries and hedges | the dependency's: a tenth of the successes |
 /// | [`idempotent`](Self::idempotent) | HTTP: by method or `Idempotency-Key`; gRPC: none |
+/// | [`unsent`](Self::unsent): what costs the budget less | none |
 /// | [`body_limit`](Self::body_limit) of what is sent again | 64 KiB |
 /// | [`retry`](Self::retry), [`attempts`](Self::attempts) | a [`Retry`]: 4 attempts in all |
 /// | [`hedge`](Self::hedge) | a [`Hedge`]: what about 2 % of the calls take longer than is sent again, while nothing is wrong |
@@ -61,11 +62,11 @@ use crate::{
 /// ```
 #[derive(Debug)]
 #[must_use = "a builder does nothing until it builds"]
-pub struct ClientBuilder<P = (), I = ByMethod, W = AsReplay, M = Http> {
+pub struct ClientBuilder<P = (), I = ByMethod, W = AsReplay, M = Http, A = HttpAttempts<M>> {
     name: String,
     dependency: Option<Dependency>,
     budget: Option<Budget>,
-    retry: RetryBuilder<I, M>,
+    retry: RetryBuilder<I, A>,
     has_retry: bool,
     hedge: HedgeBuilder<W, M>,
     has_hedge: bool,
@@ -80,7 +81,7 @@ pub struct ClientBuilder<P = (), I = ByMethod, W = AsReplay, M = Http> {
 }
 
 /// The retry of a client, before it is built: see [`ClientBuilder::retry`].
-pub type RetryBuilder<I, M> = retry::Builder<Replayed<I>, CarriedDeadline, HttpAttempts<M>>;
+pub type RetryBuilder<I, A = HttpAttempts> = retry::Builder<Replayed<I>, CarriedDeadline, A>;
 
 /// The hedge of a client, before it is built: see [`ClientBuilder::hedge`].
 pub type HedgeBuilder<W, M> = hedge::Builder<Taped<W>, CarriedDeadline, HttpAttempts<M>>;
@@ -109,7 +110,7 @@ impl<I, M: Clone> ClientBuilder<(), I, AsReplay, M> {
     }
 }
 
-impl<P, I, W, M> ClientBuilder<P, I, W, M> {
+impl<P, I, W, M, A> ClientBuilder<P, I, W, M, A> {
     /// What is known of the dependency, where others share it: another stack, or a policy of yours.
     pub fn dependency(mut self, dependency: &Dependency) -> Self {
         self.dependency = Some(dependency.clone());
@@ -123,7 +124,7 @@ impl<P, I, W, M> ClientBuilder<P, I, W, M> {
     }
 
     /// Sets the retry in full: waits, which answers call for another attempt, how long in all.
-    pub fn retry(mut self, change: impl FnOnce(RetryBuilder<I, M>) -> RetryBuilder<I, M>) -> Self {
+    pub fn retry(mut self, change: impl FnOnce(RetryBuilder<I, A>) -> RetryBuilder<I, A>) -> Self {
         (self.retry, self.has_retry) = (change(self.retry), true);
         self
     }
@@ -199,18 +200,35 @@ impl<P, I, W, M> ClientBuilder<P, I, W, M> {
     }
 
     /// A policy of yours, or a group of them, innermost of those that admit calls: such as a bulkhead.
-    pub fn policy<Q>(self, policy: Q) -> ClientBuilder<Q, I, W, M> {
+    pub fn policy<Q>(self, policy: Q) -> ClientBuilder<Q, I, W, M, A> {
         self.with(|old| (policy, old.1, old.2, old.3))
     }
 
     /// Which requests may be sent more than once.
-    pub fn idempotent<F>(self, idempotent: F) -> ClientBuilder<P, F, W, M> {
+    pub fn idempotent<F>(self, idempotent: F) -> ClientBuilder<P, F, W, M, A> {
         self.with(|old| (old.0, old.1.idempotent(idempotent), old.2, old.3))
+    }
+
+    /// Which errors say that nothing of an attempt was sent, as when there was nobody to connect to: another attempt after such a
+    /// one costs the budget a tenth. See [`unsent`](retry::Builder::unsent) of the retry. Said after [`protocol`](Self::protocol).
+    /// Default: none.
+    ///
+    /// ```
+    /// use hyper_util::client::legacy;
+    ///
+    /// let stack = cofferdam::http::client("payments").unsent(|error: &legacy::Error| error.is_connect()).build()?;
+    /// # let _ = stack; Ok::<(), cofferdam::Invalid>(())
+    /// ```
+    pub fn unsent<E, F>(self, unsent: F) -> ClientBuilder<P, I, W, M, Unsent<A, F>>
+    where
+        F: Fn(&E) -> bool,
+    {
+        self.with(|old| (old.0, old.1.unsent(unsent), old.2, old.3))
     }
 
     /// Makes the body that the service takes, where it takes only one type, such as `tonic::body::Body::new` for a Tonic
     /// `Channel`. Others are sent a [`Replay`](crate::Replay) of the request's own body.
-    pub fn map_body<F>(self, map: F) -> ClientBuilder<P, I, MapBody<F>, M> {
+    pub fn map_body<F>(self, map: F) -> ClientBuilder<P, I, MapBody<F>, M, A> {
         self.with(|old| (old.0, old.1, old.2.map_body(map), old.3))
     }
 
@@ -233,10 +251,10 @@ impl<P, I, W, M> ClientBuilder<P, I, W, M> {
     }
 
     /// Changes the types, and keeps all else.
-    fn with<Q, J, V, N>(
+    fn with<Q, J, V, N, T>(
         self,
-        change: impl FnOnce(Typed<P, I, W, M>) -> Typed<Q, J, V, N>,
-    ) -> ClientBuilder<Q, J, V, N> {
+        change: impl FnOnce(Typed<P, I, W, M, A>) -> Typed<Q, J, V, N, T>,
+    ) -> ClientBuilder<Q, J, V, N, T> {
         let (policy, retry, hedge, protocol) = change((self.policy, self.retry, self.hedge, self.protocol));
         ClientBuilder {
             name: self.name,
@@ -259,21 +277,22 @@ impl<P, I, W, M> ClientBuilder<P, I, W, M> {
 }
 
 /// What has the types of a builder.
-type Typed<P, I, W, M> = (P, RetryBuilder<I, M>, HedgeBuilder<W, M>, M);
+type Typed<P, I, W, M, A> = (P, RetryBuilder<I, A>, HedgeBuilder<W, M>, M);
 
-impl<P, I, W, M> ClientBuilder<P, I, W, M>
+impl<P, I, W, M, A> ClientBuilder<P, I, W, M, A>
 where
     P: Policy,
     I: Send + Sync + 'static,
     W: Send + Sync + 'static,
     M: Clone + Send + Sync + 'static,
+    A: Send + Sync + 'static,
 {
     /// Builds the stack.
     ///
     /// # Errors
     ///
     /// [`Invalid`] names the setting by its path, its value and what it may be.
-    pub fn build(mut self) -> Result<Client<P, I, W, M>, Invalid> {
+    pub fn build(mut self) -> Result<Client<P, I, W, M, A>, Invalid> {
         part::choose(&mut self.config, |part, on| match part {
             "retry" => self.has_retry = on,
             "hedge" => self.has_hedge = on,

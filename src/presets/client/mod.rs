@@ -51,10 +51,10 @@ use crate::{
 /// # let _ = payments; Ok::<(), cofferdam::Invalid>(())
 /// ```
 #[derive(Debug)]
-pub struct Client<P = (), I = ByMethod, W = AsReplay, M = Http> {
+pub struct Client<P = (), I = ByMethod, W = AsReplay, M = Http, A = HttpAttempts<M>> {
     name: Name,
     dependency: Dependency,
-    retry: Sending<I, M>,
+    retry: Sending<I, A>,
     has_retry: bool,
     hedge: HedgeLayer<Taped<W>, CarriedDeadline, HttpAttempts<M>>,
     has_hedge: bool,
@@ -69,7 +69,7 @@ type Admission<P> = (Option<CircuitBreaker>, Option<AdaptiveThrottle>, Option<Ad
 /// What a setting that is none may be.
 const PARTS: &str = "of one of `retry`, `budget`, `hedge`, `breaker`, `throttle`, `limit` and `timeout`";
 
-impl<P, I, W, M> Client<P, I, W, M> {
+impl<P, I, W, M, A> Client<P, I, W, M, A> {
     /// The name that it was given.
     #[must_use]
     pub fn name(&self) -> Name {
@@ -90,7 +90,7 @@ impl<P, I, W, M> Client<P, I, W, M> {
 
     /// Its retry, to read and to steer, unless it is left out.
     #[must_use]
-    pub fn retry(&self) -> Option<&RetryLayer<Replayed<I>, CarriedDeadline, HttpAttempts<M>>> {
+    pub fn retry(&self) -> Option<&RetryLayer<Replayed<I>, CarriedDeadline, A>> {
         self.has_retry.then_some(&self.retry.0)
     }
 
@@ -125,12 +125,13 @@ impl<P, I, W, M> Client<P, I, W, M> {
     }
 }
 
-impl<P, I, W, M> Client<P, I, W, M>
+impl<P, I, W, M, A> Client<P, I, W, M, A>
 where
     P: Policy,
     I: Send + Sync + 'static,
     W: Send + Sync + 'static,
     M: Send + Sync + 'static,
+    A: Send + Sync + 'static,
 {
     /// What it is made of, in which order, and with which numbers.
     #[must_use]
@@ -204,7 +205,7 @@ where
     }
 }
 
-impl<P, I: Clone, W: Clone, M: Clone> Clone for Client<P, I, W, M> {
+impl<P, I: Clone, W: Clone, M: Clone, A: Clone> Clone for Client<P, I, W, M, A> {
     fn clone(&self) -> Self {
         Self {
             name: self.name,
@@ -226,8 +227,8 @@ type Attempt<S, P, M> = Guarded<Timeout<Hop<S, Outbound>, CarriedDeadline, M>, A
 /// The attempts of a call that are made at the same time.
 type Hedged<S, P, W, M> = Hedge<Attempt<S, P, M>, Taped<W>, CarriedDeadline, HttpAttempts<M>>;
 
-impl<S, P, I: Clone, W: Clone, M: Clone> Layer<S> for Client<P, I, W, M> {
-    type Service = Retry<Hedged<S, P, W, M>, Replayed<I>, CarriedDeadline, HttpAttempts<M>>;
+impl<S, P, I: Clone, W: Clone, M: Clone, A: Clone> Layer<S> for Client<P, I, W, M, A> {
+    type Service = Retry<Hedged<S, P, W, M>, Replayed<I>, CarriedDeadline, A>;
 
     fn layer(&self, inner: S) -> Self::Service {
         let attempt = self.guard.layer(self.timeout.layer(self.context.layer(inner)));

@@ -2,7 +2,7 @@
 
 use crate::{
     flow::retry::RetryLayer,
-    http::{HttpAttempts, replay::Replayed},
+    http::replay::Replayed,
     kernel::{
         Control, Invalid, Name, Setting,
         context::CarriedDeadline,
@@ -13,7 +13,7 @@ use crate::{
 /// A retry, and how much of bodies is kept for it: the one can be changed while it runs, the other stays what it was built with, as
 /// it is a part of every service.
 #[derive(Clone, Debug)]
-pub(super) struct Sending<I, M>(pub(super) RetryLayer<Replayed<I>, CarriedDeadline, HttpAttempts<M>>);
+pub(super) struct Sending<I, A>(pub(super) RetryLayer<Replayed<I>, CarriedDeadline, A>);
 
 /// The path of the one setting that stays.
 pub(super) const BODY_LIMIT: &str = "retry.body_limit";
@@ -27,7 +27,7 @@ pub(super) fn body_limit(before: usize, value: &str) -> Result<usize, Invalid> {
     Fields { names: "body_limit", all: vec![field] }.write(before, "body_limit", value)
 }
 
-impl<I: Send + Sync, M: Send + Sync> Control for Sending<I, M> {
+impl<I: Send + Sync, A: Send + Sync> Control for Sending<I, A> {
     fn name(&self) -> Name {
         self.0.name()
     }
