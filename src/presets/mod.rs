@@ -63,6 +63,7 @@
 //! | | to the head | to the end |
 //! |---|---|---|
 //! | the shedding, and any adaptive limit: slots, and what is measured | x | |
+//! | a breaker and a throttle, in a client: whether it went well | x | |
 //! | a deadline that the request has not named, such as those 30 s | x | |
 //! | a deadline that it has named | | x |
 //! | the drain, which waits for listeners, and ends them at its own deadline | | x |
