@@ -10,7 +10,9 @@ use cofferdam::Made;
 use super::*;
 use crate::support::poll;
 
-type Told = Vec<(u32, Option<(Made, Outcome, Duration, Next)>, Option<GivenUp>)>;
+/// The number of an attempt, what became of it if it was made, and why it was not made if it was to be.
+type OfAttempt = (u32, Option<(Made, Outcome, Duration, Next)>, Option<GivenUp>);
+type Told = Vec<OfAttempt>;
 
 /// All that is told of that name: attempts, and why one that was to come did not.
 fn told_of(name: &'static str) -> (impl Fn() -> Told, cofferdam::Subscription) {
@@ -85,7 +87,7 @@ async fn a_call_that_has_ended_is_not_left() {
             tokio::time::advance(ms(10)).await;
         }
         drop(call);
-        let left = |(_, attempt, given_up): &(u32, Option<(Made, Outcome, Duration, Next)>, Option<GivenUp>)| {
+        let left = |(_, attempt, given_up): &OfAttempt| {
             attempt.is_some_and(|attempt| attempt.3 == LEFT) || *given_up == Some(GivenUp::Left)
         };
         let told = told();
