@@ -4,6 +4,7 @@
 
 use std::{
     future::{pending, ready},
+    num::NonZeroU32,
     task::{Context, Poll, Waker},
 };
 
@@ -167,8 +168,8 @@ fn defect_77_the_gauges_tell_the_truth() {
 #[test]
 fn a_weight_that_panics_holds_nothing() {
     let slots = slots(2);
-    let first = slots.clone().weighted(|_: &u32| 1);
-    let second = slots.clone().weighted(|weight: &u32| if *weight == 0 { panic!("in the weight") } else { *weight });
+    let first = slots.clone().weighted(|_: &u32| NonZeroU32::MIN);
+    let second = slots.clone().weighted(|weight: &u32| NonZeroU32::new(*weight).expect("in the weight"));
     let service = first.and(second).layer().layer(service_fn(|_: u32| ready(Ok::<_, Rejected>(()))));
     let call = |request: u32| {
         let mut service = service.clone();

@@ -25,7 +25,7 @@ fn all() -> Vec<Arc<dyn Control>> {
         Arc::new(Budget::builder("few extras").ratio(0.02).in_flight(5).build().unwrap()),
         Arc::new(queued().build().unwrap()),
         Arc::new(queued().order(Order::Fifo).max_wait(Duration::from_micros(1500)).build().unwrap()),
-        Arc::new(queued().build().unwrap().weighted(|weight: &u32| *weight)),
+        Arc::new(queued().build().unwrap().weighted(|weight: &u32| NonZeroU32::new(*weight).expect("something"))),
         Arc::new(AdaptiveLimit::builder("search").build().unwrap().weighted(|_: &u32| NonZeroU32::MIN)),
         Arc::new(Keyed::builder(breaker()).by(|tenant: &u32| *tenant).build().unwrap()),
         Arc::new(Keyed::builder(breaker()).by(|tenant: &u32| *tenant).when_full(WhenFull::Reject).build().unwrap()),

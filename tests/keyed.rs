@@ -193,7 +193,7 @@ fn what_is_fresh_has_the_settings_and_nothing_else() {
     let fresh = queued.fresh();
     assert_eq!((fresh.limit(), fresh.in_flight(), fresh.waiting()), (2, 0, 0));
 
-    let group = (slots(1).weighted(|weight: &u32| *weight), Some(Shadow::new(slots(2))), ());
+    let group = (slots(1).weighted(support::weight_of), Some(Shadow::new(slots(2))), ());
     let token = group.admit(&1, now()).unwrap();
     let another = group.fresh();
     assert!(another.admit(&1, now()).is_ok());

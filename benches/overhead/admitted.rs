@@ -76,7 +76,7 @@ fn single() -> Vec<Subject> {
         guarded("adaptive throttle", throttle()).bar(1.0),
         guarded("share of a pool", share()).bar(1.2),
         guarded("share of a pool + breaker, fused", (share(), breaker())),
-        guarded("bulkhead, weighted", bulkhead().weighted(|_: &u64| 1)),
+        guarded("bulkhead, weighted", bulkhead().weighted(|_: &u64| NonZeroU32::MIN)),
         guarded("adaptive limit, weighted", adaptive_limit().weighted(|_: &u64| NonZeroU32::MIN)),
         guarded("Shadow of breaker", Shadow::new(breaker())),
         guarded("Option of breaker", Some(breaker())),

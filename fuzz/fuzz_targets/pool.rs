@@ -2,7 +2,7 @@
 //! not ended, nobody is refused within its own part of the pool, and guarantees are numbers.
 #![no_main]
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use cofferdam::{Admit, Ended, Instant, Outcome, Policy, Pool, PoolShare, Why, pool::Taken};
 use libfuzzer_sys::{
@@ -54,7 +54,7 @@ struct Call {
 
 impl Dependency {
     fn call(&mut self, pool: &Pool, weight: u32, now: Instant) {
-        match self.share.clone().weighted(|weight: &u32| *weight).admit(&weight, now) {
+        match self.share.clone().weighted(|weight: &u32| NonZeroU32::new(*weight).expect("something")).admit(&weight, now) {
             Ok(taken) => self.open.push(Call { taken, weight, began: now, head: None }),
             Err(rejected) => {
                 assert_eq!(rejected.why(), Why::Reserved);
@@ -100,7 +100,7 @@ fn run(input: &Input) {
             Op::Calls(index, calls) => {
                 _ = one(&mut all, *index).map(|one| (0..*calls).for_each(|_| one.call(&pool, 1, now)))
             }
-            Op::Heavy(index, weight) => _ = one(&mut all, *index).map(|one| one.call(&pool, *weight, now)),
+            Op::Heavy(index, weight) => _ = one(&mut all, *index).map(|one| one.call(&pool, (*weight).max(1), now)),
             Op::Head(index, which) => {
                 if let Some(Dependency { share, open }) = one(&mut all, *index)
                     && let Some(Call { taken, began, head: head @ None, .. }) = open.get_mut(usize::from(*which))

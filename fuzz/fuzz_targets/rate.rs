@@ -5,7 +5,7 @@
 #[path = "../../tests/support/rate.rs"]
 mod rate;
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use cofferdam::{Admit, Instant, Policy, Rate, RateLimit};
 use libfuzzer_sys::{
@@ -42,10 +42,11 @@ fuzz_target!(|input: Input| {
 fn anything(ops: Vec<Wild>) {
     let rate = Rate::per_second(10).expect("a rate");
     let limit = RateLimit::builder("fuzz", rate).build().expect("the defaults make sense");
-    let weighted = limit.clone().weighted(|weight: &u32| *weight);
+    let weighted = limit.clone().weighted(|weight: &u32| NonZeroU32::new(*weight).expect("something"));
     let (mut now, mut taken) = (Instant::ORIGIN, Vec::new());
     for op in ops {
         match op {
+            Wild::Admit(0) => {}
             Wild::Admit(weight) => match weighted.admit(&weight, now) {
                 Ok(permits) => {
                     assert!(weight <= limit.burst());

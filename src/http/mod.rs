@@ -62,8 +62,9 @@
 //! ```
 //!
 //! **A lasting answer**, one that goes on for as long as its reader stays, such as server-sent events, is over with its head for an
-//! [adaptive limit](crate::AdaptiveLimit) and for [load shedding](crate::LoadShed), which count work and not listeners. All other
-//! policies follow it to its end. It is known by its `content-type`, by a [mark](Lasting), or by what you say with
+//! [adaptive limit](crate::AdaptiveLimit) and for [load shedding](crate::LoadShed), which count work and not listeners, and for a
+//! [breaker](crate::CircuitBreaker) and a [throttle](crate::AdaptiveThrottle), which want to know whether calls are answered: however
+//! it ends later, they do not hear of it. All other policies follow it to its end. It is known by its `content-type`, by a [mark](Lasting), or by what you say with
 //! [`Http::lasting`]; for what deadlines and a drain make of it see [answers that take
 //! long](crate::presets#answers-that-take-long).
 //!

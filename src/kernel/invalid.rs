@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt, time::Duration};
 
+use super::written::Written;
+
 /// Anything longer is a mistake, and added to a moment it might not be a moment any more.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
@@ -54,7 +56,7 @@ impl Invalid {
     /// [`Invalid`] otherwise.
     pub fn unless_duration(field: &'static str, value: Duration) -> Result<Duration, Self> {
         if value.is_zero() || value > LONGEST {
-            return Err(Self::new(field, format_args!("{value:?}"), "above zero, at most 100 years"));
+            return Err(Self::new(field, Written(value), "above zero, at most 100 years"));
         }
         Ok(value)
     }

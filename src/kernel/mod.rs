@@ -38,6 +38,7 @@ mod ticket;
 pub mod waiting;
 pub mod weighted;
 pub(crate) mod window;
+pub(crate) mod written;
 
 pub use budget::Budget;
 pub use clock::Instant;

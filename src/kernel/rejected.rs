@@ -246,7 +246,7 @@ impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "rejected by `{}`: {}", self.by(), self.why())?;
         match self.retry_after() {
-            Some(after) => write!(f, "; try again in {after:?}"),
+            Some(after) => write!(f, "; try again in {}", super::written::Written(after)),
             None => Ok(()),
         }
     }

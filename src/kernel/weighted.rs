@@ -8,10 +8,11 @@
 //! ```
 //!
 //! ```
+//! use std::num::NonZeroU32;
 //! use cofferdam::{Admit, Bulkhead, Instant, Policy, Why};
 //!
 //! let slots = Bulkhead::builder("reports").limit(5).build()?;
-//! let weighted = slots.clone().weighted(|months: &u32| *months);
+//! let weighted = slots.clone().weighted(|months: &u32| NonZeroU32::new(*months).unwrap_or(NonZeroU32::MIN));
 //!
 //! let now = Instant::now();
 //! let year = weighted.admit(&12, now).expect("heavier than all slots together, it runs alone");
@@ -26,7 +27,19 @@
 //! state with the one it was made from, and goes wherever that one would. The function sees the request on its way in, and
 //! again when it has waited in line; what it said first is what holds.
 //!
+//! A weight is a [`NonZeroU32`], wherever it is asked for: a call that takes nothing could come in as often as it likes, and no
+//! limit would hold. What becomes of a request that reckons to zero is for the function to say: it weighs one
+//! (`NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN)`), or it goes around the layer. So this does not compile:
+//!
+//! ```compile_fail,E0271
+//! # use cofferdam::Bulkhead;
+//! let by_months = Bulkhead::builder("reports").build()?.weighted(|months: &u32| *months);
+//! # Ok::<(), cofferdam::Invalid>(())
+//! ```
+//!
 //! A policy of your own is weighted by [`Weigh`] and [`AdmitWeighed`].
+
+use std::num::NonZeroU32;
 
 use super::{
     Admit, Bell, Control, Ended, Fresh, Instant, Invalid, Name, Policy, Rejected, Setting, Timing,
@@ -36,7 +49,7 @@ use super::{
 /// A policy of which a call may take more than one.
 ///
 /// ```
-/// use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
+/// use std::{num::NonZeroU32, sync::{Arc, atomic::{AtomicU32, Ordering}}};
 /// use cofferdam::{Admit, Ended, Immediate, Instant, Policy, Rejected, Weighted, weighted::{AdmitWeighed, Weigh}};
 ///
 /// /// Counts what is in flight; rejects nothing.
@@ -61,7 +74,6 @@ use super::{
 /// }
 ///
 /// impl Weigh for InFlight {
-///     type Weight = u32;
 ///     type Taken = u32;
 ///     fn settle_weighed(&self, taken: u32, _: &Ended) {
 ///         self.0.fetch_sub(taken, Ordering::Relaxed);
@@ -71,24 +83,21 @@ use super::{
 ///     }
 /// }
 /// impl<Request> AdmitWeighed<Request> for InFlight {
-///     fn admit_weighed(&self, _: &Request, weight: u32, _: Instant) -> Result<u32, Rejected> {
-///         self.0.fetch_add(weight, Ordering::Relaxed);
-///         Ok(weight)
+///     fn admit_weighed(&self, _: &Request, weight: NonZeroU32, _: Instant) -> Result<u32, Rejected> {
+///         self.0.fetch_add(weight.get(), Ordering::Relaxed);
+///         Ok(weight.get())
 ///     }
 /// }
 ///
 /// let in_flight = InFlight::default();
-/// let by_size = Weighted::new(in_flight.clone(), |upload: &Vec<u8>| upload.len() as u32);
+/// let by_size = Weighted::new(in_flight.clone(), |upload: &Vec<u8>| NonZeroU32::MIN.saturating_add(upload.len() as u32));
 /// let now = Instant::now();
 /// let taken = by_size.admit(&vec![0; 700], now).unwrap();
-/// assert_eq!(in_flight.0.load(Ordering::Relaxed), 700);
+/// assert_eq!(in_flight.0.load(Ordering::Relaxed), 701);
 /// by_size.undo(taken, now);
 /// # assert_eq!(in_flight.0.load(Ordering::Relaxed), 0);
 /// ```
 pub trait Weigh: Policy {
-    /// What weights it takes: `u32`, or [`NonZeroU32`](std::num::NonZeroU32) if there is no call that weighs nothing.
-    type Weight;
-
     /// Handed out with a weight, and given back once. What it stands for is what comes back, whatever has changed since.
     type Taken;
 
@@ -116,7 +125,7 @@ pub trait AdmitWeighed<Request>: Weigh + Admit<Request> {
     /// # Errors
     ///
     /// [`Rejected`]; the inner service is then not called.
-    fn admit_weighed(&self, request: &Request, weight: Self::Weight, now: Instant) -> Result<Self::Taken, Rejected>;
+    fn admit_weighed(&self, request: &Request, weight: NonZeroU32, now: Instant) -> Result<Self::Taken, Rejected>;
 
     /// As [`Admit::enter`]: what policies without a line leave as it is.
     ///
@@ -126,7 +135,7 @@ pub trait AdmitWeighed<Request>: Weigh + Admit<Request> {
     fn enter_weighed(
         &self,
         request: &Request,
-        weight: Self::Weight,
+        weight: NonZeroU32,
         now: Instant,
         place: &mut Option<Place>,
     ) -> Result<Self::Taken, Turned> {
@@ -140,9 +149,11 @@ pub trait AdmitWeighed<Request>: Weigh + Admit<Request> {
 /// `RateLimit::weighted`.
 ///
 /// ```
+/// use std::num::NonZeroU32;
 /// use cofferdam::{Bulkhead, Policy};
 ///
-/// let by_size = Bulkhead::builder("uploads").limit(1000).build()?.weighted(|upload: &Vec<u8>| upload.len() as u32 / 1024);
+/// let kilobytes = |upload: &Vec<u8>| NonZeroU32::MIN.saturating_add(upload.len() as u32 / 1024);
+/// let by_size = Bulkhead::builder("uploads").limit(1000).build()?.weighted(kilobytes);
 /// let slots = by_size.policy().clone();
 /// let layer = by_size.layer();
 /// # let _ = (slots, layer); Ok::<(), cofferdam::Invalid>(())
@@ -199,7 +210,7 @@ impl<P: Weigh, F> Policy for Weighted<P, F> {
     }
 }
 
-impl<Request, P: AdmitWeighed<Request>, F: Fn(&Request) -> P::Weight> Admit<Request> for Weighted<P, F> {
+impl<Request, P: AdmitWeighed<Request>, F: Fn(&Request) -> NonZeroU32> Admit<Request> for Weighted<P, F> {
     #[inline(always)]
     fn admit(&self, request: &Request, now: Instant) -> Result<P::Taken, Rejected> {
         self.policy.admit_weighed(request, (self.weight)(request), now)

@@ -5,6 +5,11 @@
 /// Each is a part and its setting, such as `breaker.open_time`, and a value as [`Control`](crate::Control) takes it. They
 /// are made in the order in which they are given, and checked where they are made.
 ///
+/// A part alone, such as `hedge`, is `off` or `on` (as well: `no` or `yes`, `false` or `true`): left out of the stack, or in it as by
+/// default. The last word of a part holds, over what the builder was told as well. That is decided when the stack is built; while it
+/// runs, a part may be said to be as it is, so that a file can be read again, and everything else is [`Invalid`](crate::Invalid).
+/// A server has `drain` and `shedding` to be left out, a client `retry`, `hedge`, `breaker`, `throttle` and `limit`.
+///
 /// With the feature `serde` it is read from a table of tables:
 ///
 /// ```toml
@@ -15,6 +20,8 @@
 /// [retry]
 /// attempts = 2
 /// ```
+///
+/// and what is left out before the first of the tables: `hedge = false`.
 ///
 /// ```
 /// use cofferdam::presets::Config;
@@ -47,6 +54,17 @@ impl Config {
 
     pub(super) fn add(&mut self, path: String, value: String) {
         self.0.push((path, value));
+    }
+
+    /// Of each part that is said to be there or not, the last word.
+    pub(super) fn keep_last_of_parts(&mut self) {
+        let all = std::mem::take(&mut self.0);
+        for (index, (path, value)) in all.iter().enumerate() {
+            let is_taken_back = !path.contains('.') && all[index + 1..].iter().any(|(later, _)| later == path);
+            if !is_taken_back {
+                self.add(path.clone(), value.clone());
+            }
+        }
     }
 
     pub(super) fn extend(&mut self, other: &Self) {
@@ -101,7 +119,17 @@ mod read {
         type Value = ();
 
         fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-            deserializer.deserialize_map(self)
+            deserializer.deserialize_any(self)
+        }
+    }
+
+    impl Settings<'_> {
+        fn add<E: Error>(self, path: String, value: String) -> Result<(), E> {
+            if self.config.0.len() == MOST {
+                return Err(E::custom("more than 256 settings"));
+            }
+            self.config.add(path, value);
+            Ok(())
         }
     }
 
@@ -109,17 +137,24 @@ mod read {
         type Value = ();
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "a table of the settings of `{}`", self.part)
+            write!(f, "a table of the settings of `{}`, or whether it is there, `true` or `false`", self.part)
+        }
+
+        fn visit_bool<E: Error>(self, on: bool) -> Result<(), E> {
+            let (path, value) = (self.part.to_owned(), on.to_string());
+            self.add(path, value)
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+            let path = self.part.to_owned();
+            self.add(path, text.to_owned())
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut settings: A) -> Result<(), A::Error> {
             while let Some(setting) = settings.next_key::<String>()? {
-                if self.config.0.len() == MOST {
-                    return Err(A::Error::custom("more than 256 settings"));
-                }
                 let path = format!("{}.{setting}", self.part);
                 let value = settings.next_value_seed(Value(&path))?;
-                self.config.add(path, value);
+                Settings { config: &mut *self.config, part: self.part }.add(path, value)?;
             }
             Ok(())
         }

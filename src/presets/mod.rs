@@ -36,7 +36,7 @@
 //!
 //! **Settings in text**, from a file or an admin endpoint, go by their path, such as `breaker.open_time`: before a stack is
 //! built, and while it runs. They are checked as all others, and errors name the path. Many at once are a [`Config`], which with
-//! the feature `serde` can be read from a file. Only how far a server trusts its callers is set for good.
+//! the feature `serde` can be read from a file. A part alone is left out by `off`, as in `.set("hedge", "off")`. Only how far a server trusts its callers is set for good.
 //!
 //! **What a client's parts know** they tell each other by one [`Dependency`](crate::Dependency): while the breaker is not closed
 //! there is no retry, and while anything is wrong there is no hedge. Both are paid from its one budget, and both send only what
@@ -65,6 +65,7 @@
 //! | | to the head | to the end |
 //! |---|---|---|
 //! | the shedding, and any adaptive limit: slots, and what is measured | x | |
+//! | a breaker and a throttle, in a client: whether it went well | x | |
 //! | a deadline that the request has not named, such as those 30 s | x | |
 //! | a deadline that it has named | | x |
 //! | the drain, which waits for listeners, and ends them at its own deadline | | x |

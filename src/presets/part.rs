@@ -17,11 +17,45 @@ impl<T> Choice<T> {
             Self::Theirs(part) => Ok(part),
         }
     }
+
+    /// Leaves it out, or in: as the stack makes it, if no other one was said.
+    pub(super) fn switch(&mut self, on: bool) {
+        match self {
+            _ if !on => *self = Self::Theirs(None),
+            Self::Theirs(None) => *self = Self::Ours,
+            Self::Ours | Self::Theirs(Some(_)) => {}
+        }
+    }
 }
 
 /// The part that a path is about, and its setting.
 pub(super) fn split(path: &str) -> Result<(&str, &str), Invalid> {
-    path.split_once('.').ok_or_else(|| Invalid::unknown(path, "a part and its setting, such as `breaker.open_time`"))
+    path.split_once('.').ok_or_else(|| Invalid::unknown(path, PATH))
+}
+
+/// What a path may be.
+const PATH: &str = "a part and its setting, such as `breaker.open_time`, or a part that is `on` or `off`";
+
+/// Whether a part is to be there, if this is about a part as a whole and not about one of its settings.
+fn switch(path: &str, value: &str) -> Result<Option<bool>, Invalid> {
+    match value.trim() {
+        _ if path.contains('.') => Ok(None),
+        "on" | "yes" | "true" => Ok(Some(true)),
+        "off" | "no" | "false" => Ok(Some(false)),
+        _ => Err(Invalid::unknown(path, PATH)),
+    }
+}
+
+/// Takes the parts in and out of a stack that is about to be built; what was said last of one holds. Those of which `choose` does
+/// not know are left to whoever knows all parts.
+pub(super) fn choose(config: &mut Config, mut choose: impl FnMut(&str, bool)) -> Result<(), Invalid> {
+    config.keep_last_of_parts();
+    for (path, value) in config.iter() {
+        if let Some(on) = switch(path, value)? {
+            choose(path, on);
+        }
+    }
+    Ok(())
 }
 
 /// A part that may have been left out, for operators.
@@ -52,8 +86,28 @@ pub(super) fn controls<'s, const N: usize>(
 
 /// Changes one setting of them.
 pub(super) fn change(live: &[Live<'_>], allowed: &'static str, path: &str, value: &str) -> Result<(), Invalid> {
+    if let Some(on) = switch(path, value)? {
+        return stays(live, allowed, path, on);
+    }
     let (part, setting) = split(path)?;
     find(live, allowed, path)?.configure(setting, value).map_err(|invalid| invalid.within(part))
+}
+
+/// Parts that are in every stack.
+const ALWAYS: [&str; 3] = ["budget", "context", "timeout"];
+
+/// A part is in a stack, or it is not, for as long as there is the stack. That it is as it is can be said again, as a file does
+/// that is read again.
+fn stays(live: &[Live<'_>], allowed: &'static str, path: &str, on: bool) -> Result<(), Invalid> {
+    let part = live.iter().find(|part| part.path == path).ok_or_else(|| Invalid::unknown(path, allowed))?;
+    match on {
+        _ if on == part.control.is_some() => Ok(()),
+        false if ALWAYS.contains(&part.path) => {
+            Err(Invalid::new(part.path, "off", "on, as it is never left out by itself"))
+        }
+        false => Err(Invalid::new(part.path, "off", "on, as a part is left out only when the stack is built")),
+        true => Err(Invalid::new(part.path, "on", "off, as a part comes in only when the stack is built")),
+    }
 }
 
 /// Whose setting that is.
@@ -67,8 +121,10 @@ fn find<'s>(live: &[Live<'s>], allowed: &'static str, path: &str) -> Result<&'s 
 pub(super) fn change_all(live: &[Live<'_>], allowed: &'static str, config: &Config) -> Result<(), Invalid> {
     let mut steps: Vec<(&dyn Control, Vec<Setting>)> = Vec::new();
     let changed = config.iter().try_for_each(|(path, value)| {
-        let control = find(live, allowed, path)?;
-        steps.push((control, control.settings()));
+        if switch(path, value)?.is_none() {
+            let control = find(live, allowed, path)?;
+            steps.push((control, control.settings()));
+        }
         change(live, allowed, path, value)
     });
     if changed.is_err() {

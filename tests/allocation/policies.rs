@@ -1,6 +1,12 @@
 //! Admitting, rejecting and settling.
 
+use std::num::NonZeroU32;
+
 use super::*;
+
+fn weight_of(weight: &u32) -> NonZeroU32 {
+    NonZeroU32::new(*weight).expect("something")
+}
 
 fn open() -> CircuitBreaker {
     let breaker = patient();
@@ -81,7 +87,7 @@ fn rate(burst: u32) -> cofferdam::RateLimit {
 fn a_rate_limit_allocates_nothing() {
     const MANY: u32 = 1_000_000;
     succeeds_for_nothing("rate limit", rate(MANY));
-    succeeds_for_nothing("rate limit with weights", rate(MANY).weighted(|weight: &u32| *weight));
+    succeeds_for_nothing("rate limit with weights", rate(MANY).weighted(weight_of));
     succeeds_for_nothing("rate limit that warms up", {
         let limit = rate(MANY);
         limit.configure(|settings| settings.warm_up(Duration::from_secs(3600))).unwrap();
@@ -94,7 +100,7 @@ fn a_rate_limit_allocates_nothing() {
         limit
     };
     rejects_for_nothing("rate limit", Why::RateLimited, used());
-    rejects_for_nothing("rate limit with weights", Why::TooMuch, used().weighted(|weight: &u32| *weight));
+    rejects_for_nothing("rate limit with weights", Why::TooMuch, used().weighted(weight_of));
     rejects_for_nothing("breaker and rate limit", Why::RateLimited, patient().and(used()));
     // A call that a later policy rejects takes its permits back.
     let limit = rate(MANY);
@@ -171,14 +177,17 @@ fn a_success_allocates_nothing() {
         breaker
     });
     succeeds_for_nothing("bulkhead", slots());
-    succeeds_for_nothing("bulkhead with weights", slots().weighted(|weight: &u32| *weight));
+    succeeds_for_nothing("bulkhead with weights", slots().weighted(weight_of));
     succeeds_for_nothing("drain", drain());
     succeeds_for_nothing("some", Some(slots()));
     succeeds_for_nothing("none", None::<Bulkhead>);
     succeeds_for_nothing("dry run", Shadow::new(patient()));
     succeeds_for_nothing("dry run that would reject", Shadow::new(full()));
     succeeds_for_nothing("two", patient().and(slots()));
-    succeeds_for_nothing("four", (patient(), slots(), Shadow::new(open()), Some(slots().weighted(|_: &u32| 3))));
+    succeeds_for_nothing(
+        "four",
+        (patient(), slots(), Shadow::new(open()), Some(slots().weighted(|_: &u32| NonZeroU32::MIN.saturating_add(2)))),
+    );
 }
 
 #[test]
@@ -187,7 +196,7 @@ fn a_rejection_allocates_nothing() {
     rejects_for_nothing("breaker that has opened", Why::Open, tripped());
     rejects_for_nothing("breaker that probes", Why::Probing, probing());
     rejects_for_nothing("bulkhead", Why::Full, full());
-    rejects_for_nothing("bulkhead with weights", Why::Full, full().weighted(|weight: &u32| *weight));
+    rejects_for_nothing("bulkhead with weights", Why::Full, full().weighted(weight_of));
     rejects_for_nothing("drain", Why::Draining, drained());
     rejects_for_nothing("some", Why::Full, Some(full()));
     rejects_for_nothing("two, by the first", Why::Open, open().and(slots()));
@@ -239,7 +248,7 @@ fn a_limit_that_finds_itself_allocates_nothing_and_neither_does_shedding() {
     let mut limited = guard(limit()).layer(echo());
     allocates_nothing("a limited call", || assert_eq!(call(&mut limited, 2), Ok(2)));
     allocates_nothing("one that fails", || assert_eq!(call(&mut limited, 1), Err(Error::Odd)));
-    let weigh = |weight: &u32| std::num::NonZeroU32::new(*weight).expect("something");
+    let weigh = weight_of;
     let mut weighted = guard(limit().weighted(weigh)).layer(echo());
     allocates_nothing("a limited call with a weight", || assert_eq!(call(&mut weighted, 2), Ok(2)));
 

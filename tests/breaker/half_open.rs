@@ -348,3 +348,19 @@ async fn a_probe_that_panics_is_a_failure() {
     assert_eq!(guard.call(&(), || async { Ok::<_, &str>(()) }).await, Ok(()));
     assert_eq!(breaker.state(), BreakerState::Closed);
 }
+
+/// A probe is answered by a stream. It is over with its head, and however the stream ends is nothing to the breaker.
+#[test]
+fn a_probe_that_is_answered_by_what_lasts_is_over_with_its_head() {
+    for (outcome, then) in [(Outcome::Success, BreakerState::Closed), (Outcome::Failure, BreakerState::Open)] {
+        for end in [Outcome::Success, Outcome::Failure, Outcome::Overload, Outcome::Ignored, Outcome::Abandoned] {
+            let breaker = open(touchy());
+            let mut probe = admit(&breaker, 1_000).unwrap();
+            breaker.lasts(&mut probe, &Ended::new(outcome, at(1_000), at(1_001)));
+            assert_eq!(breaker.state(), then);
+            let counts = breaker.counts_at(at(1_001));
+            settle(&breaker, probe, end, 1_002);
+            assert_eq!((breaker.state(), breaker.counts_at(at(1_001))), (then, counts), "{end:?}");
+        }
+    }
+}

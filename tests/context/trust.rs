@@ -99,11 +99,11 @@ fn what_cannot_be_believed_is_refused_by_name() {
     assert_eq!(Trust::builder().build(), Ok(Trust::default()));
     let (minute, longest) = (Duration::from_secs(60), Trust::builder().longest_deadline(SECOND));
     let settings: [(context::Builder, &str, &str); 9] = [
-        (Trust::builder().longest_deadline(Duration::ZERO), "longest_deadline", "0ns"),
+        (Trust::builder().longest_deadline(Duration::ZERO), "longest_deadline", "0s"),
         (Trust::builder().longest_deadline(Duration::MAX), "longest_deadline", "18446744073709551615.999999999s"),
         (Trust::builder().most_attempts(0), "most_attempts", "0"),
         (Trust::builder().most_attempts(0).tasks(false), "most_attempts", "0"),
-        (Trust::builder().default_deadline(Duration::ZERO), "default_deadline", "0ns"),
+        (Trust::builder().default_deadline(Duration::ZERO), "default_deadline", "0s"),
         (Trust::builder().default_deadline(Duration::MAX), "default_deadline", "18446744073709551615.999999999s"),
         (longest.default_deadline(minute), "default_deadline", "60s"),
         (Trust::builder().longest_task(15), "longest_task", "15"),

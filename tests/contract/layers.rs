@@ -1,5 +1,7 @@
 //! The layers, each with what watches it.
 
+use std::num::NonZeroU32;
+
 use super::*;
 
 /// Takes every layer through a property.
@@ -89,7 +91,7 @@ fn plain_layers<P: Property>() {
     // Each policy by itself.
     run::<P, Asks, _>("breaker", with_breaker(|breaker| breaker.layer()));
     run::<P, Asks, _>("bulkhead", with_slots(|slots| slots.layer()));
-    run::<P, Asks, _>("weighted bulkhead", with_slots(|slots| slots.weighted(|_: &Ask| 1).layer()));
+    run::<P, Asks, _>("weighted bulkhead", with_slots(|slots| slots.weighted(|_: &Ask| NonZeroU32::MIN).layer()));
     run::<P, Asks, _>("share of a pool", with_share(|breaker, share| guard((share, breaker))));
     run::<P, Asks, _>("drain", || {
         let drain = Drain::builder("contract").exempt_nobody().build().unwrap();
@@ -120,7 +122,7 @@ fn plain_layers<P: Property>() {
 
     // Those with a line.
     run_queued::<P, Asks, _>("queue", with_queue(|slots| slots.layer()));
-    run_queued::<P, Asks, _>("weighted queue", with_queue(|slots| slots.weighted(|_: &Ask| 1).layer()));
+    run_queued::<P, Asks, _>("weighted queue", with_queue(|slots| slots.weighted(|_: &Ask| NonZeroU32::MIN).layer()));
     run_queued::<P, Asks, _>("queue, fused", with_breaker_and_queue(|breaker, slots| guard((breaker, slots))));
     run_queued::<P, Asks, _>("queue first", with_breaker_and_queue(|breaker, slots| guard((slots, Some(breaker)))));
 
@@ -252,7 +254,7 @@ fn web_layers<P: Property>() {
     run_queued::<P, Web, _>("http queue", with_queue(|slots| slots.layer().http()));
     run_queued::<P, Web, _>(
         "http weighted queue",
-        with_queue(|slots| slots.weighted(|_: &Request<_>| 1).layer().http()),
+        with_queue(|slots| slots.weighted(|_: &Request<_>| NonZeroU32::MIN).layer().http()),
     );
     run_queued::<P, Web, _>(
         "http queue, fused",

@@ -56,7 +56,7 @@ macro_rules! spawned {
 async fn defect_20_every_policy_is_spawned_over_box_error() {
     spawned!(breaker().layer());
     spawned!(slots().layer());
-    spawned!(slots().weighted(|n: &u32| *n).layer());
+    spawned!(slots().weighted(|n: &u32| NonZeroU32::MIN.saturating_add(*n)).layer());
     spawned!(limit().weighted(|_: &u32| NonZeroU32::MIN).layer());
     let shed = LoadShed::builder(limit()).rank(|_: &u32| Rank::of(Criticality::Critical, None)).build().unwrap();
     spawned!(shed.weighted(|_: &u32| NonZeroU32::MIN).layer());
@@ -64,7 +64,7 @@ async fn defect_20_every_policy_is_spawned_over_box_error() {
     spawned!(queued().layer());
     spawned!(Keyed::builder(breaker().and(slots())).by(|n: &u32| *n).build().unwrap().layer());
     spawned!(Keyed::builder(queued()).by(|n: &u32| *n).build().unwrap().layer());
-    spawned!(guard((breaker(), queued().weighted(|n: &u32| *n), slots())));
+    spawned!(guard((breaker(), queued().weighted(|n: &u32| NonZeroU32::MIN.saturating_add(*n)), slots())));
     spawned!(guard(()));
     spawned!(guard((cofferdam::Pool::builder("spawned").build().unwrap().share("spawned").unwrap(), breaker())));
     spawned!(guard((breaker(), slots())));

@@ -14,15 +14,17 @@ use std::{
 use bytes::Bytes;
 use cofferdam::{
     AdaptiveLimit, AdaptiveThrottle, Admit, BoxError, Budget, Bulkhead, CircuitBreaker, Control, Criticality, Deadline,
-    Drain, Ended, Hedge, Instant, LoadShed, Outcome, Policy, Pool, Retry, Timeout,
+    Drain, Ended, Hedge, Instant, LoadShed, Outcome, Policy, Pool, Retry, Timeout, Weighted,
+    context::Rank,
     limit::{Algorithm, Plan, Sample},
     presets::Config,
+    weighted::AdmitWeighed,
 };
 use http::{Request, Response};
 use tokio::time::advance;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 
-use crate::support::{ms, poll};
+use crate::support::{ms, poll, weight_of};
 
 #[test]
 fn settings_that_bound_each_other_are_put_back_whole() {
@@ -139,7 +141,7 @@ fn no_text_is_taken_for_a_setting_that_it_is_not() {
 #[test]
 fn a_pool_is_read_while_calls_hold_more_than_a_number_has_room_for() {
     let pool = Pool::builder("wide").slots(10).build().unwrap();
-    let heavy = |name: &str| pool.share(name).unwrap().weighted(|weight: &u32| *weight);
+    let heavy = |name: &str| pool.share(name).unwrap().weighted(weight_of);
     let (first, second) = (heavy("first"), heavy("second"));
     let now = Instant::now();
     let held = (first.admit(&u32::MAX, now).unwrap(), second.admit(&u32::MAX, now).unwrap());
@@ -279,4 +281,31 @@ async fn an_edge_believes_no_stranger_and_tells_nobody_further_in() {
         Ok::<_, BoxError>(())
     }));
     weather.oneshot(request).await.unwrap();
+}
+
+/// One function weighs requests for whatever counts them, so a request weighs the same all the way in.
+#[test]
+fn one_function_weighs_requests_for_every_policy() {
+    fn takes(what: &str, policy: impl AdmitWeighed<u32>, in_use: impl Fn() -> u32) {
+        let (weighted, now) = (Weighted::new(policy, weight_of), Instant::now());
+        let three = weighted.admit(&3, now).unwrap();
+        assert_eq!(in_use(), 3, "{what}");
+        weighted.undo(three, now);
+        assert_eq!(in_use(), 0, "{what}");
+    }
+    let slots = Bulkhead::builder("told").limit(5).build().unwrap();
+    takes("bulkhead", slots.clone(), || slots.in_flight());
+    let limit = AdaptiveLimit::builder("told").build().unwrap();
+    takes("limit", limit.clone(), || limit.in_flight());
+    let shed = LoadShed::builder(AdaptiveLimit::builder("told").build().unwrap());
+    let shed = shed.rank(|_: &u32| Rank::of(Criticality::Critical, None)).build().unwrap();
+    takes("shedding", shed.clone(), || shed.limit().in_flight());
+    let pool = Pool::builder("told").slots(10).build().unwrap();
+    takes("pool", pool.share("told").unwrap(), || pool.in_use());
+    #[cfg(feature = "rate-limit")]
+    {
+        let rate = cofferdam::Rate::per_minute(1).unwrap();
+        let limit = cofferdam::RateLimit::builder("told", rate).burst(5).build().unwrap();
+        takes("rate limit", limit.clone(), || 5 - limit.free());
+    }
 }

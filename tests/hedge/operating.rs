@@ -1,6 +1,7 @@
 //! The delay that is learned, what is told of attempts, and what operators change.
 
 use super::*;
+use crate::support::poll;
 
 type Attempts = Vec<(u32, Made, Outcome, Next)>;
 
@@ -58,6 +59,33 @@ async fn each_attempt_is_told_with_its_reason_and_what_follows() {
         (2, Made::AfterDelay, Outcome::Abandoned, Next::Superseded),
     ];
     assert_eq!(take(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_that_are_left_by_the_caller_are_told_each() {
+    let (told, _subscription) = attempts_of("left");
+    let layer = Hedge::builder("left").fixed_delay(ms(10)).budget(rich()).build().unwrap();
+    let take = || std::mem::take(&mut *told.lock().unwrap());
+    let left = |number, made| (number, made, Outcome::Abandoned, Next::GivenUp(GivenUp::Left));
+
+    let mut call = Box::pin(layer.layer(Script::new([Do::Never, Do::Never])).oneshot(()));
+    assert!(poll(call.as_mut()).is_pending());
+    tokio::time::advance(ms(10)).await;
+    assert!(poll(call.as_mut()).is_pending());
+    assert_eq!(take(), []);
+    drop(call);
+    assert_eq!(take(), [left(1, Made::First), left(2, Made::AfterDelay)]);
+
+    // One of which the answer is known is not told twice
+    let mut call = Box::pin(layer.layer(Script::new([Do::Err(1), Do::Never])).oneshot(()));
+    for _ in 0..2 {
+        assert!(poll(call.as_mut()).is_pending());
+        tokio::time::advance(ms(1)).await;
+    }
+    assert!(poll(call.as_mut()).is_pending());
+    drop(call);
+    let failed = (1, Made::First, Outcome::Failure, Next::AtOnce);
+    assert_eq!(take(), [failed, left(2, Made::AfterFailure)]);
 }
 
 /// Calls of which one in twenty-five takes long.

@@ -94,6 +94,20 @@ fn a_limit_is_given_its_slot_back_with_the_head_and_once_in_whatever_it_is_wrapp
 }
 
 #[test]
+fn a_breaker_hears_of_a_lasting_answer_at_its_head_and_of_others_at_their_end() {
+    for (answer, at_its_head) in [(EVENTS, 1), (Some("application/json"), 0)] {
+        let breaker = CircuitBreaker::builder("streams").build().unwrap();
+        let service =
+            breaker.clone().layer().http().layer(Answers(Arc::new(std::sync::Mutex::new(Some(endless(answer))))));
+        let response = settled(service.oneshot(())).unwrap();
+        assert_eq!(breaker.counts().calls, at_its_head);
+        drop(response);
+        assert_eq!(breaker.counts().calls, 1, "in whatever way it ends, once");
+        assert_eq!(breaker.counts().failures, 0);
+    }
+}
+
+#[test]
 fn whoever_waits_in_line_comes_in_when_a_lasting_answer_has_begun() {
     // Given one slot, which a call holds that has no answer yet
     let limit = AdaptiveLimit::builder("limit").min_limit(1).initial_limit(1).max_limit(1).build().unwrap();

@@ -1,5 +1,7 @@
 //! The slots of a bulkhead.
 
+use std::num::NonZeroU32;
+
 use cofferdam::{Admit, Bulkhead, Ended, Outcome, Policy};
 use loom::thread;
 
@@ -56,7 +58,7 @@ fn a_bulkhead_turns_nobody_away_while_a_slot_is_free() {
 fn a_bulkhead_keeps_its_count_while_its_limit_changes() {
     explore(3, || {
         let slots = Bulkhead::builder("loom").limit(2).build().unwrap();
-        let weighted = slots.clone().weighted(|weight: &u32| *weight);
+        let weighted = slots.clone().weighted(|weight: &u32| NonZeroU32::new(*weight).expect("something"));
         let caller = |weight: u32| {
             let weighted = weighted.clone();
             move || {

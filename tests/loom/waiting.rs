@@ -1,5 +1,7 @@
 //! Releases, waiters and those who leave.
 
+use std::num::NonZeroU32;
+
 use std::future::{Ready, pending, ready};
 
 use cofferdam::{Bulkhead, Guard, Policy, Refused, Weighted, bulkhead::Queue, waiting::Order};
@@ -7,12 +9,12 @@ use loom::thread;
 
 use super::{beside, explore, finish};
 
-type Weigh = fn(&u32) -> u32;
+type Weigh = fn(&u32) -> NonZeroU32;
 type Slots = Weighted<Bulkhead<Queue>, Weigh>;
 
 fn slots(limit: usize) -> (Bulkhead<Queue>, Guard<Slots>) {
     let slots = Bulkhead::builder("loom").limit(limit).queue(4).order(Order::Fifo).build().unwrap();
-    (slots.clone(), slots.weighted((|weight| *weight) as Weigh).layer())
+    (slots.clone(), slots.weighted((|weight| NonZeroU32::new(*weight).expect("something")) as Weigh).layer())
 }
 
 type Outcome = Result<(), Refused<()>>;

@@ -344,3 +344,23 @@ async fn over_grpc_what_was_said_is_repeated_in_the_body_that_a_channel_takes() 
         assert!(sent.iter().all(|(_, body, _)| body == b"250"));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_after_one_that_was_never_sent_costs_a_tenth() {
+    let costs = async |says_unsent: bool| {
+        let budget = cofferdam::Budget::builder("unsent").build().unwrap();
+        let stack = cofferdam::http::client("unsent").without_hedge().breaker(None).attempts(2).budget(budget.clone());
+        let stack = stack
+            .unsent(move |error: &std::io::Error| says_unsent && error.kind() == std::io::ErrorKind::ConnectionRefused);
+        let stack = stack.build().unwrap();
+        let refuses = service_fn(|_: Request<Replay<String>>| async {
+            Err::<Response<String>, _>(std::io::Error::from(std::io::ErrorKind::ConnectionRefused))
+        });
+        let before = budget.balance();
+        let service = stack.clone().layer(refuses);
+        service.oneshot(Request::new(String::new())).await.map(drop).unwrap_err();
+        before - budget.balance()
+    };
+    assert!((costs(true).await - 0.1).abs() < 0.001);
+    assert!((costs(false).await - 1.0).abs() < 0.001);
+}

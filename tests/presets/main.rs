@@ -7,6 +7,7 @@ mod attempts;
 mod drain;
 #[cfg(feature = "test-util")]
 mod lasting;
+mod left_out;
 #[cfg(feature = "test-util")]
 mod order;
 #[cfg(feature = "test-util")]

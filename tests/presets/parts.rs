@@ -113,8 +113,8 @@ fn what_a_stack_is_made_of_is_said_in_its_order() {
     for line in [
         "payments, a client, outermost first",
         "attempts               4",
-        "backoff                full jitter, 50ms to 2s",
-        "body_limit             65536 bytes",
+        "backoff                full_jitter 50ms..2s",
+        "body_limit             65536\n",
         "ratio                  0.1",
         "share                  0.02",
         "overloads              no",
@@ -187,8 +187,8 @@ fn parts_of_ones_own_take_the_place_of_ours() {
     let text = stack.explain().to_string();
     for line in [
         "attempts               2",
-        "backoff                exponential, 7ms to 7ms",
-        "body_limit             100 bytes",
+        "backoff                constant 7ms",
+        "body_limit             100\n",
         "ratio                  0.3",
         "extra                  1",
         "consecutive_failures   3",

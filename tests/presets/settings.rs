@@ -55,6 +55,8 @@ fn settings_go_by_their_path_before_and_while_it_runs() {
     server.set("drain.deadline", "20s").unwrap();
     let text = server.explain().to_string();
     assert!(text.contains("attempt                1s") && text.contains("deadline               20s"), "{text}");
+    server.set("drain.grace", "0ms").unwrap();
+    assert!(server.explain().to_string().contains("grace                  0s\n"), "no time at all has the usual unit");
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,6 +86,43 @@ async fn a_retry_and_a_timeout_change_while_calls_are_made() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_waits_are_like_and_how_much_is_kept_is_said_in_text() {
+    let file = Config::default().set("retry.backoff", "constant 100ms").set("retry.body_limit", "4");
+    let builder = cofferdam::http::client("payments").without_hedge().breaker(None).set("retry.body_limit", "9");
+    let stack = builder.config(&file).set("retry.attempts", "2").set("budget.ratio", "1").build().unwrap();
+    let text = stack.explain().to_string();
+    assert!(
+        text.contains("backoff                constant 100ms\n") && text.contains("body_limit             4\n"),
+        "{text}"
+    );
+
+    let asked = Arc::new(AtomicU32::new(0));
+    let down = stack.layer(dependency(Arc::clone(&asked), |_| StatusCode::BAD_GATEWAY));
+    let put = |body: &str| Request::put("/").body(body.to_owned()).unwrap();
+    for (wait, millis) in [("constant 100ms", 100), ("constant 7ms", 7)] {
+        stack.set("retry.backoff", wait).unwrap();
+        let started = Instant::now();
+        down.clone().oneshot(put("four")).await.unwrap();
+        assert_eq!(Instant::now().since(started).as_millis(), millis);
+    }
+    // Longer than what is kept
+    asked.store(0, Ordering::Relaxed);
+    down.clone().oneshot(put("five.")).await.unwrap();
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+
+    stack.apply(&file).unwrap();
+    assert_eq!(
+        stack.set("retry.body_limit", "5").unwrap_err().to_string(),
+        "`retry.body_limit` cannot be 5: it must be what it was when the stack was built"
+    );
+    let built = cofferdam::http::client("payments").set("retry.body_limit", "1073741825").build();
+    assert_eq!(built.map(drop).unwrap_err().path(), "retry.body_limit");
+    let function = cofferdam::Backoff::custom(std::time::Duration::from_secs(2), |_| std::time::Duration::ZERO);
+    let by_hand = cofferdam::http::client("payments").retry(|retry| retry.backoff(function)).build().unwrap();
+    assert!(by_hand.explain().to_string().contains("backoff                custom, 2s at most"));
+}
+
 #[test]
 fn a_setting_that_cannot_be_is_told_by_its_path() {
     let of_client = |path: &str, value: &str| {
@@ -96,11 +135,11 @@ fn a_setting_that_cannot_be_is_told_by_its_path() {
     );
     assert_eq!(
         of_client("timeout.attempt", "0s"),
-        "`timeout.attempt` cannot be 0ns: it must be above zero, at most 100 years"
+        "`timeout.attempt` cannot be 0s: it must be above zero, at most 100 years"
     );
     assert_eq!(
         of_client("retry.colour", "red"),
-        "`retry.colour` is not a setting: it must be attempts, total, longest_retry_after or rejections"
+        "`retry.colour` is not a setting: it must be attempts, total, backoff, longest_retry_after, rejections or body_limit"
     );
     assert!(
         of_client("colour.red", "1")

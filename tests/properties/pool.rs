@@ -209,7 +209,7 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => which().prop_map(Op::Call),
         3 => (which(), 0..12_usize).prop_map(|(which, calls)| Op::Calls(which, calls)),
-        2 => (which(), 0..9_u32).prop_map(|(which, weight)| Op::Heavy(which, weight)),
+        2 => (which(), 1..9_u32).prop_map(|(which, weight)| Op::Heavy(which, weight)),
         2 => (which(), any::<usize>()).prop_map(|(which, call)| Op::Head(which, call)),
         3 => (which(), any::<usize>(), outcome()).prop_map(|(which, call, outcome)| Op::End(which, call, outcome)),
         1 => (which(), outcome()).prop_map(|(which, outcome)| Op::Ends(which, outcome)),
@@ -268,7 +268,7 @@ impl Both {
             Op::Call(which) => self.call(which)?,
             Op::Calls(which, calls) => (0..calls).try_for_each(|_| self.call(which))?,
             Op::Heavy(which, weight) => {
-                let weighted = self.shares[which].clone().weighted(|weight: &u32| *weight);
+                let weighted = self.shares[which].clone().weighted(crate::support::weight_of);
                 self.called(which, weight, weighted.admit(&weight, at(self.now)))?;
             }
             Op::Head(which, call) if !self.calls[which].is_empty() => {

@@ -90,7 +90,7 @@ type Waiter<'a> = Pin<Box<dyn Future<Output = Result<(), Refused<()>>> + 'a>>;
 /// One thread's part. Returns how many of its calls were served.
 async fn crowd(slots: &Bulkhead<Queue>, inside: &AtomicU32, seed: u64) -> u64 {
     let mut random = fastrand::Rng::with_seed(seed);
-    let guard = slots.clone().weighted(|weight: &u32| *weight).layer();
+    let guard = slots.clone().weighted(crate::support::weight_of).layer();
     let mut calls: Vec<Waiter<'_>> = Vec::new();
     let mut served = 0;
     for operation in 0..OPERATIONS / THREADS {

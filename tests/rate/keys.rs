@@ -1,5 +1,7 @@
 //! A rate per key.
 
+use std::num::NonZeroU32;
+
 use super::*;
 
 /// A key that has used its permits is not forgotten when others need the room, and so does not come back with new ones.
@@ -32,7 +34,7 @@ fn defect_152_a_key_that_is_limited_is_not_forgotten() {
 fn what_has_been_used_is_not_fresh_whatever_is_around_it() {
     let now = Instant::now();
     let limit = limit(per_second(1), 2);
-    let around = (Some(Arc::new(cofferdam::Shadow::new(limit.clone().weighted(|(): &()| 1)))), ());
+    let around = (Some(Arc::new(cofferdam::Shadow::new(limit.clone().weighted(|(): &()| NonZeroU32::MIN)))), ());
     assert!(around.is_fresh(now));
     Admit::<()>::admit(&limit, &(), now).unwrap();
     assert!(!around.is_fresh(now) && limit.fresh().is_fresh(now));

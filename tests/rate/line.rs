@@ -15,7 +15,7 @@ where
 #[tokio::test(start_paused = true)]
 async fn defect_156_nobody_waits_for_what_never_comes() {
     let limit = patient(per_second(10), 10, 10);
-    let guard = limit.clone().weighted(|weight: &u32| *weight).layer();
+    let guard = limit.clone().weighted(crate::support::weight_of).layer();
     let call = |weight: &'static u32| guard.call(weight, || ready(Ok::<_, ()>(())));
     let too_much =
         |answer| matches!(answer, Err(Refused::Rejected(rejected)) if Rejected::why(&rejected) == Why::TooMuch);

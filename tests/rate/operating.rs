@@ -1,5 +1,7 @@
 //! Settings that change, warming up, and what is told.
 
+use std::num::NonZeroU32;
+
 use super::*;
 
 /// The rate goes to and fro a thousand times a second: in the long run no more come in than under the faster of the two.
@@ -27,7 +29,7 @@ fn defect_159_changing_the_rate_earns_nobody_a_burst() {
 #[test]
 fn defect_159_what_has_been_used_stays_used() {
     let (limit, now) = (limit(per_second(10), 10), Instant::now());
-    let weighted = limit.clone().weighted(|weight: &u32| *weight);
+    let weighted = limit.clone().weighted(crate::support::weight_of);
     weighted.admit(&5, now).unwrap();
     let change = |burst: u32| limit.configure_at(now, |settings| settings.burst(burst)).unwrap();
     change(4);
@@ -73,7 +75,7 @@ fn a_cold_limit_warms_up_under_load_and_cools_down_without() {
 fn a_cold_limit_lets_in_what_a_warm_one_would() {
     let builder = RateLimit::builder("cache", per_second(10)).burst(10);
     let limit = builder.warm_up(10 * SECOND).cold_factor(5).build().unwrap();
-    let weighted = limit.clone().weighted(|weight: &u32| *weight);
+    let weighted = limit.clone().weighted(crate::support::weight_of);
     let now = Instant::now();
     let first = weighted.admit(&10, now).unwrap();
     assert_eq!(weighted.admit(&1, now).unwrap_err().why(), Why::RateLimited);
@@ -118,7 +120,7 @@ fn operators_read_and_change_it_by_name() {
     }
     assert!(control.force("open").is_err());
 
-    let patient: Box<dyn Control> = Box::new(patient(per_second(1), 1, 10).weighted(|(): &()| 1));
+    let patient: Box<dyn Control> = Box::new(patient(per_second(1), 1, 10).weighted(|(): &()| NonZeroU32::MIN));
     assert_eq!(patient.state(), "1 of 1 free, 0 waiting");
     assert_eq!(patient.settings().len(), 7);
     patient.configure("queue", "20").unwrap();

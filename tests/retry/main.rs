@@ -5,6 +5,7 @@
 mod attempts;
 mod budget;
 mod exhausted;
+mod left;
 mod over_http;
 #[path = "../support/mod.rs"]
 mod support;

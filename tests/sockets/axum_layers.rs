@@ -95,7 +95,7 @@ async fn every_policy_goes_straight_into_a_router() {
         Shadow::new(slots(1)).layer().http(),
         guard((breaker(), slots(1), limit())).http().until_head(),
         breaker().and(slots(1)).layer().http().problem(ProblemDetails::of),
-        slots(2).weighted(|_: &Request| 2).layer().http(),
+        slots(2).weighted(two).layer().http(),
         limit().weighted(two).layer().http(),
         LoadShed::builder(limit()).build().unwrap().weighted(two).layer().http(),
         Pool::builder("server").slots(4).build().unwrap().share("shop").unwrap().layer().http(),
@@ -108,13 +108,7 @@ async fn every_policy_goes_straight_into_a_router() {
         go_everywhere!(
             nine().build().unwrap().layer().http(),
             nine().queue(1).build().unwrap().layer().http(),
-            cofferdam::RateLimit::builder("server", rate)
-                .burst(99)
-                .build()
-                .unwrap()
-                .weighted(|_: &Request| 2)
-                .layer()
-                .http(),
+            cofferdam::RateLimit::builder("server", rate).burst(99).build().unwrap().weighted(two).layer().http(),
         );
     }
 }

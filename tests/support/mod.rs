@@ -27,4 +27,4 @@ pub(crate) use probe::{Ask, Asks, Broken, Kind, Probe, Script};
 pub(crate) use recording::{Does, Log, Recording};
 #[cfg(feature = "http")]
 pub(crate) use server::{Connection, Fed, Noticing, Version, fed, nobody, serve};
-pub(crate) use settings::{ms, rich};
+pub(crate) use settings::{ms, rich, weight_of};

@@ -60,3 +60,27 @@ fn a_rejection_of_a_call_from_before_the_restart_is_not_counted() {
     settle(&throttle, old, Outcome::Overload, 7_500);
     assert_eq!(throttle.load_at(at(7_500)).accepted, 1.0);
 }
+
+/// A lasting answer is one with its head: what is heard of it later counts neither way.
+#[test]
+fn a_lasting_answer_counts_once_and_by_its_head() {
+    let top = rank(Criticality::CriticalPlus, 1);
+    for (head, accepted) in [(Outcome::Success, 1.0), (Outcome::Overload, 0.0), (Outcome::Ignored, 0.0)] {
+        for end in [Outcome::Success, Outcome::Failure, Outcome::Overload, Outcome::Ignored, Outcome::Abandoned] {
+            let throttle = throttle();
+            call(&throttle, top, Outcome::Overload, 5_000);
+            let mut token = throttle.admit(&top, at(5_000)).unwrap();
+            throttle.lasts(&mut token, &Ended::new(head, at(5_000), at(5_000)));
+            let load = throttle.load_at(at(5_000));
+            assert_eq!(load.accepted, accepted, "{head:?}");
+            settle(&throttle, token, end, 5_000);
+            assert_eq!(throttle.load_at(at(5_000)), load, "{head:?}, then {end:?}");
+        }
+    }
+    // Nor does the end of one that began while all was calm begin a time of pressure.
+    let throttle = throttle();
+    let mut token = throttle.admit(&top, at(5_000)).unwrap();
+    throttle.lasts(&mut token, &Ended::new(Outcome::Success, at(5_000), at(5_000)));
+    settle(&throttle, token, Outcome::Overload, 5_000);
+    assert_eq!(throttle.state(), ThrottleState::Calm);
+}

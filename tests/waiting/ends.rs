@@ -1,5 +1,7 @@
 //! How a wait ends: in time, by whoever leaves, in a panic.
 
+use std::num::NonZeroU32;
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -159,7 +161,7 @@ async fn a_panic_at_the_turn_passes_the_turn_on() {
     let asked = AtomicU32::new(0);
     let weigh = |touchy: &bool| {
         assert!(!(*touchy && asked.fetch_add(1, Ordering::SeqCst) == 1), "asked twice");
-        1
+        NonZeroU32::MIN
     };
     let guard = guard(slots.clone().weighted(weigh));
     let held = guard.call(&false, pending::<Result<(), ()>>);

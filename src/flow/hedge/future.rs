@@ -1,7 +1,6 @@
 use std::{
     mem,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -13,7 +12,7 @@ use tower_service::Service;
 use super::{
     Learner,
     age::Age,
-    plan::Plan,
+    held::Held,
     slots::{MOST, Slots},
 };
 use crate::kernel::{
@@ -35,32 +34,6 @@ pub(super) struct Rest<S, K> {
     pub(super) deadline: Option<Deadline>,
 }
 
-/// What all calls share, held by one that is in flight from its first wait on.
-pub(super) struct Held {
-    plan: Arc<Plan>,
-    waits: bool,
-}
-
-impl Held {
-    pub(super) fn new(plan: Arc<Plan>) -> Self {
-        Self { plan, waits: false }
-    }
-}
-
-impl Held {
-    fn leave(&mut self) {
-        if mem::take(&mut self.waits) {
-            self.plan.crowd.leave();
-        }
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.leave();
-    }
-}
-
 /// An attempt that was made.
 #[derive(Debug)]
 struct Sent {
@@ -73,7 +46,7 @@ struct Sent {
 pin_project! {
     /// The future of a [`Hedge`](super::Hedge).
     ///
-    /// Dropped, it cancels all attempts that are in flight, and makes no other.
+    /// Dropped, it cancels all attempts that are in flight, and makes no other. Observers are told of them.
     #[project = HedgeProjection]
     #[must_use = "futures do nothing unless polled"]
     pub struct HedgeFuture<S: Service<R::Request>, R: Repeat<Request>, D, M, Request> {
@@ -89,6 +62,15 @@ pin_project! {
         failed: Option<Result<S::Response, S::Error>>,
         held: Held,
         how: How<R, D, M>,
+    }
+
+    impl<S: Service<R::Request>, R: Repeat<Request>, D, M, Request> PinnedDrop for HedgeFuture<S, R, D, M, Request> {
+        #[inline]
+        fn drop(this: Pin<&mut Self>) {
+            if event::anybody() {
+                this.project().give_up(Next::GivenUp(GivenUp::Left), clock::coarse());
+            }
+        }
     }
 }
 
@@ -335,10 +317,7 @@ where
     /// The call has this answer: the other attempts are dropped before anybody sees it.
     fn answer(&mut self, answer: Result<S::Response, S::Error>, ended: Attempted) -> Result<S::Response, S::Error> {
         event::attempted(self.held.plan.common.name, ended, Next::Answered);
-        for other in (0..=MOST).filter(|other| self.slots.is_taken(*other)) {
-            let superseded = self.ended(other, Outcome::Abandoned, ended.now);
-            event::attempted(self.held.plan.common.name, superseded, Next::Superseded);
-        }
+        self.give_up(Next::Superseded, ended.now);
         self.end();
         answer
     }
@@ -372,6 +351,15 @@ where
     fn learn(&self, step: impl FnOnce(&Learner)) {
         if self.held.plan.is_learning() {
             step(&self.held.plan.learner);
+        }
+    }
+}
+
+impl<S: Service<R::Request>, R: Repeat<Request>, D, M, Request> HedgeProjection<'_, S, R, D, M, Request> {
+    /// Tells of all attempts that are in flight, and are about to be dropped.
+    fn give_up(&self, next: Next, now: Instant) {
+        for index in (0..=MOST).filter(|index| self.slots.is_taken(*index)) {
+            event::attempted(self.held.plan.common.name, self.ended(index, Outcome::Abandoned, now), next);
         }
     }
 

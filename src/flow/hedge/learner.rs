@@ -126,7 +126,11 @@ impl Learner {
         Invalid::unless_duration("shortest_delay", shortest)?;
         Invalid::unless_duration("longest_delay", longest)?;
         if shortest > longest {
-            return Err(Invalid::new("longest_delay", format_args!("{longest:?}"), "at least `shortest_delay`"));
+            return Err(Invalid::new(
+                "longest_delay",
+                crate::kernel::written::Written(longest),
+                "at least `shortest_delay`",
+            ));
         }
         self.share.store((share * MILLION as f64).round() as u32, Relaxed);
         self.least.store(logarithm(shortest), Relaxed);

@@ -80,6 +80,7 @@ mod age;
 mod config;
 mod crowd;
 mod future;
+mod held;
 mod learner;
 mod operate;
 mod plan;

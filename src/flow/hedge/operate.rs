@@ -29,7 +29,9 @@ impl<R: Send + Sync, D: Send + Sync, M: Send + Sync> Control for HedgeLayer<R, D
         match self.delay() {
             _ if self.plan.is_off() => "suspended".to_owned(),
             None => "learning".to_owned(),
-            Some(delay) => format!("after {delay:?}: {} sent, {} won", counts.sent, counts.won),
+            Some(delay) => {
+                format!("after {}: {} sent, {} won", crate::kernel::written::Written(delay), counts.sent, counts.won)
+            }
         }
     }
 

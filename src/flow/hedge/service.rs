@@ -5,11 +5,7 @@ use std::{
 
 use tower_service::Service;
 
-use super::{
-    Builder, HedgeFuture, Settings,
-    future::{Held, Rest},
-    plan::Plan,
-};
+use super::{Builder, HedgeFuture, Settings, future::Rest, held::Held, plan::Plan};
 use crate::kernel::{
     attempts::{AttemptProtocol, How, Repeat},
     clock,

@@ -2,6 +2,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use fastrand::Rng;
 
+use crate::kernel::{Invalid, control::Text, written::Written};
+
 /// How long to wait between attempts.
 ///
 /// Whatever the kind, no wait is longer than the cap: it is applied last. Waits of different calls are drawn independently
@@ -17,6 +19,9 @@ use fastrand::Rng;
 /// | [`custom`](Self::custom) | what a function says |
 ///
 /// Without jitter those that fail together come back together: leave that to tests.
+///
+/// In text, as it is displayed and as a [`RetryLayer`](super::RetryLayer) is set by name, it is the kind, and `base..cap`: such as
+/// `full_jitter 50ms..2s`. One that is always the same is `constant 100ms`. A function cannot be said in text.
 ///
 /// ```
 /// use std::time::Duration;
@@ -79,6 +84,11 @@ impl Backoff {
         Self { kind: Kind::Custom(Arc::new(wait)), base: Duration::ZERO, cap }
     }
 
+    /// Whether a function says how long to wait, which no text can.
+    pub(crate) fn is_custom(&self) -> bool {
+        matches!(self.kind, Kind::Custom(_))
+    }
+
     /// The waits of one call, without an end.
     #[must_use]
     pub fn waits(&self) -> Waits {
@@ -113,8 +123,8 @@ impl Default for Backoff {
 impl Kind {
     fn as_str(&self) -> &'static str {
         match self {
-            Self::Full => "full jitter",
-            Self::Equal => "equal jitter",
+            Self::Full => "full_jitter",
+            Self::Equal => "equal_jitter",
             Self::Decorrelated => "decorrelated",
             Self::Exponential => "exponential",
             Self::Custom(_) => "custom",
@@ -122,12 +132,45 @@ impl Kind {
     }
 }
 
-/// The kind, and between what the waits are, in words.
+/// The kind, and between what the waits are.
 impl fmt::Display for Backoff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {:?} to {:?}", self.kind.as_str(), self.base, self.cap)
+        let (base, cap) = (Written(self.base), Written(self.cap));
+        match self.kind {
+            Kind::Custom(_) => write!(f, "custom, {cap} at most"),
+            Kind::Exponential if self.base == self.cap => write!(f, "constant {cap}"),
+            _ => write!(f, "{} {base}..{cap}", self.kind.as_str()),
+        }
     }
 }
+
+/// What is displayed can be read, but for a function.
+impl Text for Backoff {
+    fn to_text(&self) -> String {
+        self.to_string()
+    }
+
+    fn from_text(setting: &'static str, text: &str) -> Result<Self, Invalid> {
+        let duration = |text: &str| Duration::from_text(setting, text.trim()).ok();
+        let read = || {
+            let (kind, waits) = text.split_once(' ')?;
+            let make = match kind {
+                "constant" => return Some(Self::constant(duration(waits)?)),
+                "full_jitter" => Self::full_jitter,
+                "equal_jitter" => Self::equal_jitter,
+                "decorrelated" => Self::decorrelated,
+                "exponential" => Self::exponential,
+                _ => return None,
+            };
+            let (base, cap) = waits.split_once("..")?;
+            Some(make(duration(base)?, duration(cap)?))
+        };
+        read().ok_or_else(|| Invalid::new(setting, text, IN_TEXT))
+    }
+}
+
+const IN_TEXT: &str = "full_jitter, equal_jitter, decorrelated or exponential, from one duration to another, such as \
+                       `full_jitter 50ms..2s`, or `constant 100ms`";
 
 impl fmt::Debug for Backoff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

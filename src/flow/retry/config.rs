@@ -182,10 +182,10 @@ impl<R, D, M> RetryLayer<R, D, M> {
         self.plan.common.name
     }
 
-    /// How long it waits between attempts.
+    /// How long it waits between attempts, as it is set now.
     #[must_use]
-    pub fn backoff(&self) -> &Backoff {
-        &self.plan.backoff
+    pub fn backoff(&self) -> Backoff {
+        self.plan.backoff()
     }
 
     /// How requests are kept.

@@ -1,4 +1,5 @@
 use std::{
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -9,7 +10,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
-use super::{Waits, plan::Plan};
+use super::{Waits, plan::Plan, rest::Rest};
 use crate::kernel::{
     Attempt, GivenUp, Instant, Made, Next, Outcome, Reading, Rejected, Why,
     attempts::{AttemptProtocol, Exhausted, How, Repeat},
@@ -19,24 +20,6 @@ use crate::kernel::{
     event::{self, Attempted},
     seldom::Seldom,
 };
-
-/// What further attempts are made of.
-pub(super) struct Rest<S, K> {
-    pub(super) service: S,
-    pub(super) kept: K,
-    /// No attempt is begun from then on.
-    pub(super) end: Option<Instant>,
-    /// Nobody wants an answer that comes later.
-    pub(super) deadline: Option<Instant>,
-}
-
-impl<S, K> Rest<S, K> {
-    /// Whether an attempt that begins at that time, and takes that long at least, is too late.
-    fn is_too_late(&self, begins: Instant, least: Duration) -> bool {
-        self.end.is_some_and(|end| begins >= end)
-            || self.deadline.is_some_and(|deadline| begins >= deadline || begins.after(least) > deadline)
-    }
-}
 
 pin_project! {
     #[project = StateProjection]
@@ -59,7 +42,7 @@ pin_project! {
 pin_project! {
     /// The future of a [`Retry`](super::Retry).
     ///
-    /// Dropped, it cancels the attempt that is going on, and makes no other.
+    /// Dropped, it cancels the attempt that is going on, and makes no other. Observers are told of both.
     #[project = RetryProjection]
     #[must_use = "futures do nothing unless polled"]
     pub struct RetryFuture<S: Service<R::Request>, R: Repeat<Request>, D, M, Request> {
@@ -71,10 +54,58 @@ pin_project! {
         // Whether anything of the last attempt was sent.
         was_sent: bool,
         attempt: Attempt,
-        // [`Instant::ORIGIN`] if nobody asked for it.
+        // [`Instant::ORIGIN`] if nobody asked for it, or the attempt has ended.
         started: Instant,
         plan: Arc<Plan>,
         how: How<R, D, M>,
+    }
+
+    impl<S: Service<R::Request>, R: Repeat<Request>, D, M, Request> PinnedDrop for RetryFuture<S, R, D, M, Request> {
+        #[inline]
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if *this.started != Instant::ORIGIN || this.waits.0.is_some() {
+                this.leave();
+            }
+        }
+    }
+}
+
+/// If an attempt panics, it has not been left by its caller.
+struct OnPanic<'s>(&'s mut Instant);
+
+impl Drop for OnPanic<'_> {
+    fn drop(&mut self) {
+        *self.0 = Instant::ORIGIN;
+    }
+}
+
+/// Polls the attempt that is going on.
+#[inline(always)]
+fn poll_attempt<F: Future>(future: Pin<&mut F>, started: &mut Instant, cx: &mut Context<'_>) -> Poll<F::Output> {
+    let panics = OnPanic(started);
+    let polled = future.poll(cx);
+    mem::forget(panics);
+    polled
+}
+
+impl<S: Service<R::Request>, R: Repeat<Request>, D, M, Request> RetryProjection<'_, S, R, D, M, Request> {
+    /// The future is dropped: tells of an attempt that is going on, or of one that was to come.
+    #[cold]
+    #[inline(never)]
+    fn leave(self) {
+        let (name, number) = (self.plan.common.name, self.attempt.number());
+        match self.state.project() {
+            StateProjection::Calling { .. } if *self.started != Instant::ORIGIN => {
+                let (made, outcome, started) = (made(*self.attempt), Outcome::Abandoned, *self.started);
+                let attempt = Attempted { number, made, outcome, started, now: clock::coarse() };
+                event::attempted(name, attempt, Next::GivenUp(GivenUp::Left));
+            }
+            StateProjection::Waiting { wait } if wait.0.as_ref().is_some_and(|wait| wait.last.is_some()) => {
+                event::given_up(name, number, GivenUp::Left);
+            }
+            _ => {}
+        }
     }
 }
 
@@ -117,7 +148,7 @@ where
         let StateProjection::Calling { future } = this.state.project() else {
             return self.poll_on(cx, None);
         };
-        let answer = ready!(future.poll(cx));
+        let answer = ready!(poll_attempt(future, this.started, cx));
         let reading = this.how.protocol.read(answer.as_ref());
         // Most calls have one attempt that goes well, of which nobody hears: they need nothing of what the others do.
         let is_quiet = *this.started == Instant::ORIGIN && this.plan.when.is_by_outcome() && !this.attempt.is_extra();
@@ -167,7 +198,7 @@ where
             judged = match this.state.as_mut().project() {
                 // Calling => (answered | Waiting)
                 StateProjection::Calling { future } => {
-                    let answer = ready!(future.poll(cx));
+                    let answer = ready!(poll_attempt(future, this.started, cx));
                     let reading = this.how.protocol.read(answer.as_ref());
                     Some(this.judge(answer, reading))
                 }
@@ -230,8 +261,8 @@ where
             *self.was_sent = self.how.protocol.was_sent(read) && reading.rejected.is_none_or(was_begun);
             self.plan_next(reading.retry_after.or(ours))
         };
-        let made = if self.attempt.is_extra() { Made::AfterFailure } else { Made::First };
-        let (number, outcome, started) = (self.attempt.number(), reading.outcome, *self.started);
+        let (number, made, outcome) = (self.attempt.number(), made(*self.attempt), reading.outcome);
+        let started = mem::replace(self.started, Instant::ORIGIN);
         if outcome == Outcome::Success && self.rest.as_ref().is_some_and(|rest| rest.deadline.is_some()) {
             self.plan.pace.took(now.since(started), now);
         }
@@ -318,7 +349,7 @@ where
         if asked.is_some_and(|asked| asked > plan.longest_retry_after()) {
             return Next::GivenUp(GivenUp::LeftAlone);
         }
-        let waits = self.waits.0.get_or_insert_with(|| Box::new(plan.backoff.waits()));
+        let waits = self.waits.0.get_or_insert_with(|| Box::new(plan.backoff().waits()));
         let wait = waits.next().unwrap_or_default();
         // After what was asked for, or all who were asked would come back at once.
         let wait = wait.saturating_add(asked.unwrap_or_default());
@@ -328,6 +359,10 @@ where
         }
         Next::After(wait)
     }
+}
+
+fn made(attempt: Attempt) -> Made {
+    if attempt.is_extra() { Made::AfterFailure } else { Made::First }
 }
 
 /// Whether one of ours has ended a call that had begun, rather than turned it away.

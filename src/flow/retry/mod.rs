@@ -79,6 +79,7 @@ mod future;
 mod operate;
 mod pace;
 mod plan;
+mod rest;
 mod service;
 
 pub use backoff::{Backoff, Waits};

@@ -1,6 +1,6 @@
 //! What all calls of a retry share.
 
-use std::time::Duration;
+use std::{mem, time::Duration};
 
 use super::{Backoff, Settings, config::When, pace::Pace};
 use crate::kernel::{
@@ -8,7 +8,7 @@ use crate::kernel::{
     attempts::Common,
     budget::Teller,
     clock::nanos,
-    sync::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+    sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering::Relaxed, lock},
 };
 
 /// Nanoseconds of a limit that is not set.
@@ -27,7 +27,8 @@ pub(super) struct Plan {
     longest_retry_after: AtomicU64,
     rejections: AtomicBool,
     pub(super) pace: Pace,
-    pub(super) backoff: Backoff,
+    /// Read only where an attempt has failed, so a lock is cheap enough.
+    backoff: Mutex<Backoff>,
     pub(super) when: When,
 }
 
@@ -42,7 +43,7 @@ impl Plan {
             longest_retry_after: AtomicU64::new(0),
             rejections: AtomicBool::new(false),
             pace: Pace::default(),
-            backoff: settings.backoff.clone(),
+            backoff: Mutex::new(settings.backoff.clone()),
             when: settings.when.clone(),
         };
         plan.set(&settings);
@@ -55,17 +56,24 @@ impl Plan {
         self.total.store(settings.total.map_or(NEVER, nanos), Relaxed);
         self.longest_retry_after.store(nanos(settings.longest_retry_after), Relaxed);
         self.rejections.store(settings.rejections, Relaxed);
+        // What is replaced may be a function, which is dropped under no lock.
+        let before = mem::replace(&mut *lock(&self.backoff), settings.backoff.clone());
+        drop(before);
     }
 
     pub(super) fn settings(&self) -> Settings {
         Settings {
             attempts: self.attempts.load(Relaxed),
             total: self.total(),
-            backoff: self.backoff.clone(),
+            backoff: self.backoff(),
             longest_retry_after: self.longest_retry_after(),
             when: self.when.clone(),
             rejections: self.rejections(),
         }
+    }
+
+    pub(super) fn backoff(&self) -> Backoff {
+        lock(&self.backoff).clone()
     }
 
     pub(super) fn switch(&self, off: bool) {

@@ -5,7 +5,7 @@ use std::{
 
 use tower_service::Service;
 
-use super::{Builder, RetryFuture, Settings, future::Rest, plan::Plan};
+use super::{Builder, RetryFuture, Settings, plan::Plan, rest::Rest};
 use crate::kernel::{
     Deadline, Instant,
     attempts::{AttemptProtocol, How, Repeat},

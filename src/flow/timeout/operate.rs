@@ -23,10 +23,10 @@ impl<D: Bounds + Send + Sync, M: Send + Sync> Control for TimeoutLayer<D, M> {
     }
 
     fn state(&self) -> String {
-        self.live
-            .limits()
-            .attempt
-            .map_or_else(|| "no limit of its own".to_owned(), |limit| format!("{limit:?} at most"))
+        self.live.limits().attempt.map_or_else(
+            || "no limit of its own".to_owned(),
+            |limit| format!("{} at most", crate::kernel::written::Written(limit)),
+        )
     }
 
     fn force(&self, state: &str) -> Result<(), Invalid> {

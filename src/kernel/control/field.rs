@@ -43,7 +43,7 @@ pub(crate) struct Fields<S> {
 }
 
 /// What is longer is no value.
-const LONGEST: usize = 64;
+const LONGEST: usize = 96;
 
 impl<S> Fields<S> {
     pub(crate) fn read(&self, mut settings: S) -> Vec<Setting> {
@@ -57,7 +57,7 @@ impl<S> Fields<S> {
             return Err(Invalid::unknown(name, self.names));
         };
         if value.len() > LONGEST {
-            return Err(Invalid::new(field.name, "that long", "at most 64 bytes of text"));
+            return Err(Invalid::new(field.name, "that long", "at most 96 bytes of text"));
         }
         (field.write)(&mut settings, value.trim())?;
         Ok(settings)

@@ -2,7 +2,7 @@
 
 use std::{str::FromStr, time::Duration};
 
-use crate::kernel::{Criticality, Invalid, waiting::Order};
+use crate::kernel::{Criticality, Invalid, waiting::Order, written::Written};
 
 /// A value that operators can write and read.
 pub(crate) trait Text: Sized {
@@ -76,7 +76,7 @@ impl Text for Criticality {
 /// Digits, with a point or without, and a unit.
 impl Text for Duration {
     fn to_text(&self) -> String {
-        format!("{self:?}")
+        Written(*self).to_string()
     }
 
     fn from_text(setting: &'static str, text: &str) -> Result<Self, Invalid> {
@@ -98,7 +98,7 @@ impl<T: Text> Text for Option<T> {
 /// A duration and a ratio, with a space between them.
 impl Text for (Duration, f64) {
     fn to_text(&self) -> String {
-        format!("{:?} {}", self.0, self.1)
+        format!("{} {}", Written(self.0), self.1)
     }
 
     fn from_text(setting: &'static str, text: &str) -> Result<Self, Invalid> {
@@ -113,7 +113,7 @@ impl Text for Order {
     fn to_text(&self) -> String {
         match self {
             Self::Fifo => "fifo".to_owned(),
-            Self::Adaptive { after } => format!("adaptive {after:?}"),
+            Self::Adaptive { after } => format!("adaptive {}", Written(*after)),
         }
     }
 
@@ -163,8 +163,10 @@ mod tests {
             Duration::from_millis(1_030),
             Duration::from_secs(3_600),
             Duration::MAX,
+            Duration::ZERO,
         ] {
             assert_eq!(parse(&format!("{duration:?}")), Some(duration), "{duration:?}");
+            assert_eq!(parse(&duration.to_text()), Some(duration), "{duration:?}");
         }
         assert_eq!(parse("2m"), Some(Duration::from_secs(120)));
         assert_eq!(parse("1.5h"), Some(Duration::from_secs(5_400)));

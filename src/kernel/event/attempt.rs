@@ -93,6 +93,8 @@ pub enum GivenUp {
     Learning,
     /// An operator has switched extra attempts off.
     Off,
+    /// The caller has left: nobody waits for an answer any more.
+    Left,
 }
 
 impl GivenUp {
@@ -115,6 +117,7 @@ impl GivenUp {
             Self::Slow => "calls take far longer than usual",
             Self::Learning => "what is usual is not known yet",
             Self::Off => "extra attempts are switched off",
+            Self::Left => "the caller has left",
         }
     }
 }

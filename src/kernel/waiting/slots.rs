@@ -41,7 +41,7 @@ impl Slots {
         loop {
             let (limit, taken) = unpack(now);
             let fits = taken == 0 || u64::from(taken) + u64::from(weight) <= u64::from(limit);
-            if weight > 0 && (!fits || now & barred != 0) {
+            if !fits || now & barred != 0 {
                 return None;
             }
             match self.word.compare_exchange_weak(now, now + u64::from(weight), Ordering::AcqRel, Ordering::Acquire) {

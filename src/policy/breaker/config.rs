@@ -4,6 +4,7 @@ use super::CircuitBreaker;
 use crate::kernel::{
     Dependency, Invalid, Name, Ratio,
     window::{LARGEST, Span},
+    written::Written,
 };
 
 /// Builds a [`CircuitBreaker`], or changes one: see [`CircuitBreaker::configure`].
@@ -344,16 +345,12 @@ impl Settings {
     /// Settings that are fine one by one and make no sense together.
     fn agree(&self) -> Result<(), Invalid> {
         if self.open_time > self.open_time_max {
-            return Err(Invalid::new(
-                "open_time_max",
-                format_args!("{:?}", self.open_time_max),
-                "at least `open_time`",
-            ));
+            return Err(Invalid::new("open_time_max", Written(self.open_time_max), "at least `open_time`"));
         }
         if self.slow_calls.is_some_and(|(threshold, _)| threshold > self.probe_lease) {
             return Err(Invalid::new(
                 "probe_lease",
-                format_args!("{:?}", self.probe_lease),
+                Written(self.probe_lease),
                 "at least the threshold of `slow_calls`",
             ));
         }
@@ -381,7 +378,7 @@ fn window(span: Span) -> Result<Span, Invalid> {
     match span {
         Span::Time(length) => {
             if length < Duration::from_millis(1) || Invalid::unless_duration("window", length).is_err() {
-                return Err(Invalid::new("window", format_args!("{length:?}"), "1 ms to 100 years"));
+                return Err(Invalid::new("window", Written(length), "1 ms to 100 years"));
             }
         }
         Span::Calls(calls) => {

@@ -14,6 +14,10 @@ use crate::kernel::{
 pub struct Token(u64);
 
 impl Token {
+    /// What is left of an admission once a lasting answer has settled it: of no generation, so that its end is that of a call from
+    /// another state.
+    pub(super) const SETTLED: Self = Self(u64::MAX);
+
     pub(super) fn new(generation: u64, probe: Option<u32>) -> Self {
         Self(generation << LOW_BITS | u64::from(probe.unwrap_or(0)) << kind::BITS)
     }

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{mem, time::Duration};
 
 use tokio::sync::watch;
 
@@ -24,7 +24,7 @@ use crate::kernel::{
 /// and one addition; it takes a lock only to change its state and while it is half-open.
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::{mem, time::Duration};
 /// use cofferdam::{CircuitBreaker, Policy};
 ///
 /// let breaker = CircuitBreaker::builder("payments")
@@ -317,6 +317,12 @@ impl Policy for CircuitBreaker {
         if self.shared.gate.read().flows_for(*token) {
             self.shared.stall.answer(now.as_nanos().saturating_sub(started.as_nanos()), now);
         }
+    }
+
+    /// That it is answered is all there is to know of it: how long its reader stays says nothing of the dependency, and a probe
+    /// would keep others waiting for as long.
+    fn lasts(&self, token: &mut Token, head: &Ended) {
+        self.settle(mem::replace(token, Token::SETTLED), head);
     }
 
     #[inline(always)]

@@ -1,3 +1,5 @@
+use std::num::NonZeroU32;
+
 use super::{Builder, Line, LineFor, NoQueue, Queue, Queued, config::limit};
 use crate::kernel::{
     Admit, Ended, Fresh, Instant, Invalid, Name, Policy, Rejected, Timing, Weighted, Why,
@@ -134,20 +136,21 @@ impl<Q> Bulkhead<Q> {
     /// The same bulkhead, in which a request takes as many slots as `weight` says.
     ///
     /// A request heavier than the limit runs alone rather than never: it comes in when no slot is taken, and while it runs as
-    /// many are as it weighs. One of weight zero takes none and is always admitted.
+    /// many are as it weighs.
     ///
     /// ```
+    /// use std::num::NonZeroU32;
     /// use cofferdam::{Admit, Bulkhead, Instant};
     ///
     /// let slots = Bulkhead::builder("reports").limit(10).build()?;
-    /// let weighted = slots.clone().weighted(|pages: &u32| *pages);
+    /// let weighted = slots.clone().weighted(|pages: &u32| NonZeroU32::new(*pages).unwrap_or(NonZeroU32::MIN));
     ///
     /// assert!(weighted.admit(&7, Instant::now()).is_ok());
     /// assert_eq!(slots.in_flight(), 7);
     /// assert!(weighted.admit(&4, Instant::now()).is_err());
     /// # Ok::<(), cofferdam::Invalid>(())
     /// ```
-    pub fn weighted<Request, F: Fn(&Request) -> u32>(self, weight: F) -> Weighted<Self, F> {
+    pub fn weighted<Request, F: Fn(&Request) -> NonZeroU32>(self, weight: F) -> Weighted<Self, F> {
         Weighted::new(self, weight)
     }
 
@@ -214,7 +217,6 @@ impl<Request, Q: LineFor<Request>> Admit<Request> for Bulkhead<Q> {
 }
 
 impl<Q: Line> Weigh for Bulkhead<Q> {
-    type Weight = u32;
     type Taken = u32;
 
     #[inline(always)]
@@ -230,19 +232,19 @@ impl<Q: Line> Weigh for Bulkhead<Q> {
 
 impl<Request, Q: LineFor<Request>> AdmitWeighed<Request> for Bulkhead<Q> {
     #[inline(always)]
-    fn admit_weighed(&self, _: &Request, weight: u32, _: Instant) -> Result<u32, Rejected> {
-        self.take(weight)
+    fn admit_weighed(&self, _: &Request, weight: NonZeroU32, _: Instant) -> Result<u32, Rejected> {
+        self.take(weight.get())
     }
 
     #[inline(always)]
     fn enter_weighed(
         &self,
         request: &Request,
-        weight: u32,
+        weight: NonZeroU32,
         _: Instant,
         place: &mut Option<Place>,
     ) -> Result<u32, Turned> {
-        self.take_or_line_up(request, weight, place)
+        self.take_or_line_up(request, weight.get(), place)
     }
 }
 

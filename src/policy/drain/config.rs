@@ -90,7 +90,7 @@ impl<X> Builder<X> {
         // What may be added to a moment, or nothing.
         if !self.grace.is_zero() {
             Invalid::unless_duration("grace", self.grace)
-                .map_err(|_| Invalid::new("grace", format_args!("{:?}", self.grace), "zero to 100 years"))?;
+                .map_err(|_| Invalid::new("grace", crate::kernel::written::Written(self.grace), "zero to 100 years"))?;
         }
         Ok(Settings { grace: self.grace, deadline: Invalid::unless_duration("deadline", self.deadline)? })
     }

@@ -184,7 +184,6 @@ impl<Request, A: Algorithm, D: DeadlineSource<Request>> Admit<Request> for Adapt
 }
 
 impl<A: Algorithm, D> Weigh for AdaptiveLimit<A, D> {
-    type Weight = NonZeroU32;
     type Taken = Option<Weighed>;
 
     fn lasts_weighed(&self, taken: &mut Option<Weighed>, head: &Ended) {

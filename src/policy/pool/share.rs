@@ -1,4 +1,4 @@
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZeroU32, time::Duration};
 
 use super::{
     Pool,
@@ -145,18 +145,19 @@ impl Share {
     }
 
     /// The same share, in which a request takes as many slots as `weight` says: what it takes of the limit in front, where that
-    /// one is weighted. One of weight zero takes none.
+    /// one is weighted.
     ///
     /// ```
+    /// use std::num::NonZeroU32;
     /// use cofferdam::{Bulkhead, Policy, Pool};
     ///
-    /// let pages = |pages: &u32| *pages;
+    /// let pages = |pages: &u32| NonZeroU32::new(*pages).unwrap_or(NonZeroU32::MIN);
     /// let front = Bulkhead::builder("front").limit(64).build()?;
     /// let pool = Pool::builder("front").slots_of(front.usage()).build()?;
     /// let (front, search) = (front.weighted(pages), pool.share("search")?.weighted(pages));
     /// # let _ = (front.layer(), search.layer()); Ok::<(), cofferdam::Invalid>(())
     /// ```
-    pub fn weighted<Request, F: Fn(&Request) -> u32>(self, weight: F) -> Weighted<Self, F> {
+    pub fn weighted<Request, F: Fn(&Request) -> NonZeroU32>(self, weight: F) -> Weighted<Self, F> {
         Weighted::new(self, weight)
     }
 
@@ -297,7 +298,6 @@ impl<Request> Admit<Request> for Share {
 }
 
 impl Weigh for Share {
-    type Weight = u32;
     type Taken = Taken;
 
     fn head_weighed(&self, taken: &Taken, started: Instant, now: Instant) {
@@ -317,8 +317,8 @@ impl Weigh for Share {
 
 impl<Request> AdmitWeighed<Request> for Share {
     #[inline]
-    fn admit_weighed(&self, _: &Request, weight: u32, now: Instant) -> Result<Taken, Rejected> {
-        self.take(weight, now)
+    fn admit_weighed(&self, _: &Request, weight: NonZeroU32, now: Instant) -> Result<Taken, Rejected> {
+        self.take(weight.get(), now)
     }
 }
 

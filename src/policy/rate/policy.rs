@@ -1,3 +1,5 @@
+use std::num::NonZeroU32;
+
 use super::{
     Builder, Line, LineFor, NoQueue, Permits, Queue, Queued, Rate, config::Settings, queue::Wanted, state::State,
 };
@@ -155,13 +157,14 @@ impl<Q> RateLimit<Q> {
     /// The same rate limit, in which a request takes as many permits as `weight` says.
     ///
     /// A request that asks for more than the burst is rejected at once and each time, with
-    /// [`Why::TooMuch`]: it would wait forever. One of weight zero takes none and is always admitted.
+    /// [`Why::TooMuch`]: it would wait forever.
     ///
     /// ```
+    /// use std::num::NonZeroU32;
     /// use cofferdam::{Admit, Instant, Rate, RateLimit, Why};
     ///
     /// let limit = RateLimit::builder("reports", Rate::per_minute(10)?).build()?;
-    /// let by_pages = limit.clone().weighted(|pages: &u32| *pages);
+    /// let by_pages = limit.clone().weighted(|pages: &u32| NonZeroU32::new(*pages).unwrap_or(NonZeroU32::MIN));
     ///
     /// let now = Instant::now();
     /// assert!(by_pages.admit(&7, now).is_ok());
@@ -170,7 +173,7 @@ impl<Q> RateLimit<Q> {
     /// assert_eq!(by_pages.admit(&11, now).unwrap_err().why(), Why::TooMuch);
     /// # Ok::<(), cofferdam::Invalid>(())
     /// ```
-    pub fn weighted<Request, F: Fn(&Request) -> u32>(self, weight: F) -> Weighted<Self, F> {
+    pub fn weighted<Request, F: Fn(&Request) -> NonZeroU32>(self, weight: F) -> Weighted<Self, F> {
         Weighted::new(self, weight)
     }
 
@@ -245,7 +248,6 @@ impl<Request, Q: LineFor<Request>> Admit<Request> for RateLimit<Q> {
 }
 
 impl<Q: Line> Weigh for RateLimit<Q> {
-    type Weight = u32;
     type Taken = Permits;
 
     #[inline(always)]
@@ -258,19 +260,19 @@ impl<Q: Line> Weigh for RateLimit<Q> {
 
 impl<Request, Q: LineFor<Request>> AdmitWeighed<Request> for RateLimit<Q> {
     #[inline(always)]
-    fn admit_weighed(&self, _: &Request, weight: u32, now: Instant) -> Result<Permits, Rejected> {
-        self.take(weight, now)
+    fn admit_weighed(&self, _: &Request, weight: NonZeroU32, now: Instant) -> Result<Permits, Rejected> {
+        self.take(weight.get(), now)
     }
 
     #[inline(always)]
     fn enter_weighed(
         &self,
         request: &Request,
-        weight: u32,
+        weight: NonZeroU32,
         now: Instant,
         place: &mut Option<Place>,
     ) -> Result<Permits, Turned> {
-        self.take_or_line_up(request, weight, now, place)
+        self.take_or_line_up(request, weight.get(), now, place)
     }
 }
 

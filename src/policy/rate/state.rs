@@ -127,7 +127,7 @@ impl State {
     fn take_unless(&self, barred: u64, weight: u32, now: Instant) -> Result<Permits, Refusal> {
         loop {
             let (seen, at) = self.see_cooled(now);
-            if seen.word & barred != 0 && weight > 0 {
+            if seen.word & barred != 0 {
                 return Err(Refusal::InLine);
             }
             if weight > seen.regime.quota.burst {
@@ -137,7 +137,7 @@ impl State {
             match seen.regime.quota.take(used, weight, Instant::from_nanos(at)) {
                 Ok(ahead) => {
                     let taken = ahead.saturating_sub(used.ahead);
-                    let until = if weight == 0 { seen.word & UNTIL } else { at.saturating_add(ahead).min(UNTIL) };
+                    let until = at.saturating_add(ahead).min(UNTIL);
                     if self.replace(seen.word, seen.word & !UNTIL | until) {
                         return Ok(Permits { receipt: seen.word & GENERATION | taken, at: now });
                     }

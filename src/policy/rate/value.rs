@@ -107,7 +107,7 @@ impl Rate {
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} per {:?}", self.permits, self.period)
+        write!(f, "{} per {}", self.permits, crate::kernel::written::Written(self.period))
     }
 }
 

@@ -201,7 +201,6 @@ impl<A: Algorithm, D: Clone, R> Policy for LoadShed<A, D, R> {
 }
 
 impl<A: Algorithm, D: Clone, R> Weigh for LoadShed<A, D, R> {
-    type Weight = NonZeroU32;
     type Taken = LetIn<Weighed>;
 
     fn lasts_weighed(&self, let_in: &mut LetIn<Weighed>, head: &Ended) {

@@ -178,7 +178,7 @@ impl Settings {
         }
         let time = self.time_constant;
         if time < SHORTEST || Invalid::unless_duration("time_constant", time).is_err() {
-            return Err(Invalid::new("time_constant", format_args!("{time:?}"), "10 ms to 100 years"));
+            return Err(Invalid::new("time_constant", crate::kernel::written::Written(time), "10 ms to 100 years"));
         }
         Ok(self)
     }

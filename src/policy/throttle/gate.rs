@@ -12,6 +12,9 @@ impl Token {
     /// Sent while all was calm: it was not counted.
     pub(super) const CALM: Self = Self(0);
 
+    /// What is left once a lasting answer has settled it: a rank, and no pressure, as no admission has.
+    pub(super) const SETTLED: Self = Self(1 << RANK_SHIFT);
+
     pub(super) fn rank(self) -> usize {
         (self.0 >> RANK_SHIFT) as usize & RANK
     }

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{mem, time::Duration};
 
 use super::{
     Builder, Load, State, Token,
@@ -191,6 +191,7 @@ impl<R> AdaptiveThrottle<R> {
         let shared = &*self.shared;
         let sign = shared.gate.read();
         match ended.outcome {
+            _ if token == Token::SETTLED => {}
             Outcome::Success if sign.has_counted(token) => {
                 if shared.ends_an_outage(ended.now) {
                     self.restart(ended.now);
@@ -337,6 +338,11 @@ impl<R> Policy for AdaptiveThrottle<R> {
 
     fn name(&self) -> Option<Name> {
         Some(self.name)
+    }
+
+    /// Whether it is turned away is said by the head of an answer.
+    fn lasts(&self, token: &mut Token, head: &Ended) {
+        self.settle(mem::replace(token, Token::SETTLED), head);
     }
 
     #[inline(always)]

@@ -1,10 +1,13 @@
 use std::time::Duration;
 
-use super::Client;
+use super::{
+    Client,
+    sending::{BODY_LIMIT, Sending, body_limit},
+};
 use crate::{
     flow::{
         hedge::{self, Hedge},
-        retry::{self, Retry},
+        retry::{self, Retry, Unsent},
         timeout::Timeout,
     },
     http::{
@@ -17,7 +20,10 @@ use crate::{
         limit::{AdaptiveLimit, Knee},
         throttle::AdaptiveThrottle,
     },
-    presets::{Config, part::Choice},
+    presets::{
+        Config,
+        part::{self, Choice},
+    },
 };
 
 /// Builds a [`Client`].
@@ -27,6 +33,7 @@ use crate::{
 /// | [`dependency`](Self::dependency) | one of its own: what its parts know, they tell each other |
 /// | [`budget`](Self::budget) of retries and hedges | the dependency's: a tenth of the successes |
 /// | [`idempotent`](Self::idempotent) | HTTP: by method or `Idempotency-Key`; gRPC: none |
+/// | [`unsent`](Self::unsent): what costs the budget less | none |
 /// | [`body_limit`](Self::body_limit) of what is sent again | 64 KiB |
 /// | [`retry`](Self::retry), [`attempts`](Self::attempts) | a [`Retry`]: 4 attempts in all |
 /// | [`hedge`](Self::hedge) | a [`Hedge`]: what about 2 % of the calls take longer than is sent again, while nothing is wrong |
@@ -56,11 +63,11 @@ use crate::{
 /// ```
 #[derive(Debug)]
 #[must_use = "a builder does nothing until it builds"]
-pub struct ClientBuilder<P = (), I = ByMethod, W = AsReplay, M = Http> {
+pub struct ClientBuilder<P = (), I = ByMethod, W = AsReplay, M = Http, A = HttpAttempts<M>> {
     name: String,
     dependency: Option<Dependency>,
     budget: Option<Budget>,
-    retry: RetryBuilder<I, M>,
+    retry: RetryBuilder<I, A>,
     has_retry: bool,
     hedge: HedgeBuilder<W, M>,
     has_hedge: bool,
@@ -75,7 +82,7 @@ pub struct ClientBuilder<P = (), I = ByMethod, W = AsReplay, M = Http> {
 }
 
 /// The retry of a client, before it is built: see [`ClientBuilder::retry`].
-pub type RetryBuilder<I, M> = retry::Builder<Replayed<I>, CarriedDeadline, HttpAttempts<M>>;
+pub type RetryBuilder<I, A = HttpAttempts> = retry::Builder<Replayed<I>, CarriedDeadline, A>;
 
 /// The hedge of a client, before it is built: see [`ClientBuilder::hedge`].
 pub type HedgeBuilder<W, M> = hedge::Builder<Taped<W>, CarriedDeadline, HttpAttempts<M>>;
@@ -105,6 +112,24 @@ impl<I, M: Clone> ClientBuilder<(), I, AsReplay, M> {
 }
 
 impl<P, I, W, M> ClientBuilder<P, I, W, M> {
+    /// The header by which an answer says that all its attempts are used up, or none: see
+    /// [`exhausted_header`](retry::Builder::exhausted_header) of the retry, which writes it. The hedge reads it as well. Said before
+    /// [`unsent`](Self::unsent).
+    pub fn exhausted_header<'n>(mut self, name: impl Into<Option<&'n str>>) -> Self {
+        let name = name.into();
+        self.retry = self.retry.exhausted_header(name);
+        self.hedge = self.hedge.exhausted_header(name);
+        self
+    }
+
+    /// For another protocol, or another way to read answers: such as `Http::new().classify(..)`. Said before
+    /// [`unsent`](Self::unsent).
+    pub fn protocol<N: Clone>(self, protocol: N) -> ClientBuilder<P, I, W, N> {
+        self.with(|old| (old.0, old.1.read_by(protocol.clone()), old.2.read_by(protocol.clone()), protocol))
+    }
+}
+
+impl<P, I, W, M, A> ClientBuilder<P, I, W, M, A> {
     /// What is known of the dependency, where others share it: another stack, or a policy of yours.
     pub fn dependency(mut self, dependency: &Dependency) -> Self {
         self.dependency = Some(dependency.clone());
@@ -118,7 +143,7 @@ impl<P, I, W, M> ClientBuilder<P, I, W, M> {
     }
 
     /// Sets the retry in full: waits, which answers call for another attempt, how long in all.
-    pub fn retry(mut self, change: impl FnOnce(RetryBuilder<I, M>) -> RetryBuilder<I, M>) -> Self {
+    pub fn retry(mut self, change: impl FnOnce(RetryBuilder<I, A>) -> RetryBuilder<I, A>) -> Self {
         (self.retry, self.has_retry) = (change(self.retry), true);
         self
     }
@@ -187,15 +212,6 @@ impl<P, I, W, M> ClientBuilder<P, I, W, M> {
         self
     }
 
-    /// The header by which an answer says that all its attempts are used up, or none: see
-    /// [`exhausted_header`](retry::Builder::exhausted_header) of the retry, which writes it. The hedge reads it as well.
-    pub fn exhausted_header<'n>(mut self, name: impl Into<Option<&'n str>>) -> Self {
-        let name = name.into();
-        self.retry = self.retry.exhausted_header(name);
-        self.hedge = self.hedge.exhausted_header(name);
-        self
-    }
-
     /// How much of a request's body is kept for another attempt, in bytes; a longer one is sent once. Range: at most 1 GiB.
     pub fn body_limit(mut self, limit: usize) -> Self {
         self.retry = self.retry.body_limit(limit);
@@ -203,35 +219,47 @@ impl<P, I, W, M> ClientBuilder<P, I, W, M> {
     }
 
     /// A policy of yours, or a group of them, innermost of those that admit calls: such as a bulkhead.
-    pub fn policy<Q>(self, policy: Q) -> ClientBuilder<Q, I, W, M> {
+    pub fn policy<Q>(self, policy: Q) -> ClientBuilder<Q, I, W, M, A> {
         self.with(|old| (policy, old.1, old.2, old.3))
     }
 
     /// Which requests may be sent more than once.
-    pub fn idempotent<F>(self, idempotent: F) -> ClientBuilder<P, F, W, M> {
+    pub fn idempotent<F>(self, idempotent: F) -> ClientBuilder<P, F, W, M, A> {
         self.with(|old| (old.0, old.1.idempotent(idempotent), old.2, old.3))
+    }
+
+    /// Which errors say that nothing of an attempt was sent, as when there was nobody to connect to: another attempt after such a
+    /// one costs the budget a tenth. See [`unsent`](retry::Builder::unsent) of the retry. Said after [`protocol`](Self::protocol).
+    /// Default: none.
+    ///
+    /// ```
+    /// use hyper_util::client::legacy;
+    ///
+    /// let stack = cofferdam::http::client("payments").unsent(|error: &legacy::Error| error.is_connect()).build()?;
+    /// # let _ = stack; Ok::<(), cofferdam::Invalid>(())
+    /// ```
+    pub fn unsent<E, F>(self, unsent: F) -> ClientBuilder<P, I, W, M, Unsent<A, F>>
+    where
+        F: Fn(&E) -> bool,
+    {
+        self.with(|old| (old.0, old.1.unsent(unsent), old.2, old.3))
     }
 
     /// Makes the body that the service takes, where it takes only one type, such as `axum::body::Body::new`. Others are sent a
     /// [`Replay`](crate::Replay) of the request's own body, and a Tonic `Channel` its own by `tonic::client`, with the feature
     /// `tonic`.
-    pub fn map_body<F>(self, map: F) -> ClientBuilder<P, I, MapBody<F>, M> {
+    pub fn map_body<F>(self, map: F) -> ClientBuilder<P, I, MapBody<F>, M, A> {
         self.with(|old| (old.0, old.1, old.2.map_body(map), old.3))
     }
 
     /// The service takes what that makes.
     #[cfg(feature = "tonic")]
-    pub(crate) fn way_back<N>(self, way_back: N) -> ClientBuilder<P, I, N, M> {
+    pub(crate) fn way_back<N>(self, way_back: N) -> ClientBuilder<P, I, N, M, A> {
         self.with(|old| (old.0, old.1, old.2.way_back(way_back), old.3))
     }
 
-    /// For another protocol, or another way to read answers: such as `Http::new().classify(..)`.
-    pub fn protocol<N: Clone>(self, protocol: N) -> ClientBuilder<P, I, W, N> {
-        self.with(|old| (old.0, old.1.read_by(protocol.clone()), old.2.read_by(protocol.clone()), protocol))
-    }
-
     /// A setting in text, by its path: `retry.`, `budget.`, `hedge.`, `breaker.`, `throttle.`, `limit.` or `timeout.` and any of
-    /// the settings of that part. It is checked when the stack is built.
+    /// the settings of that part; or a part alone that is `off` or `on`: see [`Config`]. It is checked when the stack is built.
     pub fn set(mut self, path: impl Into<String>, value: impl Into<String>) -> Self {
         self.config.add(path.into(), value.into());
         self
@@ -244,10 +272,10 @@ impl<P, I, W, M> ClientBuilder<P, I, W, M> {
     }
 
     /// Changes the types, and keeps all else.
-    fn with<Q, J, V, N>(
+    fn with<Q, J, V, N, T>(
         self,
-        change: impl FnOnce(Typed<P, I, W, M>) -> Typed<Q, J, V, N>,
-    ) -> ClientBuilder<Q, J, V, N> {
+        change: impl FnOnce(Typed<P, I, W, M, A>) -> Typed<Q, J, V, N, T>,
+    ) -> ClientBuilder<Q, J, V, N, T> {
         let (policy, retry, hedge, protocol) = change((self.policy, self.retry, self.hedge, self.protocol));
         ClientBuilder {
             name: self.name,
@@ -270,25 +298,37 @@ impl<P, I, W, M> ClientBuilder<P, I, W, M> {
 }
 
 /// What has the types of a builder.
-type Typed<P, I, W, M> = (P, RetryBuilder<I, M>, HedgeBuilder<W, M>, M);
+type Typed<P, I, W, M, A> = (P, RetryBuilder<I, A>, HedgeBuilder<W, M>, M);
 
-impl<P, I, W, M> ClientBuilder<P, I, W, M>
+impl<P, I, W, M, A> ClientBuilder<P, I, W, M, A>
 where
     P: Policy,
     I: Send + Sync + 'static,
     W: Send + Sync + 'static,
     M: Clone + Send + Sync + 'static,
+    A: Send + Sync + 'static,
 {
     /// Builds the stack.
     ///
     /// # Errors
     ///
     /// [`Invalid`] names the setting by its path, its value and what it may be.
-    pub fn build(self) -> Result<Client<P, I, W, M>, Invalid> {
+    pub fn build(mut self) -> Result<Client<P, I, W, M, A>, Invalid> {
+        part::choose(&mut self.config, |part, on| match part {
+            "retry" => self.has_retry = on,
+            "hedge" => self.has_hedge = on,
+            "breaker" => self.breaker.switch(on),
+            "throttle" => self.throttle.switch(on),
+            "limit" => self.limit.switch(on),
+            _ => {}
+        })?;
         let name = Name::new(&self.name)?;
         let (mut retry, mut hedge, budget) = (self.retry, self.hedge, self.budget);
         if let Some(budget) = &budget {
             (retry, hedge) = (retry.or_budget(budget), hedge.or_budget(budget));
+        }
+        for (_, value) in self.config.iter().filter(|(path, _)| *path == BODY_LIMIT) {
+            retry = retry.body_limit(body_limit(0, value).map_err(|invalid| invalid.within("retry"))?);
         }
         let own = || {
             let builder = Dependency::builder(&*self.name);
@@ -319,7 +359,7 @@ where
         let client = Client {
             name,
             dependency,
-            retry,
+            retry: Sending(retry),
             has_retry: self.has_retry,
             hedge,
             has_hedge: self.has_hedge,
@@ -327,7 +367,10 @@ where
             timeout: timeout.build().map_err(|invalid| invalid.within("timeout"))?,
             context: self.headers.outbound(),
         };
-        self.config.iter().try_for_each(|(path, value)| client.set(path, value))?;
+        // The last one of how much is kept holds, and it is set already.
+        let is_set = |path: &str| self.has_retry && path == BODY_LIMIT;
+        let rest = self.config.iter().filter(|(path, _)| !is_set(path));
+        rest.into_iter().try_for_each(|(path, value)| client.set(path, value))?;
         Ok(client)
     }
 }

@@ -1,11 +1,13 @@
 //! The stack of a client of one dependency.
 
 mod builder;
+mod sending;
 
 use tower_layer::Layer;
 
 pub use builder::{ClientBuilder, HedgeBuilder, RetryBuilder};
 
+use self::sending::Sending;
 use super::{
     Config, Explanation, Part,
     part::{Live, change, change_all, control, controls},
@@ -49,10 +51,10 @@ use crate::{
 /// # let _ = payments; Ok::<(), cofferdam::Invalid>(())
 /// ```
 #[derive(Debug)]
-pub struct Client<P = (), I = ByMethod, W = AsReplay, M = Http> {
+pub struct Client<P = (), I = ByMethod, W = AsReplay, M = Http, A = HttpAttempts<M>> {
     name: Name,
     dependency: Dependency,
-    retry: RetryLayer<Replayed<I>, CarriedDeadline, HttpAttempts<M>>,
+    retry: Sending<I, A>,
     has_retry: bool,
     hedge: HedgeLayer<Taped<W>, CarriedDeadline, HttpAttempts<M>>,
     has_hedge: bool,
@@ -67,7 +69,7 @@ type Admission<P> = (Option<CircuitBreaker>, Option<AdaptiveThrottle>, Option<Ad
 /// What a setting that is none may be.
 const PARTS: &str = "of one of `retry`, `budget`, `hedge`, `breaker`, `throttle`, `limit` and `timeout`";
 
-impl<P, I, W, M> Client<P, I, W, M> {
+impl<P, I, W, M, A> Client<P, I, W, M, A> {
     /// The name that it was given.
     #[must_use]
     pub fn name(&self) -> Name {
@@ -83,13 +85,13 @@ impl<P, I, W, M> Client<P, I, W, M> {
     /// What further attempts are paid from.
     #[must_use]
     pub fn budget(&self) -> &Budget {
-        self.retry.budget()
+        self.retry.0.budget()
     }
 
     /// Its retry, to read and to steer, unless it is left out.
     #[must_use]
-    pub fn retry(&self) -> Option<&RetryLayer<Replayed<I>, CarriedDeadline, HttpAttempts<M>>> {
-        self.has_retry.then_some(&self.retry)
+    pub fn retry(&self) -> Option<&RetryLayer<Replayed<I>, CarriedDeadline, A>> {
+        self.has_retry.then_some(&self.retry.0)
     }
 
     /// Its hedge, to read and to steer, unless it is left out.
@@ -123,20 +125,22 @@ impl<P, I, W, M> Client<P, I, W, M> {
     }
 }
 
-impl<P, I, W, M> Client<P, I, W, M>
+impl<P, I, W, M, A> Client<P, I, W, M, A>
 where
     P: Policy,
     I: Send + Sync + 'static,
     W: Send + Sync + 'static,
     M: Send + Sync + 'static,
+    A: Send + Sync + 'static,
 {
     /// What it is made of, in which order, and with which numbers.
     #[must_use]
     pub fn explain(&self) -> Explanation {
         let mut parts: Vec<Part> = self.live().iter().filter_map(Live::explain).collect();
         if let Some(retry) = parts.iter_mut().find(|part| part.path() == "retry") {
-            let (backoff, kept) = (self.retry.backoff().to_string(), self.retry.repeat().limit());
-            retry.add([("backoff", backoff), ("body_limit", format!("{kept} bytes"))]);
+            // A function is no setting in text, but it is there.
+            let backoff = self.retry.0.backoff();
+            retry.add(backoff.is_custom().then(|| ("backoff", backoff.to_string())));
         }
         let place = parts.iter().position(|part| part.path() == "timeout").unwrap_or(parts.len());
         if let Some(policy) = Part::of_policy(self.policy()) {
@@ -201,7 +205,7 @@ where
     }
 }
 
-impl<P, I: Clone, W: Clone, M: Clone> Clone for Client<P, I, W, M> {
+impl<P, I: Clone, W: Clone, M: Clone, A: Clone> Clone for Client<P, I, W, M, A> {
     fn clone(&self) -> Self {
         Self {
             name: self.name,
@@ -223,11 +227,11 @@ type Attempt<S, P, M> = Guarded<Timeout<Hop<S, Outbound>, CarriedDeadline, M>, A
 /// The attempts of a call that are made at the same time.
 type Hedged<S, P, W, M> = Hedge<Attempt<S, P, M>, Taped<W>, CarriedDeadline, HttpAttempts<M>>;
 
-impl<S, P, I: Clone, W: Clone, M: Clone> Layer<S> for Client<P, I, W, M> {
-    type Service = Retry<Hedged<S, P, W, M>, Replayed<I>, CarriedDeadline, HttpAttempts<M>>;
+impl<S, P, I: Clone, W: Clone, M: Clone, A: Clone> Layer<S> for Client<P, I, W, M, A> {
+    type Service = Retry<Hedged<S, P, W, M>, Replayed<I>, CarriedDeadline, A>;
 
     fn layer(&self, inner: S) -> Self::Service {
         let attempt = self.guard.layer(self.timeout.layer(self.context.layer(inner)));
-        self.retry.layer(self.hedge.layer(attempt))
+        self.retry.0.layer(self.hedge.layer(attempt))
     }
 }

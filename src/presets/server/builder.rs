@@ -12,7 +12,7 @@ use crate::{
     policy::{drain::Drain, limit::AdaptiveLimit, shed::LoadShed},
     presets::{
         Config,
-        part::{Choice, split},
+        part::{self, Choice},
     },
 };
 
@@ -112,7 +112,7 @@ impl<P, M> ServerBuilder<P, M> {
     }
 
     /// A setting in text, by its path: `drain.`, `shedding.` (with those of its limit), `timeout.` or `context.` and any of the
-    /// settings of that part. It is checked when the stack is built.
+    /// settings of that part; or a part alone that is `off` or `on`: see [`Config`]. It is checked when the stack is built.
     pub fn set(mut self, path: impl Into<String>, value: impl Into<String>) -> Self {
         self.config.add(path.into(), value.into());
         self
@@ -137,7 +137,12 @@ impl<P: Policy, M: Clone + Send + Sync + 'static> ServerBuilder<P, M> {
     /// # Errors
     ///
     /// [`Invalid`] names the setting by its path, its value and what it may be.
-    pub fn build(self) -> Result<Server<P, M>, Invalid> {
+    pub fn build(mut self) -> Result<Server<P, M>, Invalid> {
+        part::choose(&mut self.config, |part, on| match part {
+            "drain" => self.drain.switch(on),
+            "shedding" => self.shedding.switch(on),
+            _ => {}
+        })?;
         let (name, protocol) = (Name::new(&self.name)?, self.protocol);
         let drain = self.drain.or_make(|| Drain::builder(&*self.name).build())?;
         let shedding = self.shedding.or_make(|| {
@@ -149,7 +154,7 @@ impl<P: Policy, M: Clone + Send + Sync + 'static> ServerBuilder<P, M> {
         let trust = self.trust.or_make(|| Trust::builder().default_deadline(DEADLINE).build())?;
         let mut trust = trust::Builder::from(trust.unwrap_or_default());
         for (path, value) in self.config.iter() {
-            if let ("context", setting) = split(path)? {
+            if let Some(("context", setting)) = path.split_once('.') {
                 trust = trust::fields().write(trust, setting, value).map_err(|invalid| invalid.within("context"))?;
             }
         }

@@ -15,8 +15,27 @@ use super::{
 #[derive(Clone, Debug)]
 pub(super) enum Op {
     Admit,
-    Settle { which: usize, outcome: Outcome, took: Option<u64>, head: Option<u64>, retry_after: Option<u64> },
-    Undo { which: usize },
+    Settle {
+        which: usize,
+        outcome: Outcome,
+        took: Option<u64>,
+        head: Option<u64>,
+        retry_after: Option<u64>,
+    },
+    /// The same, by the head of an answer that goes on.
+    Lasts {
+        which: usize,
+        outcome: Outcome,
+        took: Option<u64>,
+    },
+    /// The last of those that go on ends like this.
+    Leave {
+        outcome: Outcome,
+        took: Option<u64>,
+    },
+    Undo {
+        which: usize,
+    },
     Forward(u64),
     Back(u64),
     Look,
@@ -52,6 +71,8 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         12 => Just(Op::Admit),
         12 => settle,
+        3 => (any::<usize>(), outcome(), took()).prop_map(|(which, outcome, took)| Op::Lasts { which, outcome, took }),
+        2 => (outcome(), took()).prop_map(|(outcome, took)| Op::Leave { outcome, took }),
         1 => any::<usize>().prop_map(|which| Op::Undo { which }),
         6 => forward(),
         1 => select(vec![1, 10 * MS, SECOND, YEAR]).prop_map(Op::Back),
@@ -66,13 +87,15 @@ pub(super) struct Pair {
     pub(super) breaker: Breaker,
     pub(super) model: Model,
     pub(super) calls: Vec<(Token, ModelToken, u64)>,
+    /// Those that were settled by their heads: the model knows nothing of them any more.
+    lasting: Vec<Token>,
     pub(super) now: u64,
 }
 
 impl Pair {
     pub(super) fn new(rules: Rules, now: u64) -> Self {
         let breaker = rules.apply(CircuitBreaker::builder("properties")).build().expect("the rules make sense");
-        Self { breaker, model: Model::new(rules), calls: Vec::new(), now }
+        Self { breaker, model: Model::new(rules), calls: Vec::new(), lasting: Vec::new(), now }
     }
 
     pub(super) fn step(&mut self, op: &Op) {
@@ -86,6 +109,20 @@ impl Pair {
                 end.retry_after = retry_after.map(nanos);
                 self.breaker.settle(token, &end);
                 self.model.settle(model, &end, self.now);
+            }
+            Op::Lasts { which, outcome, took } => {
+                let Some((mut token, model, started)) = self.take(which) else { return };
+                let started = took.map_or(started, |took| self.now.saturating_sub(took));
+                let mut end = Ended::new(outcome, at(started), at(self.now));
+                end.head = Some(at(self.now));
+                self.breaker.lasts(&mut token, &end);
+                self.model.settle(model, &end, self.now);
+                self.lasting.push(token);
+            }
+            Op::Leave { outcome, took } => {
+                let Some(token) = self.lasting.pop() else { return };
+                let started = self.now.saturating_sub(took.unwrap_or(SECOND));
+                self.breaker.settle(token, &Ended::new(outcome, at(started), at(self.now)));
             }
             Op::Undo { which } => {
                 let Some((token, model, _)) = self.take(which) else { return };

@@ -4,6 +4,7 @@ mod model;
 
 use std::{
     cell::Cell,
+    num::NonZeroU32,
     pin::Pin,
     rc::Rc,
     sync::{
@@ -40,7 +41,7 @@ impl Op {
     /// Any two bytes are an operation.
     pub(crate) fn new((kind, value): (u8, u8)) -> Self {
         match kind % 16 {
-            0..=4 => Self::Arrive([1, 1, 1, 2, 3, 7, 0, 1][usize::from(value % 8)]),
+            0..=4 => Self::Arrive([1, 1, 1, 2, 3, 7, 4, 1][usize::from(value % 8)]),
             5 | 6 => Self::Poll(value),
             7 => Self::PollAll,
             8 | 9 => Self::Drop(value),
@@ -160,7 +161,7 @@ impl Harness {
         self.next += 1;
         let (runs, until) = (Rc::new(Cell::new(false)), self.model.now + self.model.max_wait);
         let ran = Rc::clone(&runs);
-        let guard = self.slots.clone().weighted(|weight: &u32| *weight).layer();
+        let guard = self.slots.clone().weighted(|weight: &u32| NonZeroU32::new(*weight).expect("something")).layer();
         let future = Box::pin(guard.call(&WEIGHTS[weight as usize], move || {
             ran.set(true);
             std::future::pending::<Result<(), ()>>()

@@ -81,7 +81,7 @@ impl Model {
     }
 
     fn take(&mut self, weight: u32) -> Stage {
-        assert!(weight == 0 || self.fits(weight, 0), "the model is over the limit");
+        assert!(self.fits(weight, 0), "the model is over the limit");
         self.taken += weight;
         Stage::Running(weight)
     }
@@ -123,7 +123,7 @@ impl Model {
     }
 
     pub(super) fn arrive(&mut self, call: u64, weight: u32) -> Stage {
-        if weight == 0 || self.line.is_empty() && self.fits(weight, 0) {
+        if self.line.is_empty() && self.fits(weight, 0) {
             return self.take(weight);
         }
         self.pass_over();
