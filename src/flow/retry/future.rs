@@ -65,7 +65,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             if *this.started != Instant::ORIGIN || this.waits.0.is_some() {
-                this.leave();
+                left(this.plan, *this.attempt, *this.started, Going::of(this.state.project()));
             }
         }
     }
@@ -89,23 +89,37 @@ fn poll_attempt<F: Future>(future: Pin<&mut F>, started: &mut Instant, cx: &mut 
     polled
 }
 
-impl<S: Service<R::Request>, R: Repeat<Request>, D, M, Request> RetryProjection<'_, S, R, D, M, Request> {
-    /// The future is dropped: tells of an attempt that is going on, or of one that was to come.
-    #[cold]
-    #[inline(never)]
-    fn leave(self) {
-        let (name, number) = (self.plan.common.name, self.attempt.number());
-        match self.state.project() {
-            StateProjection::Calling { .. } if *self.started != Instant::ORIGIN => {
-                let (made, outcome, started) = (made(*self.attempt), Outcome::Abandoned, *self.started);
-                let attempt = Attempted { number, made, outcome, started, now: clock::coarse() };
-                event::attempted(name, attempt, Next::GivenUp(GivenUp::Left));
-            }
-            StateProjection::Waiting { wait } if wait.0.as_ref().is_some_and(|wait| wait.last.is_some()) => {
-                event::given_up(name, number, GivenUp::Left);
-            }
-            _ => {}
+/// What a future is dropped in.
+enum Going {
+    Attempt,
+    Wait,
+    Over,
+}
+
+impl Going {
+    fn of<F, T, E>(state: StateProjection<'_, F, T, E>) -> Self {
+        match state {
+            StateProjection::Calling { .. } => Self::Attempt,
+            StateProjection::Waiting { wait } if wait.0.as_ref().is_some_and(|wait| wait.last.is_some()) => Self::Wait,
+            StateProjection::Waiting { .. } => Self::Over,
         }
+    }
+}
+
+/// Tells of an attempt that is going on, or of one that was to come. It is given values: what has its address taken is in memory
+/// for all calls.
+#[cold]
+#[inline(never)]
+fn left(plan: &Plan, attempt: Attempt, started: Instant, going: Going) {
+    let (name, number) = (plan.common.name, attempt.number());
+    match going {
+        Going::Attempt if started != Instant::ORIGIN => {
+            let (made, outcome) = (made(attempt), Outcome::Abandoned);
+            let attempt = Attempted { number, made, outcome, started, now: clock::coarse() };
+            event::attempted(name, attempt, Next::GivenUp(GivenUp::Left));
+        }
+        Going::Wait => event::given_up(name, number, GivenUp::Left),
+        Going::Attempt | Going::Over => {}
     }
 }
 
