@@ -10,7 +10,7 @@ fn parts(explained: &Explanation) -> Vec<&'static str> {
 fn a_setting_leaves_a_part_out_when_the_stack_is_built() {
     let server = |path: &str| cofferdam::http::server("shop").set(path, "off").build().unwrap();
     assert_eq!(parts(&server("drain").explain()), ["context", "shedding", "timeout"]);
-    assert_eq!(parts(&server("shedding").explain()), ["drain", "context", "timeout"]);
+    assert_eq!(parts(&server("shedding").explain()), ["context", "drain", "timeout"]);
     assert!(server("shedding").shedding().is_none() && server("drain").drain().is_none());
 
     let all = ["retry", "budget", "hedge", "breaker", "throttle", "timeout", "context"];
