@@ -9,7 +9,7 @@ use crate::kernel::{Name, Policy, Setting};
 /// ```
 /// let stack = cofferdam::http::server("checkout").build()?;
 /// let explained = stack.explain();
-/// assert_eq!(explained.parts()[0].path(), "drain");
+/// assert_eq!(explained.parts()[0].path(), "context");
 /// assert!(explained.to_string().starts_with("checkout, a server, outermost first\n"));
 /// # Ok::<(), cofferdam::Invalid>(())
 /// ```
