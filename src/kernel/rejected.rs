@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, num::NonZeroU64, time::Duration};
 
-use super::{Carries, Name, Outcome, clock::nanos};
+use super::{Carries, Name, Outcome, clock::nanos, written::Written};
 
 /// Why a call was rejected.
 ///
@@ -246,7 +246,7 @@ impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "rejected by `{}`: {}", self.by(), self.why())?;
         match self.retry_after() {
-            Some(after) => write!(f, "; try again in {}", super::written::Written(after)),
+            Some(after) => write!(f, "; try again in {}", Written(after)),
             None => Ok(()),
         }
     }

@@ -14,9 +14,7 @@ impl Held {
     pub(super) fn new(plan: Arc<Plan>) -> Self {
         Self { plan, waits: false }
     }
-}
 
-impl Held {
     pub(super) fn leave(&mut self) {
         if mem::take(&mut self.waits) {
             self.plan.crowd.leave();

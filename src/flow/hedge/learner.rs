@@ -4,6 +4,7 @@ use crate::kernel::{
     Invalid,
     clock::nanos,
     sync::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    written::Written,
 };
 
 /// Learns after what time it is worth to send a request again.
@@ -126,11 +127,7 @@ impl Learner {
         Invalid::unless_duration("shortest_delay", shortest)?;
         Invalid::unless_duration("longest_delay", longest)?;
         if shortest > longest {
-            return Err(Invalid::new(
-                "longest_delay",
-                crate::kernel::written::Written(longest),
-                "at least `shortest_delay`",
-            ));
+            return Err(Invalid::new("longest_delay", Written(longest), "at least `shortest_delay`"));
         }
         self.share.store((share * MILLION as f64).round() as u32, Relaxed);
         self.least.store(logarithm(shortest), Relaxed);

@@ -4,6 +4,7 @@ use super::{Builder, HedgeLayer};
 use crate::kernel::{
     Control, Invalid, Name, Setting,
     control::{Field, Fields},
+    written::Written,
 };
 
 fn fields() -> Fields<Builder<(), (), ()>> {
@@ -30,7 +31,7 @@ impl<R: Send + Sync, D: Send + Sync, M: Send + Sync> Control for HedgeLayer<R, D
             _ if self.plan.is_off() => "suspended".to_owned(),
             None => "learning".to_owned(),
             Some(delay) => {
-                format!("after {}: {} sent, {} won", crate::kernel::written::Written(delay), counts.sent, counts.won)
+                format!("after {}: {} sent, {} won", Written(delay), counts.sent, counts.won)
             }
         }
     }

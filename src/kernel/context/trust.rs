@@ -4,9 +4,9 @@ use super::{
     Attempt, Context, Criticality, Deadline, TaskKey,
     timeout_text::{MOST_DIGITS, number, read, read_millis},
 };
-use crate::kernel::Invalid;
 #[cfg(feature = "http")]
 use crate::kernel::control::{Field, Fields};
+use crate::kernel::{Invalid, written::Written};
 
 /// In bytes: of a name, and so of anything that is read at all.
 pub(crate) const LONGEST_TEXT: usize = 4096;
@@ -251,7 +251,7 @@ impl Builder {
         Invalid::unless_duration("longest_deadline", longest_deadline)?;
         if let Some(default) = default_deadline.filter(|default| default.is_zero() || *default > longest_deadline) {
             let allowed = "above zero, at most `longest_deadline`";
-            return Err(Invalid::new("default_deadline", crate::kernel::written::Written(default), allowed));
+            return Err(Invalid::new("default_deadline", Written(default), allowed));
         }
         if !(16..=LONGEST_TEXT).contains(&longest_task) {
             return Err(Invalid::new("longest_task", longest_task, "16 to 4096"));

@@ -24,7 +24,7 @@ use crate::kernel::{
 /// and one addition; it takes a lock only to change its state and while it is half-open.
 ///
 /// ```
-/// use std::{mem, time::Duration};
+/// use std::time::Duration;
 /// use cofferdam::{CircuitBreaker, Policy};
 ///
 /// let breaker = CircuitBreaker::builder("payments")
