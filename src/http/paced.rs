@@ -48,12 +48,20 @@ pin_project! {
         #[pin]
         body: Worded<B>,
         // In a box, as responses are moved a lot and most bodies never wait.
-        timer: Seldom<Pin<Box<Sleep>>>,
-        // Why the wait that the timer is for may not go on; `None` while nobody waits.
-        waiting: Option<Why>,
+        wait: Seldom<Pin<Box<Wait>>>,
         pace: Option<Pace>,
         // Words a rejection as trailers, under a protocol that ends a body with them; else it is an error.
         trailers: Option<Trailers>,
+    }
+}
+
+pin_project! {
+    // A body that has had to wait.
+    struct Wait {
+        #[pin]
+        timer: Sleep,
+        // Why the wait that the timer is for may not go on; `None` while nobody waits.
+        why: Option<Why>,
     }
 }
 
@@ -62,7 +70,7 @@ pub(crate) type Trailers = fn(&Rejected) -> HeaderMap;
 
 impl<B> Paced<B> {
     fn new(body: Worded<B>, pace: Option<Pace>) -> Self {
-        Self { body, timer: Seldom(None), waiting: None, pace, trailers: None }
+        Self { body, wait: Seldom(None), pace, trailers: None }
     }
 
     /// The same response, whose body must keep up the pace.
@@ -121,20 +129,13 @@ where
         let mut this = self.project();
         // The frame first, as with the head: one that is there when the time is up is not thrown away.
         if let Poll::Ready(frame) = this.body.as_mut().poll_frame(cx) {
-            *this.waiting = None;
+            if let Some(wait) = &mut this.wait.0 {
+                *wait.as_mut().project().why = None;
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         let Some(pace) = *this.pace else { return Poll::Pending };
-        if this.waiting.is_none() {
-            let Some((time, why)) = first_to_end(&pace) else { return Poll::Pending };
-            match &mut this.timer.0 {
-                Some(timer) => timer.set(sleep(time)),
-                none => *none = Some(Box::pin(sleep(time))),
-            }
-            *this.waiting = Some(why);
-        }
-        let (Some(timer), Some(why)) = (&mut this.timer.0, *this.waiting) else { return Poll::Pending };
-        ready!(timer.as_mut().poll(cx));
+        let why = ready!(poll_wait(&mut this.wait.0, &pace, cx));
         // What follows is the end: the body behind is not wanted any more.
         this.body.set(Worded::Ours { rest: None });
         *this.pace = None;
@@ -153,6 +154,22 @@ where
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
+}
+
+/// Ready when the body must not keep anybody waiting any longer, and why. The time counts from the first look.
+fn poll_wait(wait: &mut Option<Pin<Box<Wait>>>, pace: &Pace, cx: &mut Context<'_>) -> Poll<Why> {
+    if wait.as_ref().is_none_or(|wait| wait.why.is_none()) {
+        let Some((time, why)) = first_to_end(pace) else { return Poll::Pending };
+        let begun = Wait { timer: sleep(time), why: Some(why) };
+        match &mut *wait {
+            Some(earlier) => earlier.set(begun),
+            none => *none = Some(Box::pin(begun)),
+        }
+    }
+    let Some(wait) = wait else { return Poll::Pending };
+    let wait = wait.as_mut().project();
+    ready!(wait.timer.poll(cx));
+    wait.why.map_or(Poll::Pending, Poll::Ready)
 }
 
 /// The wait that ends first, and why it may not go on.

@@ -164,14 +164,12 @@ impl<B, P: Policy, T> Tracked<B, P, T> {
     where
         B: Body,
     {
-        let response = match answer {
-            Ok(response) => response,
-            Err(error) => {
-                ticket.settle(reading);
-                return Err(error);
-            }
+        // Looked at where it is, and moved once.
+        let rest = match &answer {
+            Ok(response) if !response.body().is_end_stream() => follow(response),
+            _ => None,
         };
-        let open = match Some(&response).filter(|response| !response.body().is_end_stream()).and_then(follow) {
+        let open = match rest {
             Some(rest) => {
                 if rest.lasts {
                     ticket.lasts(reading);
@@ -185,7 +183,7 @@ impl<B, P: Policy, T> Tracked<B, P, T> {
                 Open::over()
             }
         };
-        Ok(response.map(|body| Self { body: Worded::Inner { body }, open }))
+        answer.map(|response| response.map(|body| Self { body: Worded::Inner { body }, open }))
     }
 
     fn untracked(body: Worded<B>) -> Self {

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    num::NonZeroU32,
     sync::{LazyLock, PoisonError, RwLock},
 };
 
@@ -22,7 +23,10 @@ use super::Invalid;
 /// # Ok::<(), cofferdam::Invalid>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Name(u32);
+pub struct Name(
+    /// One more than its place among all of them, so that a name that may be missing takes no more room.
+    NonZeroU32,
+);
 
 const LONGEST: usize = 128;
 const MOST: usize = 65_536;
@@ -42,31 +46,41 @@ impl Name {
         }
         let mut names = NAMES.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(index) = names.iter().position(|known| *known == text) {
-            return Ok(Self(index as u32));
+            return Ok(Self::at(index as u32));
         }
         if names.len() >= MOST {
             return Err(Invalid::new("name", format_args!("{text:?}"), "one of the 65536 names in use"));
         }
         names.push(Box::leak(text.into()));
-        Ok(Self(names.len() as u32 - 1))
+        Ok(Self::at(names.len() as u32 - 1))
+    }
+
+    #[inline]
+    const fn at(place: u32) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(place))
+    }
+
+    #[inline]
+    const fn place(self) -> u32 {
+        self.0.get() - 1
     }
 
     /// Its number: there are no more than fit.
     #[inline]
     pub(super) fn index(self) -> u16 {
-        self.0 as u16
+        self.place() as u16
     }
 
     #[inline]
     pub(super) fn of_index(index: u16) -> Self {
-        Self(index.into())
+        Self::at(index as u32)
     }
 
     /// Its text.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         let names = NAMES.read().unwrap_or_else(PoisonError::into_inner);
-        names.get(self.0 as usize).copied().unwrap_or("?")
+        names.get(self.place() as usize).copied().unwrap_or("?")
     }
 }
 
