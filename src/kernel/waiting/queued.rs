@@ -1,10 +1,9 @@
 use std::time::Duration;
 
-use super::{Capacity, Order, Room};
+use super::Order;
 use crate::kernel::{
-    Invalid, Name,
+    Invalid,
     context::{CarriedDeadline, NoDeadline},
-    sync::Arc,
 };
 
 /// The settings of a queue, as they were given to the builder of a policy.
@@ -33,13 +32,7 @@ impl Queued {
     }
 }
 
-impl<D: Clone> Queued<D> {
-    /// What a room is set to.
-    pub(crate) fn of<C: Capacity>(room: &Room<C>, deadline: &D) -> Self {
-        let (length, max_wait, order) = room.rules();
-        Self { length, max_wait, order, deadline: deadline.clone() }
-    }
-
+impl<D> Queued<D> {
     /// The same, where calls wait no longer than their requests' deadlines.
     pub(crate) fn until_deadline(self) -> Queued<CarriedDeadline> {
         let Self { length, max_wait, order, deadline: _ } = self;
@@ -55,15 +48,5 @@ impl<D: Clone> Queued<D> {
             Invalid::unless_duration("order", after)?;
         }
         Ok(self)
-    }
-
-    /// A room with these settings, and nobody in it; and what bounds the wait besides.
-    pub(crate) fn in_front_of<C: Capacity>(self, name: Name, capacity: C) -> (Arc<Room<C>>, D) {
-        let room = Room::new(name, capacity, self.length, self.max_wait, self.order);
-        (Arc::new(room), self.deadline)
-    }
-
-    pub(crate) fn apply<C: Capacity>(self, room: &Room<C>) {
-        room.configure(self.length, self.max_wait, self.order);
     }
 }

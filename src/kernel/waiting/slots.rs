@@ -6,7 +6,7 @@ use crate::kernel::{
 
 /// So many slots, counted in one word.
 #[derive(Debug)]
-pub(crate) struct Slots {
+pub struct Slots {
     /// The limit, what is taken of it, and whether somebody waits, in one word: so no admission can overlook a change of any.
     word: AtomicU64,
     /// Whether whoever came in last had waited for most of the time that it could.

@@ -117,8 +117,8 @@ impl<D: Bounds + Clone> Builder<Queued<D>> {
     pub fn build(self) -> Result<Bulkhead<Queue<D>>, Invalid> {
         let name = Name::new(&self.name)?;
         let slots = Arc::new(Slots::new(limit(self.limit)?));
-        let (room, deadline) = self.queue.check()?.in_front_of(name, Arc::clone(&slots));
-        Ok(Bulkhead::new(name, slots, Queue { room, deadline }))
+        let queue = Queue::new(name, Arc::clone(&slots), self.queue.check()?);
+        Ok(Bulkhead::new(name, slots, queue))
     }
 }
 

@@ -81,10 +81,12 @@
 mod config;
 mod operate;
 mod policy;
-mod queue;
 
 pub use config::Builder;
 pub use policy::Bulkhead;
-pub use queue::{Line, LineFor, NoQueue, Queue};
 
-pub use crate::kernel::waiting::Queued;
+pub use crate::kernel::waiting::{Line, LineFor, NoQueue, Queued};
+use crate::kernel::{context::NoDeadline, sync::Arc, waiting};
+
+/// A line: whoever finds no slot waits for one. See [`Builder::queue`].
+pub type Queue<D = NoDeadline> = waiting::Queue<Arc<waiting::Slots>, D>;

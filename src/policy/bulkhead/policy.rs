@@ -52,13 +52,13 @@ impl Bulkhead {
 impl<D: Bounds + Clone> Bulkhead<Queue<D>> {
     /// What it is set to.
     pub(super) fn settings(&self) -> Builder<Queued<D>> {
-        Builder::of(self.name, self.limit(), Queued::of(&self.queue.room, &self.queue.deadline))
+        Builder::of(self.name, self.limit(), self.queue.settings())
     }
 
     /// How many calls wait for a slot.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.queue.room.waiting()
+        self.queue.waiting()
     }
 
     /// Changes settings while it runs. Calls in flight go on, and those who wait keep their places.
@@ -79,7 +79,7 @@ impl<D: Bounds + Clone> Bulkhead<Queue<D>> {
     /// ```
     pub fn configure(&self, change: impl FnOnce(Builder<Queued<D>>) -> Builder<Queued<D>>) -> Result<(), Invalid> {
         let (limit, queued) = change(self.settings()).check()?;
-        queued.check()?.apply(&self.queue.room);
+        self.queue.configure(queued.check()?);
         self.set_limit(limit);
         Ok(())
     }
@@ -169,7 +169,8 @@ impl<Q> Bulkhead<Q> {
         {
             return Ok(taken);
         }
-        self.queue.line_up(self.name, request, weight, place)
+        let full = || Err(Rejected::new(self.name, Why::Full).into());
+        self.queue.line_up(request, weight, place).unwrap_or_else(full)
     }
 
     #[inline]
@@ -257,7 +258,7 @@ impl Fresh for Bulkhead {
 impl<D: Clone> Fresh for Bulkhead<Queue<D>> {
     fn fresh(&self) -> Self {
         let slots = Arc::new(Slots::new(self.limit()));
-        let queue = self.queue.in_front_of(self.name, &slots);
+        let queue = self.queue.in_front_of(self.name, Arc::clone(&slots));
         Self::new(self.name, slots, queue)
     }
 }

@@ -190,7 +190,7 @@ impl<D: Bounds + Clone> Builder<Queued<D>> {
     pub fn build(self) -> Result<RateLimit<Queue<D>>, Invalid> {
         let name = Name::new(&self.name)?;
         let state = self.settings.state()?;
-        let (room, deadline) = self.queue.check()?.in_front_of(name, Arc::clone(&state));
-        Ok(RateLimit::new(name, state, Queue { room, deadline }))
+        let queue = Queue::new(name, Arc::clone(&state), self.queue.check()?);
+        Ok(RateLimit::new(name, state, queue))
     }
 }

@@ -95,7 +95,6 @@
 mod config;
 mod operate;
 mod policy;
-mod queue;
 mod quota;
 mod regime;
 mod state;
@@ -103,8 +102,11 @@ mod value;
 
 pub use config::Builder;
 pub use policy::RateLimit;
-pub use queue::{Line, LineFor, NoQueue, Queue, Wanted};
 pub use state::Permits;
 pub use value::Rate;
 
-pub use crate::kernel::waiting::Queued;
+pub use crate::kernel::waiting::{Line, LineFor, NoQueue, Queued};
+use crate::kernel::{context::NoDeadline, sync::Arc, waiting};
+
+/// A line: whoever finds no permits waits for them. See [`Builder::queue`].
+pub type Queue<D = NoDeadline> = waiting::Queue<Arc<state::State>, D>;

@@ -1,8 +1,6 @@
 use std::num::NonZeroU32;
 
-use super::{
-    Builder, Line, LineFor, NoQueue, Permits, Queue, Queued, Rate, config::Settings, queue::Wanted, state::State,
-};
+use super::{Builder, Line, LineFor, NoQueue, Permits, Queue, Queued, Rate, config::Settings, state::State};
 use crate::kernel::{
     Admit, Ended, Fresh, Instant, Invalid, Name, Policy, Rejected, Timing, Weighted, Why, clock,
     context::Bounds,
@@ -77,13 +75,13 @@ impl RateLimit {
 impl<D: Bounds + Clone> RateLimit<Queue<D>> {
     /// What it is set to.
     pub(super) fn settings(&self) -> Builder<Queued<D>> {
-        Builder::of(self.name, Settings::of(&self.state), Queued::of(&self.queue.room, &self.queue.deadline))
+        Builder::of(self.name, Settings::of(&self.state), self.queue.settings())
     }
 
     /// How many calls wait for permits.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.queue.room.waiting()
+        self.queue.waiting()
     }
 
     /// Changes settings while it runs. What has been used stays used, and those who wait keep their places.
@@ -94,7 +92,7 @@ impl<D: Bounds + Clone> RateLimit<Queue<D>> {
     pub fn configure(&self, change: impl FnOnce(Builder<Queued<D>>) -> Builder<Queued<D>>) -> Result<(), Invalid> {
         let Builder { settings, queue, .. } = change(self.settings());
         settings.check()?;
-        queue.check()?.apply(&self.queue.room);
+        self.queue.configure(queue.check()?);
         self.set(&settings, clock::coarse())
     }
 }
@@ -202,7 +200,24 @@ impl<Q> RateLimit<Q> {
         if weight > self.burst() {
             return Err(Rejected::new(self.name, Why::TooMuch).into());
         }
-        self.queue.line_up(Wanted { state: &self.state, name: self.name, request, weight, now }, place)
+        match self.queue.line_up(request, weight, place) {
+            None => Ok(self.state.take_or_reject(self.name, weight, now)?),
+            Some(Ok(taken)) => Ok(self.state.taken_by_the_room(taken, Instant::now())),
+            Some(Err(turned)) => Err(self.not_full(turned, weight)),
+        }
+    }
+
+    /// A full line is no answer to "when": the limit is.
+    #[cold]
+    fn not_full(&self, turned: Turned, weight: u32) -> Turned {
+        match turned {
+            Turned::Away(rejected) if rejected.why() == Why::Full => {
+                let now = Instant::now();
+                let until = self.state.ready_for(weight, 0, now);
+                Rejected::new(self.name, Why::RateLimited).with_retry_after(until.since(now)).into()
+            }
+            turned => turned,
+        }
     }
 
     pub(super) fn give_back(&self, permits: Permits, now: Instant)
@@ -289,7 +304,7 @@ impl Fresh for RateLimit {
 impl<D: Clone> Fresh for RateLimit<Queue<D>> {
     fn fresh(&self) -> Self {
         let state = Arc::new(self.state.fresh());
-        let queue = self.queue.in_front_of(self.name, &state);
+        let queue = self.queue.in_front_of(self.name, Arc::clone(&state));
         Self::new(self.name, state, queue)
     }
 

@@ -19,7 +19,7 @@ use crate::kernel::{
 /// four slots, and the word says in which: so whoever takes by settings that have changed meanwhile finds another word, and
 /// looks again.
 #[derive(Debug)]
-pub(super) struct State {
+pub struct State {
     /// The generation, whether somebody waits, and until when permits will be coming back, in nanoseconds.
     word: AtomicU64,
     regimes: [Slot; GENERATIONS],
