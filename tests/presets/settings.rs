@@ -191,6 +191,45 @@ fn many_settings_change_together_or_not_at_all() {
     assert_ne!(client.explain().to_string(), before);
 }
 
+/// One setting bounds another, and a file that is read into a map is sorted by name.
+#[test]
+fn settings_that_bound_each_other_are_given_in_any_order() {
+    let pairs = [
+        ("breaker.open_time", ["60s", "500ms"], "breaker.open_time_max", ["120s", "1s"]),
+        ("hedge.shortest_delay", ["20s", "100us"], "hedge.longest_delay", ["30s", "500us"]),
+        ("throttle.aggression", ["3", "1.1"], "throttle.keen_aggression", ["4", "1.2"]),
+        ("limit.min_limit", ["50", "1"], "limit.max_limit", ["100", "1"]),
+    ];
+    for (lower, [low, lowest], upper, [high, highest]) in pairs {
+        let up = Config::default().set("limit", "on").set(lower, low).set(upper, high);
+        let down = Config::default().set(upper, highest).set(lower, lowest);
+        let client = cofferdam::http::client("payments").config(&up).build().unwrap();
+        client.apply(&down).unwrap();
+        client.apply(&up).unwrap();
+        let explained = client.explain();
+        let is_set = |path: &str, value: &str| {
+            let settings = explained.parts().iter().flat_map(|part| part.settings().iter().map(move |set| (part, set)));
+            settings
+                .into_iter()
+                .any(|(part, set)| format!("{}.{}", part.path(), set.name) == path && set.value == value)
+        };
+        assert!(is_set(lower, low) && is_set(upper, high), "{lower}");
+        cofferdam::http::client("payments").set("limit", "on").config(&down).build().unwrap();
+    }
+
+    // What no order makes possible changes nothing, and a word that is taken back does not come again
+    let server = cofferdam::http::server("checkout").set("shedding.min_limit", "50").build().unwrap();
+    let before = server.explain().to_string();
+    let never = Config::default().set("shedding.max_limit", "10").set("shedding.min_limit", "20");
+    assert_eq!(server.apply(&never).unwrap_err().path(), "shedding.max_limit");
+    let again = Config::default()
+        .set("shedding.max_limit", "10")
+        .set("shedding.max_limit", "60")
+        .set("shedding.min_limit", "5");
+    assert_eq!(server.apply(&again).unwrap_err().path(), "shedding.max_limit");
+    assert_eq!(server.explain().to_string(), before);
+}
+
 /// Whatever a stack was built from can be read again while it runs.
 #[test]
 fn what_it_was_built_with_can_be_applied_again() {
