@@ -44,6 +44,7 @@ impl<D, M> Builder<D, M> {
 
 pin_project! {
     /// The body of a response behind a [`Timeout`](crate::Timeout): a frame that is late is an error.
+    #[project = PacedProjection]
     pub struct Paced<B> {
         #[pin]
         body: Worded<B>,
@@ -51,10 +52,20 @@ pin_project! {
         timer: Seldom<Pin<Box<Sleep>>>,
         // Why the wait that the timer is for may not go on; `None` while nobody waits.
         waiting: Option<Why>,
+        given: Given,
         pace: Option<Pace>,
         // Words a rejection as trailers, under a protocol that ends a body with them; else it is an error.
         trailers: Option<Trailers>,
     }
+}
+
+/// What has been given of a body.
+#[derive(Clone, Copy)]
+enum Given {
+    Nothing,
+    Frames,
+    /// The one that was there when the deadline passed, too.
+    LastFrame,
 }
 
 /// Words a rejection as the trailers of a body.
@@ -62,7 +73,7 @@ pub(crate) type Trailers = fn(&Rejected) -> HeaderMap;
 
 impl<B> Paced<B> {
     fn new(body: Worded<B>, pace: Option<Pace>) -> Self {
-        Self { body, timer: Seldom(None), waiting: None, pace, trailers: None }
+        Self { body, timer: Seldom(None), waiting: None, given: Given::Nothing, pace, trailers: None }
     }
 
     /// The same response, whose body must keep up the pace.
@@ -83,6 +94,13 @@ impl<B> From<Bytes> for Paced<B> {
 impl<B> From<&'static str> for Paced<B> {
     fn from(text: &'static str) -> Self {
         Bytes::from(text).into()
+    }
+}
+
+/// An empty body, for layers further out that answer by themselves: no time limit is put on it.
+impl<B> Default for Paced<B> {
+    fn default() -> Self {
+        Bytes::new().into()
     }
 }
 
@@ -122,6 +140,11 @@ where
         // The frame first, as with the head: one that is there when the time is up is not thrown away.
         if let Poll::Ready(frame) = this.body.as_mut().poll_frame(cx) {
             *this.waiting = None;
+            if matches!(&frame, Some(Ok(frame)) if frame.is_data())
+                && let Some(pace) = this.is_over()
+            {
+                return Poll::Ready(Some(this.end(pace, Why::DeadlineExceeded)));
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         let Some(pace) = *this.pace else { return Poll::Pending };
@@ -135,15 +158,7 @@ where
         }
         let (Some(timer), Some(why)) = (&mut this.timer.0, *this.waiting) else { return Poll::Pending };
         ready!(timer.as_mut().poll(cx));
-        // What follows is the end: the body behind is not wanted any more.
-        this.body.set(Worded::Ours { rest: None });
-        *this.pace = None;
-        let rejected = Rejected::new(pace.name(), why);
-        event::rejected(rejected);
-        Poll::Ready(Some(match this.trailers {
-            Some(word) => Ok(Frame::trailers(word(&rejected))),
-            None => Err(BoxError::carry(rejected)),
-        }))
+        Poll::Ready(Some(this.end(pace, why)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -152,6 +167,34 @@ where
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl<B> PacedProjection<'_, B> {
+    /// Whether this frame comes after the last one, as the deadline has passed: a body whose next frame is always there never waits
+    /// for a timer, however slowly it is read. The first frame, which is all that most bodies have, does not ask for the time.
+    #[inline]
+    fn is_over(&mut self) -> Option<Pace> {
+        match *self.given {
+            Given::Nothing => *self.given = Given::Frames,
+            _ if !self.pace.and_then(|pace| pace.deadline()).is_some_and(Deadline::has_passed) => {}
+            Given::Frames => *self.given = Given::LastFrame,
+            Given::LastFrame => return *self.pace,
+        }
+        None
+    }
+
+    /// What follows is the end: the body behind is not wanted any more.
+    #[cold]
+    fn end<D>(&mut self, pace: Pace, why: Why) -> Result<Frame<D>, BoxError> {
+        self.body.set(Worded::Ours { rest: None });
+        *self.pace = None;
+        let rejected = Rejected::new(pace.name(), why);
+        event::rejected(rejected);
+        match self.trailers {
+            Some(word) => Ok(Frame::trailers(word(&rejected))),
+            None => Err(BoxError::carry(rejected)),
+        }
     }
 }
 

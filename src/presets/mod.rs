@@ -57,7 +57,8 @@
 //! # Answers that take long
 //!
 //! A call of a server lasts to the end of its body. So a large download holds a slot of the shedding all the while, and ends in an
-//! error when its deadline passes: after 30 s, if the request names none.
+//! error when its deadline passes: after 30 s, if the request names none. A reader who stops reading is not told, as nobody asks
+//! for the next frame then: his connection is the server's to close.
 //!
 //! A **lasting** answer is one whose head says that it goes on for as long as its reader stays. Server-sent events are, by their
 //! `content-type` of `text/event-stream` and a length that nobody knows. It keeps nobody busy, so
