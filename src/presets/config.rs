@@ -22,7 +22,8 @@
 /// attempts = 2
 /// ```
 ///
-/// and what is left out before the first of the tables: `hedge = false`.
+/// and what is left out before the first of the tables: `hedge = false`. There, or in a map that has no tables, a setting may also be
+/// given by its path: `"retry.attempts" = 2`.
 ///
 /// ```
 /// use cofferdam::presets::Config;
@@ -120,6 +121,11 @@ mod read {
         type Value = ();
 
         fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+            if self.part.contains('.') {
+                // It is the path of one setting.
+                let (path, value) = (self.part.to_owned(), Value(self.part).deserialize(deserializer)?);
+                return self.add(path, value);
+            }
             deserializer.deserialize_any(self)
         }
     }

@@ -268,11 +268,17 @@ fn a_file_says_what_a_stack_is_set_to() {
     let server = cofferdam::http::server("checkout").config(&config).build().unwrap();
     assert!(server.explain().to_string().contains("deadline               9s"));
 
+    // The same by paths, whatever their values are
+    let paths = r#"{"retry.attempts": 2, "timeout.attempt": null, "throttle.cap": 0.9, "retry.rejections": true, "hedge": false}"#;
+    let tables = r#"{"retry": {"attempts": 2}, "timeout": {"attempt": null}, "throttle": {"cap": 0.9}, "retry": {"rejections": true}, "hedge": false}"#;
+    assert_eq!(serde_json::from_str::<Config>(paths).unwrap(), serde_json::from_str(tables).unwrap());
+
     // What is no setting is told by its path as well
     for (bad, told) in [
         (r#"[1]"#, "a table of the parts of a stack"),
         (r#"{"breaker": 3}"#, "a table of the settings of `breaker`"),
         (r#"{"breaker": {"open_time": [1]}}"#, "for `breaker.open_time`"),
+        (r#"{"breaker.open_time": [1]}"#, "for `breaker.open_time`"),
         (r#"{"breaker": {"probes": 5, "open_time": {"seconds": 1}}}"#, "for `breaker.open_time`"),
     ] {
         let error = serde_json::from_str::<Config>(bad).unwrap_err().to_string();
