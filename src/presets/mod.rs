@@ -97,6 +97,10 @@
 //! # drop(listening); Ok(()) }
 //! ```
 //!
+//! **A long poll** that keeps its head back until there is news is a call that takes long, as it cannot be told from one that
+//! works: it holds a slot, and has to answer by its deadline. Send its head at once, marked, or leave its route out of the stack:
+//! what is added to a router after `.layer(stack)` is not behind it.
+//!
 //! **A handler that passes a stream on** from another service, on behalf of its caller, tells that service how much time is left.
 //! There it is a deadline that was named, and ends the stream. So make that request without the caller's deadline.
 //!
@@ -126,6 +130,9 @@
 //! # fn is_a_service<R>(_: impl tower::Service<R, Error = reqwest::Error>) {}
 //! # is_a_service::<Request<reqwest::Body>>(search); Ok::<(), cofferdam::Invalid>(())
 //! ```
+//!
+//! A body that is sent like this is a stream to Reqwest, which cannot take it along to another place: a redirect that asks for that,
+//! such as a 307, or a 302 of a `PUT`, is not followed but is the answer. Requests without a body are redirected as ever.
 //!
 //! # Where strangers call
 //!
