@@ -101,6 +101,18 @@
 //! works: it holds a slot, and has to answer by its deadline. Send its head at once, marked, or leave its route out of the stack:
 //! what is added to a router after `.layer(stack)` is not behind it.
 //!
+//! **The time of a client's attempt**, 2 s if nothing is set, is meant for the head of its answer. But between services there is no
+//! word for that: the server is told of a deadline that was named, and one of ours ends the answer then, in the midst of its body. So
+//! what may take longer, events and downloads alike, is asked for by a stack of its own that keeps its time to itself:
+//!
+//! ```
+//! use cofferdam::ContextHeaders;
+//!
+//! let silent = ContextHeaders::builder().timeout_ms(None).build()?;
+//! let events = cofferdam::http::client("events").headers(silent).build()?; // A head within 2 s, and then as long as it goes on.
+//! # let _ = events; Ok::<(), cofferdam::Invalid>(())
+//! ```
+//!
 //! **A handler that passes a stream on** from another service, on behalf of its caller, tells that service how much time is left.
 //! There it is a deadline that was named, and ends the stream. So make that request without the caller's deadline.
 //!
