@@ -8,7 +8,7 @@ use crate::kernel::ClassifyWith;
 /// busy.
 ///
 /// Put into the extensions of a response by whoever knows, where its head would not say so: a download that is read at its
-/// reader's pace, a long poll, a stream over gRPC. Server-sent events are known without it. What comes of it: see
+/// reader's pace, a long poll whose head is sent at once, a stream over gRPC. Server-sent events are known without it. What comes of it: see
 /// [answers that take long](crate::presets#answers-that-take-long).
 ///
 /// ```

@@ -68,6 +68,33 @@
 //! [`Http::lasting`]; for what deadlines and a drain make of it see [answers that take
 //! long](crate::presets#answers-that-take-long).
 //!
+//! **An error of the service** is a failure: nobody was there, or what came was no answer. But a client errs as well when the body of
+//! the *request* breaks off, as it does at a proxy whose callers go away in the midst of their uploads. Ten of them would open the
+//! breaker of a dependency that has done nothing. No client says in one word whose fault it was, so whoever sends on what others
+//! upload says by [`Http::classify_errors`] which errors are not the dependency's:
+//!
+//! ```
+//! use std::{error::Error, iter::successors};
+//! use cofferdam::{Http, Outcome};
+//! use hyper_util::client::legacy;
+//!
+//! /// Over HTTP/1 it is an error of the user's, and over HTTP/2 the stream was reset by neither the other end nor the protocol.
+//! fn upload_broke_off(error: &(dyn Error + 'static)) -> bool {
+//!     successors(Some(error), |error| (*error).source()).any(|error| {
+//!         let (one, two) = (error.downcast_ref::<hyper::Error>(), error.downcast_ref::<h2::Error>());
+//!         one.is_some_and(hyper::Error::is_user)
+//!             || two.is_some_and(|error| error.is_reset() && !error.is_remote() && !error.is_library())
+//!     })
+//! }
+//!
+//! let protocol = Http::new().classify_errors(|error: &legacy::Error| match upload_broke_off(error) {
+//!     true => Outcome::Ignored,
+//!     false => Outcome::Failure,
+//! });
+//! let storage = cofferdam::http::client("storage").protocol(protocol).build()?;
+//! # let _ = storage; Ok::<(), cofferdam::Invalid>(())
+//! ```
+//!
 //! **Where a call ends** that is not a head and then a body: an upgrade (101) and a tunnel (`CONNECT`) end it with their head.
 //! For every policy: what is said on the connection from then on is no answer. It can be run under a guard of its own, by
 //! [`Guard::call`](crate::Guard::call) around whatever speaks there. Informational answers (100, 103) end nothing. A body

@@ -1,6 +1,7 @@
 //! A body whose frames must not keep anybody waiting.
 
 use std::{
+    mem,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -15,8 +16,8 @@ use tokio::time::{Sleep, sleep};
 use super::{ClassifyHead, ClassifyLasting, Http, ReadHead, Worded, Wording, answer::word, lasting::may_last};
 use crate::{
     BoxError,
-    flow::timeout::{Builder, Pace, TimeoutProtocol},
-    kernel::{Carries, Deadline, Plain, Rejected, Why, event, seldom::Seldom},
+    flow::timeout::{Builder, NEVER, Pace, TimeoutProtocol, duration},
+    kernel::{Carries, Deadline, Name, Plain, Rejected, Why, event, seldom::Seldom},
 };
 
 impl<D> Builder<D, Plain> {
@@ -49,7 +50,12 @@ pin_project! {
         body: Worded<B>,
         // In a box, as responses are moved a lot and most bodies never wait.
         wait: Seldom<Pin<Box<Wait>>>,
-        pace: Option<Pace>,
+        // The pace in parts, or nothing where there is none: together they take less room.
+        name: Option<Name>,
+        // Whether a frame has been passed on after the deadline.
+        late: bool,
+        between_frames: u64,
+        deadline: Option<Deadline>,
         // Words a rejection as trailers, under a protocol that ends a body with them; else it is an error.
         trailers: Option<Trailers>,
     }
@@ -69,21 +75,31 @@ pin_project! {
 pub(crate) type Trailers = fn(&Rejected) -> HeaderMap;
 
 impl<B> Paced<B> {
-    fn new(body: Worded<B>, pace: Option<Pace>) -> Self {
-        Self { body, wait: Seldom(None), pace, trailers: None }
+    fn new(body: Worded<B>, pace: Option<Pace>, trailers: Option<Trailers>) -> Self {
+        let name = pace.map(|pace| pace.name);
+        let (between_frames, deadline) = pace.map_or((NEVER, None), |pace| (pace.between_frames, pace.deadline));
+        Self { body, wait: Seldom(None), name, late: false, between_frames, deadline, trailers }
     }
 
     /// The same response, whose body must keep up the pace.
     pub(crate) fn keep(response: Response<B>, pace: Pace, trailers: Option<Trailers>) -> Response<Self> {
         let pace = Some(pace).filter(Pace::is_limited);
-        response.map(|body| Self { trailers, ..Self::new(Worded::Inner { body }, pace) })
+        response.map(|body| Self::new(Worded::Inner { body }, pace, trailers))
+    }
+}
+
+/// No body, for an answer in place of the service's that is all head, such as that of a CORS layer further out or of an
+/// interceptor of Tonic's.
+impl<B> Default for Paced<B> {
+    fn default() -> Self {
+        Bytes::new().into()
     }
 }
 
 /// A body of your own, for an answer in place of the service's: no time limit is put on it.
 impl<B> From<Bytes> for Paced<B> {
     fn from(bytes: Bytes) -> Self {
-        Self::new(bytes.into(), None)
+        Self::new(bytes.into(), None, None)
     }
 }
 
@@ -128,18 +144,24 @@ where
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
         let mut this = self.project();
         // The frame first, as with the head: one that is there when the time is up is not thrown away.
-        if let Poll::Ready(frame) = this.body.as_mut().poll_frame(cx) {
+        let why = if let Poll::Ready(frame) = this.body.as_mut().poll_frame(cx) {
             if let Some(wait) = &mut this.wait.0 {
                 *wait.as_mut().project().why = None;
             }
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
-        }
-        let Some(pace) = *this.pace else { return Poll::Pending };
-        let why = ready!(poll_wait(&mut this.wait.0, &pace, cx));
+            let is_data = frame.as_ref().is_some_and(|frame| frame.as_ref().is_ok_and(Frame::is_data));
+            let goes_on = is_data && !this.body.is_end_stream();
+            if !goes_on || !this.deadline.is_some_and(Deadline::has_passed) || !mem::replace(this.late, true) {
+                return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+            }
+            // A body whose next frame is always there never waits for a timer, so without this it would never end.
+            Why::DeadlineExceeded
+        } else {
+            ready!(poll_wait(&mut this.wait.0, *this.between_frames, *this.deadline, cx))
+        };
+        let Some(name) = this.name.take() else { return Poll::Pending };
         // What follows is the end: the body behind is not wanted any more.
         this.body.set(Worded::Ours { rest: None });
-        *this.pace = None;
-        let rejected = Rejected::new(pace.name(), why);
+        let rejected = Rejected::new(name, why);
         event::rejected(rejected);
         Poll::Ready(Some(match this.trailers {
             Some(word) => Ok(Frame::trailers(word(&rejected))),
@@ -157,9 +179,18 @@ where
 }
 
 /// Ready when the body must not keep anybody waiting any longer, and why. The time counts from the first look.
-fn poll_wait(wait: &mut Option<Pin<Box<Wait>>>, pace: &Pace, cx: &mut Context<'_>) -> Poll<Why> {
+fn poll_wait(
+    wait: &mut Option<Pin<Box<Wait>>>,
+    between_frames: u64,
+    deadline: Option<Deadline>,
+    cx: &mut Context<'_>,
+) -> Poll<Why> {
     if wait.as_ref().is_none_or(|wait| wait.why.is_none()) {
-        let Some((time, why)) = first_to_end(pace) else { return Poll::Pending };
+        let frame = duration(between_frames).map(|limit| (limit, Why::TimedOut));
+        let deadline = deadline.map(|deadline| (deadline.remaining(), Why::DeadlineExceeded));
+        let Some((time, why)) = frame.into_iter().chain(deadline).min_by_key(|(time, _)| *time) else {
+            return Poll::Pending;
+        };
         let begun = Wait { timer: sleep(time), why: Some(why) };
         match &mut *wait {
             Some(earlier) => earlier.set(begun),
@@ -170,11 +201,4 @@ fn poll_wait(wait: &mut Option<Pin<Box<Wait>>>, pace: &Pace, cx: &mut Context<'_
     let wait = wait.as_mut().project();
     ready!(wait.timer.poll(cx));
     wait.why.map_or(Poll::Pending, Poll::Ready)
-}
-
-/// The wait that ends first, and why it may not go on.
-fn first_to_end(pace: &Pace) -> Option<(Duration, Why)> {
-    let frame = pace.between_frames().map(|limit| (limit, Why::TimedOut));
-    let deadline = pace.deadline().map(|deadline| (deadline.remaining(), Why::DeadlineExceeded));
-    frame.into_iter().chain(deadline).min_by_key(|(time, _)| *time)
 }

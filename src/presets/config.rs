@@ -3,7 +3,8 @@
 /// Settings by their path and in text, for a whole stack at once: from a file, the environment, an admin endpoint.
 ///
 /// Each is a part and its setting, such as `breaker.open_time`, and a value as [`Control`](crate::Control) takes it. They
-/// are made in the order in which they are given, and checked where they are made.
+/// are made in the order in which they are given, and checked where they are made; one that another of them has to make room for
+/// waits for that, so a file need not know which goes first.
 ///
 /// A part alone, such as `hedge`, is `off` or `on` (as well: `no` or `yes`, `false` or `true`): left out of the stack, or in it as by
 /// default. The last word of a part holds, over what the builder was told as well. That is decided when the stack is built; while it
@@ -21,7 +22,8 @@
 /// attempts = 2
 /// ```
 ///
-/// and what is left out before the first of the tables: `hedge = false`.
+/// and what is left out before the first of the tables: `hedge = false`. There, or in a map that has no tables, a setting may also be
+/// given by its path: `"retry.attempts" = 2`.
 ///
 /// ```
 /// use cofferdam::presets::Config;
@@ -119,6 +121,11 @@ mod read {
         type Value = ();
 
         fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+            if self.part.contains('.') {
+                // It is the path of one setting.
+                let (path, value) = (self.part.to_owned(), Value(self.part).deserialize(deserializer)?);
+                return self.add(path, value);
+            }
             deserializer.deserialize_any(self)
         }
     }

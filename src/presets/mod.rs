@@ -57,7 +57,8 @@
 //! # Answers that take long
 //!
 //! A call of a server lasts to the end of its body. So a large download holds a slot of the shedding all the while, and ends in an
-//! error when its deadline passes: after 30 s, if the request names none.
+//! error when its deadline passes: after 30 s, if the request names none. A reader who stops reading is not told, as nobody asks
+//! for the next frame then: his connection is the server's to close.
 //!
 //! A **lasting** answer is one whose head says that it goes on for as long as its reader stays. Server-sent events are, by their
 //! `content-type` of `text/event-stream` and a length that nobody knows. It keeps nobody busy, so
@@ -96,6 +97,22 @@
 //! # drop(listening); Ok(()) }
 //! ```
 //!
+//! **A long poll** that keeps its head back until there is news is a call that takes long, as it cannot be told from one that
+//! works: it holds a slot, and has to answer by its deadline. Send its head at once, marked, or leave its route out of the stack:
+//! what is added to a router after `.layer(stack)` is not behind it.
+//!
+//! **The time of a client's attempt**, 2 s if nothing is set, is meant for the head of its answer. But between services there is no
+//! word for that: the server is told of a deadline that was named, and one of ours ends the answer then, in the midst of its body. So
+//! what may take longer, events and downloads alike, is asked for by a stack of its own that keeps its time to itself:
+//!
+//! ```
+//! use cofferdam::ContextHeaders;
+//!
+//! let silent = ContextHeaders::builder().timeout_ms(None).build()?;
+//! let events = cofferdam::http::client("events").headers(silent).build()?; // A head within 2 s, and then as long as it goes on.
+//! # let _ = events; Ok::<(), cofferdam::Invalid>(())
+//! ```
+//!
 //! **A handler that passes a stream on** from another service, on behalf of its caller, tells that service how much time is left.
 //! There it is a deadline that was named, and ends the stream. So make that request without the caller's deadline.
 //!
@@ -125,6 +142,9 @@
 //! # fn is_a_service<R>(_: impl tower::Service<R, Error = reqwest::Error>) {}
 //! # is_a_service::<Request<reqwest::Body>>(search); Ok::<(), cofferdam::Invalid>(())
 //! ```
+//!
+//! A body that is sent like this is a stream to Reqwest, which cannot take it along to another place: a redirect that asks for that,
+//! such as a 307, or a 302 of a `PUT`, is not followed but is the answer. Requests without a body are redirected as ever.
 //!
 //! # Where strangers call
 //!

@@ -117,10 +117,36 @@ fn find<'s>(live: &[Live<'s>], allowed: &'static str, path: &str) -> Result<&'s 
     live.control.ok_or_else(|| Invalid::unknown(path, "of a part that is not left out"))
 }
 
+/// Makes these changes in their order. One that cannot be made as things are waits for the others: one setting may bound another,
+/// and whoever reads a file may have sorted them by name. Where more is said of the same setting further on, it cannot wait, as the
+/// last word holds.
+pub(super) fn make_all<'c>(
+    settings: impl Iterator<Item = (&'c str, &'c str)>,
+    mut make: impl FnMut(&str, &str) -> Result<(), Invalid>,
+) -> Result<(), Invalid> {
+    let mut left: Vec<_> = settings.collect();
+    loop {
+        let (mut waiting, mut first) = (Vec::new(), None);
+        for (index, &(path, value)) in left.iter().enumerate() {
+            let Err(invalid) = make(path, value) else { continue };
+            if left[index + 1..].iter().any(|(later, _)| *later == path) {
+                return Err(invalid);
+            }
+            waiting.push((path, value));
+            first.get_or_insert(invalid);
+        }
+        match first {
+            None => return Ok(()),
+            Some(invalid) if waiting.len() == left.len() => return Err(invalid),
+            Some(_) => left = waiting,
+        }
+    }
+}
+
 /// Changes all of these settings or, if one of them cannot be, none.
 pub(super) fn change_all(live: &[Live<'_>], allowed: &'static str, config: &Config) -> Result<(), Invalid> {
     let mut steps: Vec<(&dyn Control, Vec<Setting>)> = Vec::new();
-    let changed = config.iter().try_for_each(|(path, value)| {
+    let changed = make_all(config.iter(), |path, value| {
         if switch(path, value)?.is_none() {
             let control = find(live, allowed, path)?;
             steps.push((control, control.settings()));

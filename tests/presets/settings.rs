@@ -191,6 +191,45 @@ fn many_settings_change_together_or_not_at_all() {
     assert_ne!(client.explain().to_string(), before);
 }
 
+/// One setting bounds another, and a file that is read into a map is sorted by name.
+#[test]
+fn settings_that_bound_each_other_are_given_in_any_order() {
+    let pairs = [
+        ("breaker.open_time", ["60s", "500ms"], "breaker.open_time_max", ["120s", "1s"]),
+        ("hedge.shortest_delay", ["20s", "100us"], "hedge.longest_delay", ["30s", "500us"]),
+        ("throttle.aggression", ["3", "1.1"], "throttle.keen_aggression", ["4", "1.2"]),
+        ("limit.min_limit", ["50", "1"], "limit.max_limit", ["100", "1"]),
+    ];
+    for (lower, [low, lowest], upper, [high, highest]) in pairs {
+        let up = Config::default().set("limit", "on").set(lower, low).set(upper, high);
+        let down = Config::default().set(upper, highest).set(lower, lowest);
+        let client = cofferdam::http::client("payments").config(&up).build().unwrap();
+        client.apply(&down).unwrap();
+        client.apply(&up).unwrap();
+        let explained = client.explain();
+        let is_set = |path: &str, value: &str| {
+            let settings = explained.parts().iter().flat_map(|part| part.settings().iter().map(move |set| (part, set)));
+            settings
+                .into_iter()
+                .any(|(part, set)| format!("{}.{}", part.path(), set.name) == path && set.value == value)
+        };
+        assert!(is_set(lower, low) && is_set(upper, high), "{lower}");
+        cofferdam::http::client("payments").set("limit", "on").config(&down).build().unwrap();
+    }
+
+    // What no order makes possible changes nothing, and a word that is taken back does not come again
+    let server = cofferdam::http::server("checkout").set("shedding.min_limit", "50").build().unwrap();
+    let before = server.explain().to_string();
+    let never = Config::default().set("shedding.max_limit", "10").set("shedding.min_limit", "20");
+    assert_eq!(server.apply(&never).unwrap_err().path(), "shedding.max_limit");
+    let again = Config::default()
+        .set("shedding.max_limit", "10")
+        .set("shedding.max_limit", "60")
+        .set("shedding.min_limit", "5");
+    assert_eq!(server.apply(&again).unwrap_err().path(), "shedding.max_limit");
+    assert_eq!(server.explain().to_string(), before);
+}
+
 /// Whatever a stack was built from can be read again while it runs.
 #[test]
 fn what_it_was_built_with_can_be_applied_again() {
@@ -229,11 +268,17 @@ fn a_file_says_what_a_stack_is_set_to() {
     let server = cofferdam::http::server("checkout").config(&config).build().unwrap();
     assert!(server.explain().to_string().contains("deadline               9s"));
 
+    // The same by paths, whatever their values are
+    let paths = r#"{"retry.attempts": 2, "timeout.attempt": null, "throttle.cap": 0.9, "retry.rejections": true, "hedge": false}"#;
+    let tables = r#"{"retry": {"attempts": 2}, "timeout": {"attempt": null}, "throttle": {"cap": 0.9}, "retry": {"rejections": true}, "hedge": false}"#;
+    assert_eq!(serde_json::from_str::<Config>(paths).unwrap(), serde_json::from_str(tables).unwrap());
+
     // What is no setting is told by its path as well
     for (bad, told) in [
         (r#"[1]"#, "a table of the parts of a stack"),
         (r#"{"breaker": 3}"#, "a table of the settings of `breaker`"),
         (r#"{"breaker": {"open_time": [1]}}"#, "for `breaker.open_time`"),
+        (r#"{"breaker.open_time": [1]}"#, "for `breaker.open_time`"),
         (r#"{"breaker": {"probes": 5, "open_time": {"seconds": 1}}}"#, "for `breaker.open_time`"),
     ] {
         let error = serde_json::from_str::<Config>(bad).unwrap_err().to_string();

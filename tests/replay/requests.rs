@@ -240,3 +240,10 @@ async fn a_body_is_recorded_once_for_a_retry_and_a_hedge_and_kept_until_both_hav
     assert_eq!(read(request).await.unwrap().len(), limit + 1);
     assert!(retry.again(&mut outer.unwrap()).is_none() && hedge.again(&mut inner.unwrap()).is_none());
 }
+
+#[test]
+fn whoever_follows_redirects_further_in_may_send_no_body() {
+    let body = Replay::<Full<Bytes>>::default();
+    assert!(body.is_end_stream());
+    assert_eq!(body.size_hint().exact(), Some(0));
+}

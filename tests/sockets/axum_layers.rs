@@ -17,7 +17,7 @@ use cofferdam::{
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceBuilder, ServiceExt};
-use tower_http::trace::TraceLayer;
+use tower_http::{cors::CorsLayer, trace::TraceLayer};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -63,9 +63,11 @@ macro_rules! everywhere {
         let trace = TraceLayer::new_for_http;
         let inside = ServiceBuilder::new().layer(trace()).layer(layer.clone());
         let outside = ServiceBuilder::new().layer(layer.clone()).layer(trace());
+        let preflight = ServiceBuilder::new().layer(CorsLayer::permissive()).layer(layer.clone());
         let fused = [
             ("inside of a trace, as one layer", Router::new().route("/", hello()).layer(inside)),
             ("outside of a trace, as one layer", Router::new().route("/", hello()).layer(outside)),
+            ("inside of one that answers by itself", Router::new().route("/", hello()).layer(preflight)),
         ];
         everywhere_alone!(layer).into_iter().chain(fused)
     }};
@@ -104,10 +106,10 @@ async fn every_policy_goes_straight_into_a_router() {
     #[cfg(feature = "rate-limit")]
     {
         let rate = cofferdam::Rate::per_second(1).unwrap();
-        let nine = || cofferdam::RateLimit::builder("server", rate).burst(9);
+        let ten = || cofferdam::RateLimit::builder("server", rate).burst(10);
         go_everywhere!(
-            nine().build().unwrap().layer().http(),
-            nine().queue(1).build().unwrap().layer().http(),
+            ten().build().unwrap().layer().http(),
+            ten().queue(1).build().unwrap().layer().http(),
             cofferdam::RateLimit::builder("server", rate).burst(99).build().unwrap().weighted(two).layer().http(),
         );
     }
@@ -319,4 +321,17 @@ async fn a_retry_goes_around_a_router_as_around_any_client() {
     let response = service.oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert!(!fails.load(std::sync::atomic::Ordering::SeqCst));
+}
+
+#[tokio::test]
+async fn whoever_answers_further_out_has_an_empty_body_to_answer_with() {
+    // Given a layer that answers preflights by itself, in one stack with a server's that would turn all away
+    let stack = cofferdam::http::server("server").policy(Refusing(Why::Full)).build().unwrap();
+    let layer = ServiceBuilder::new().layer(CorsLayer::permissive()).layer(stack);
+    let app = Router::new().route("/", get(|| async { "hello" })).layer(layer);
+
+    // Then it does, and nobody further in is asked
+    let preflight = Request::options("/").header("access-control-request-method", "PUT").body(Body::empty()).unwrap();
+    assert_eq!(ask(app.clone(), preflight).await, (StatusCode::OK, String::new()));
+    assert_eq!(ask(app, Request::default()).await.0, StatusCode::SERVICE_UNAVAILABLE);
 }

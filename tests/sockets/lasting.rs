@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use axum::{Router, body::Body, response::IntoResponse, routing::get};
 use bytes::Bytes;
-use cofferdam::context::Trust;
-use http::header::CONTENT_TYPE;
+use cofferdam::{ContextHeaders, Replay, context::Trust};
+use http::{Request, header::CONTENT_TYPE};
 use http_body_util::BodyExt;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::sync::mpsc;
+use tower::{ServiceBuilder, ServiceExt};
 
 use crate::support::{Connection, Version, fed, serve, within};
 
@@ -65,5 +67,36 @@ async fn a_hundred_listeners_keep_nobody_out_outlive_the_deadline_and_end_with_t
         for mut body in listening {
             assert!(within("the end of a stream", body.frame()).await.unwrap().is_err(), "{version:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_keeps_its_time_to_itself_hears_what_comes_after_it() {
+    for version in [Version::One, Version::Two] {
+        // Given a client's stack whose attempts have 300 ms, which it does not tell, and events of a server's stack
+        let silent = ContextHeaders::builder().timeout_ms(None).build().unwrap();
+        let stack =
+            cofferdam::http::client("events").timeout(Duration::from_millis(300)).headers(silent).build().unwrap();
+        let (stream, mut streams) = mpsc::unbounded_channel();
+        let events = get(move || {
+            let (feed, body) = fed();
+            stream.send(feed).unwrap();
+            async move { ([(CONTENT_TYPE, "text/event-stream")], Body::new(body)).into_response() }
+        });
+        let server = cofferdam::http::server("shop").build().unwrap();
+        let address = serve(Router::new().route("/", events).layer(server)).await;
+        let client =
+            Client::builder(TokioExecutor::new()).http2_only(version == Version::Two).build_http::<Replay<Body>>();
+        let service = ServiceBuilder::new().layer(stack).service(client);
+        let request = Request::get(format!("http://{address}/")).body(Body::empty()).unwrap();
+        let answer = within("a head", service.oneshot(request)).await.unwrap();
+        let feed: mpsc::UnboundedSender<Bytes> = within("a stream", streams.recv()).await.unwrap();
+
+        // Then it hears what is said after that
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        feed.send("data: late\n\n".into()).unwrap();
+        let mut body = answer.into_body();
+        let frame = within("an event", body.frame()).await.unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap(), "data: late\n\n", "{version:?}");
     }
 }

@@ -13,3 +13,4 @@ mod replay;
 mod reqwest;
 #[path = "../support/mod.rs"]
 mod support;
+mod uploads;

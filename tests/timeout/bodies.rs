@@ -137,6 +137,43 @@ async fn defect_139_a_deadline_bounds_the_whole_body() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn defect_139_a_body_that_is_always_there_ends_at_its_deadline_as_well() {
+    let layer = || Timeout::builder("whole").deadline().http().build().unwrap();
+    let request = || {
+        let mut request = Request::new(());
+        request.extensions_mut().insert(Deadline::after(ms(1000)));
+        request
+    };
+
+    // Given a body that never keeps anybody waiting, and a reader who takes 300 ms for each frame
+    let (feed, response) = fed(StatusCode::OK);
+    (0..100).for_each(|_| feed.send(data("x")).unwrap());
+    let mut body = Box::pin(through!(layer(), response, request()).into_body());
+    let mut frames = 0;
+    let reason = loop {
+        match body.frame().await.expect("an error comes first") {
+            Ok(_) => frames += 1,
+            error => break why(error),
+        }
+        advance(ms(300)).await;
+    };
+
+    // Then he has what was there by the deadline, and one more, and then the reason why no more does
+    assert_eq!((reason, frames), (Why::DeadlineExceeded, 5));
+    assert!(feed.is_closed() && body.frame().await.is_none());
+
+    // But one that had all been there ends well
+    let (feed, response) = fed(StatusCode::OK);
+    ["a", "b"].into_iter().for_each(|text| feed.send(data(text)).unwrap());
+    drop(feed);
+    let mut body = Box::pin(through!(layer(), response, request()).into_body());
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "a");
+    advance(ms(60_000)).await;
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "b");
+    assert!(body.frame().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn defect_140_the_limit_of_an_attempt_ends_with_its_head() {
     // Given a second for the attempt, a head after 10 ms, and five seconds of body
     let (feed, response) = fed(StatusCode::OK);

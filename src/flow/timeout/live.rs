@@ -10,7 +10,7 @@ use crate::kernel::{
 };
 
 /// Nanoseconds of a limit that is not set.
-pub(super) const NEVER: u64 = u64::MAX;
+pub(crate) const NEVER: u64 = u64::MAX;
 
 /// The limits of a call.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +72,6 @@ impl Live {
 
 /// Of a limit in nanoseconds, if it is set.
 #[inline]
-pub(super) fn duration(nanos: u64) -> Option<Duration> {
+pub(crate) fn duration(nanos: u64) -> Option<Duration> {
     (nanos != NEVER).then(|| Duration::from_nanos(nanos))
 }

@@ -52,6 +52,8 @@ mod service;
 pub use call::OwnErrors;
 pub use config::{Builder, TimeoutLayer};
 pub use future::TimeoutFuture;
+#[cfg(feature = "http")]
+pub(crate) use live::{NEVER, duration};
 pub use pace::Pace;
 pub use service::{Timeout, TimeoutProtocol};
 

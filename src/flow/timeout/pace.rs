@@ -6,10 +6,10 @@ use crate::kernel::{Deadline, Name};
 /// How quickly an answer must follow its head.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    pub(super) name: Name,
+    pub(crate) name: Name,
     /// In nanoseconds, or [`NEVER`]: responses are moved a lot, and this moves with them.
-    pub(super) between_frames: u64,
-    pub(super) deadline: Option<Deadline>,
+    pub(crate) between_frames: u64,
+    pub(crate) deadline: Option<Deadline>,
 }
 
 impl Pace {

@@ -156,6 +156,13 @@ impl<B> Replay<B> {
     }
 }
 
+/// An empty body, for layers further in that send requests of their own, as one does that follows redirects.
+impl<B> Default for Replay<B> {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
 impl<B> fmt::Debug for Replay<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Replay").finish_non_exhaustive()

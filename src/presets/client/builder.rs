@@ -199,7 +199,8 @@ impl<P, I, W, M, A> ClientBuilder<P, I, W, M, A> {
     }
 
     /// How long an attempt may take, to the head of its response. Range: above zero, at most 100 years; `None` for as long as
-    /// the request's deadline lets it.
+    /// the request's deadline lets it. The server is told, and may end the answer then: see [answers that take
+    /// long](crate::presets#answers-that-take-long).
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.timeout = timeout.into();
         self
@@ -370,7 +371,7 @@ where
         // The last one of how much is kept holds, and it is set already.
         let is_set = |path: &str| self.has_retry && path == BODY_LIMIT;
         let rest = self.config.iter().filter(|(path, _)| !is_set(path));
-        rest.into_iter().try_for_each(|(path, value)| client.set(path, value))?;
+        part::make_all(rest, |path, value| client.set(path, value))?;
         Ok(client)
     }
 }
