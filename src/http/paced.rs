@@ -1,6 +1,7 @@
 //! A body whose frames must not keep anybody waiting.
 
 use std::{
+    mem,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -52,6 +53,8 @@ pin_project! {
         // Why the wait that the timer is for may not go on; `None` while nobody waits.
         waiting: Option<Why>,
         pace: Option<Pace>,
+        // Whether a frame has been passed on after the deadline.
+        late: bool,
         // Words a rejection as trailers, under a protocol that ends a body with them; else it is an error.
         trailers: Option<Trailers>,
     }
@@ -62,13 +65,20 @@ pub(crate) type Trailers = fn(&Rejected) -> HeaderMap;
 
 impl<B> Paced<B> {
     fn new(body: Worded<B>, pace: Option<Pace>) -> Self {
-        Self { body, timer: Seldom(None), waiting: None, pace, trailers: None }
+        Self { body, timer: Seldom(None), waiting: None, pace, late: false, trailers: None }
     }
 
     /// The same response, whose body must keep up the pace.
     pub(crate) fn keep(response: Response<B>, pace: Pace, trailers: Option<Trailers>) -> Response<Self> {
         let pace = Some(pace).filter(Pace::is_limited);
         response.map(|body| Self { trailers, ..Self::new(Worded::Inner { body }, pace) })
+    }
+}
+
+/// No body, for an answer in place of the service's that is all head, such as that of a Tonic interceptor further out.
+impl<B> Default for Paced<B> {
+    fn default() -> Self {
+        Bytes::new().into()
     }
 }
 
@@ -120,24 +130,32 @@ where
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
         let mut this = self.project();
         // The frame first, as with the head: one that is there when the time is up is not thrown away.
-        if let Poll::Ready(frame) = this.body.as_mut().poll_frame(cx) {
+        let why = if let Poll::Ready(frame) = this.body.as_mut().poll_frame(cx) {
             *this.waiting = None;
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
-        }
-        let Some(pace) = *this.pace else { return Poll::Pending };
-        if this.waiting.is_none() {
-            let Some((time, why)) = first_to_end(&pace) else { return Poll::Pending };
-            match &mut this.timer.0 {
-                Some(timer) => timer.set(sleep(time)),
-                none => *none = Some(Box::pin(sleep(time))),
+            let is_data = frame.as_ref().is_some_and(|frame| frame.as_ref().is_ok_and(Frame::is_data));
+            let goes_on = is_data && !this.body.is_end_stream();
+            if !goes_on || !this.pace.is_some_and(has_ended) || !mem::replace(this.late, true) {
+                return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
             }
-            *this.waiting = Some(why);
-        }
-        let (Some(timer), Some(why)) = (&mut this.timer.0, *this.waiting) else { return Poll::Pending };
-        ready!(timer.as_mut().poll(cx));
+            // A body whose next frame is always there never waits for a timer, so without this it would never end.
+            Why::DeadlineExceeded
+        } else {
+            let Some(pace) = *this.pace else { return Poll::Pending };
+            if this.waiting.is_none() {
+                let Some((time, why)) = first_to_end(&pace) else { return Poll::Pending };
+                match &mut this.timer.0 {
+                    Some(timer) => timer.set(sleep(time)),
+                    none => *none = Some(Box::pin(sleep(time))),
+                }
+                *this.waiting = Some(why);
+            }
+            let (Some(timer), Some(why)) = (&mut this.timer.0, *this.waiting) else { return Poll::Pending };
+            ready!(timer.as_mut().poll(cx));
+            why
+        };
+        let Some(pace) = this.pace.take() else { return Poll::Pending };
         // What follows is the end: the body behind is not wanted any more.
         this.body.set(Worded::Ours { rest: None });
-        *this.pace = None;
         let rejected = Rejected::new(pace.name(), why);
         event::rejected(rejected);
         Poll::Ready(Some(match this.trailers {
@@ -153,6 +171,10 @@ where
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
+}
+
+fn has_ended(pace: Pace) -> bool {
+    pace.deadline().is_some_and(Deadline::has_passed)
 }
 
 /// The wait that ends first, and why it may not go on.

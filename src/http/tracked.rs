@@ -193,6 +193,13 @@ impl<B, P: Policy, T> Tracked<B, P, T> {
     }
 }
 
+/// No body, for an answer in place of the service's that is all head, such as that of a Tonic interceptor further out.
+impl<B, P: Policy, T> Default for Tracked<B, P, T> {
+    fn default() -> Self {
+        Bytes::new().into()
+    }
+}
+
 /// A body of your own, for an answer in place of the service's: no call depends on it.
 impl<B, P: Policy, T> From<Bytes> for Tracked<B, P, T> {
     fn from(bytes: Bytes) -> Self {

@@ -137,6 +137,44 @@ async fn defect_139_a_deadline_bounds_the_whole_body() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn defect_139_a_deadline_bounds_a_body_whose_next_frame_is_always_there() {
+    // Given a service that always has more to say, and a reader who takes 100 ms for each frame of it
+    let frames = futures_util::stream::repeat_with(|| data("x"));
+    let layer = Timeout::builder("whole").deadline().http().between_frames(ms(500)).build().unwrap();
+    let mut request = Request::new(());
+    request.extensions_mut().insert(Deadline::after(ms(1050)));
+    let mut body = Box::pin(through!(layer, Response::new(StreamBody::new(frames)), request).into_body());
+
+    // Then the frame that is there when its time is up is the last one
+    for _ in 0..12 {
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "x");
+        sleep(ms(100)).await;
+    }
+    assert_eq!(why(body.frame().await.unwrap()), Why::DeadlineExceeded);
+    assert!(body.frame().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn defect_139_the_end_of_a_body_that_is_there_is_not_thrown_away() {
+    // Given all of an answer, and a reader who comes when its time is up
+    let (feed, response) = fed(StatusCode::OK);
+    let trailers = http::HeaderMap::from_iter([(http::header::ETAG, http::HeaderValue::from_static("7"))]);
+    feed.send(data("x")).unwrap();
+    feed.send(Ok(http_body::Frame::trailers(trailers))).unwrap();
+    drop(feed);
+    let layer = Timeout::builder("whole").deadline().http().build().unwrap();
+    let mut request = Request::new(());
+    request.extensions_mut().insert(Deadline::after(ms(50)));
+    let body = through!(layer, response, request).into_body();
+    sleep(ms(100)).await;
+
+    // Then it is all there
+    let all = body.collect().await.unwrap();
+    assert_eq!(all.trailers().unwrap()["etag"], "7");
+    assert_eq!(all.to_bytes(), "x");
+}
+
+#[tokio::test(start_paused = true)]
 async fn defect_140_the_limit_of_an_attempt_ends_with_its_head() {
     // Given a second for the attempt, a head after 10 ms, and five seconds of body
     let (feed, response) = fed(StatusCode::OK);
