@@ -62,8 +62,8 @@
 //!
 //! **A rejection** is by default a response without a body: HTTP 200, `grpc-status` 14 `UNAVAILABLE`, or 4
 //! `DEADLINE_EXCEEDED` if time was up, a message that names no dependency, and `grpc-retry-pushback-ms` where that is
-//! known. [`Rejected`](crate::Rejected) is in its extensions. The wording is a value that you can change: see
-//! [`Grpc::wording`].
+//! known, or where there is no room: then it says "not now" to the other end, see [`TrailersOnly`].
+//! [`Rejected`](crate::Rejected) is in its extensions. The wording is a value that you can change: see [`Grpc::wording`].
 //!
 //! **A timeout** that fires after the answer has begun ends it with trailers that say `DEADLINE_EXCEEDED`.
 //!

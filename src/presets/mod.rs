@@ -44,8 +44,8 @@
 //! given up is not sent again by the stacks of those further up, if its answer is passed on: see [retries across
 //! hops](crate::retry#across-hops).
 //!
-//! **A server that says "not now"** (429, 503, `RESOURCE_EXHAUSTED`) is no reason for the client's breaker to open, as long as
-//! there is a throttle or a limit in the stack. Such a server works, and does as much as it can. A breaker that opened would take
+//! **A server that says "not now"** (429, 503, `RESOURCE_EXHAUSTED`, `UNAVAILABLE` with pushback) is no reason for the client's
+//! breaker to open, as long as there is a throttle or a limit in the stack. Such a server works, and does as much as it can. A breaker that opened would take
 //! all calls from it, find at each probe that it is still asked for too much by others, and never let the throttle learn how much
 //! it takes. Errors, timeouts and silence open it as ever. A proxy that says 503 because there is nobody behind it is heeded by
 //! the throttle: one call of twenty still finds out whether somebody is back. Where that is too many say
