@@ -99,6 +99,25 @@
 //! **A handler that passes a stream on** from another service, on behalf of its caller, tells that service how much time is left.
 //! There it is a deadline that was named, and ends the stream. So make that request without the caller's deadline.
 //!
+//! **A client tells its dependency** how long an attempt may take, 2 s. Only the client knows that this is to the head: at the
+//! other end it is a deadline that was named, and ends a stream or a download, over gRPC with any server. So what lasts, or
+//! takes its time, is asked for by a stack of its own, which tells no time:
+//!
+//! ```
+//! use cofferdam::ContextHeaders;
+//!
+//! // The head still has to come within 2 s.
+//! let headers = ContextHeaders::builder().timeout_ms(None).build()?;
+//! let events = cofferdam::http::client("events").headers(headers).build()?;
+//! # let _ = events;
+//!
+//! # #[cfg(feature = "grpc")] {
+//! let headers = ContextHeaders::builder().timeout_ms(None).attempt(None).previous_attempts("grpc-previous-rpc-attempts");
+//! let changes = cofferdam::grpc::client("changes").headers(headers.build()?).build()?;
+//! # let _ = changes; }
+//! # Ok::<(), cofferdam::Invalid>(())
+//! ```
+//!
 //! **Over gRPC** the head of a stream says no more than that of a call with one answer, so every call counts to its end, and the
 //! deadline of a request that names none, 30 s, ends it. In a method that its callers watch, mark the response, and it lasts:
 //! `response.extensions_mut().insert(cofferdam::http::Lasting)`. Where all of a server is like that, leave the deadline to those

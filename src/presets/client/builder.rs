@@ -199,7 +199,8 @@ impl<P, I, W, M, A> ClientBuilder<P, I, W, M, A> {
     }
 
     /// How long an attempt may take, to the head of its response. Range: above zero, at most 100 years; `None` for as long as
-    /// the request's deadline lets it.
+    /// the request's deadline lets it. The dependency is told, and ends by then what it answers: for streams and downloads see
+    /// [answers that take long](crate::presets#answers-that-take-long).
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.timeout = timeout.into();
         self
