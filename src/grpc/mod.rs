@@ -91,6 +91,8 @@
 //! # let _ = server; Ok::<(), cofferdam::Invalid>(())
 //! ```
 //!
+//! When a [drain](crate::drain) begins, tell that service that nobody is served any more: it is let in to the end, and does not know.
+//!
 //! **A rejection** is by default a response without a body: HTTP 200, `grpc-status` 14 `UNAVAILABLE`, or 4
 //! `DEADLINE_EXCEEDED` if time was up, a message that names no dependency, and `grpc-retry-pushback-ms` where that is
 //! known, or where there is no room: then it says "not now" to the other end, see [`TrailersOnly`].

@@ -16,7 +16,8 @@ use crate::{
 ///
 /// Where there is no room and nobody knows until when, it asks for 100 ms: by a time it says "not now", which is an
 /// [overload](super::ByCode) to guards, throttles and retries at the other end. Without one it would be a failure, as whoever
-/// cannot be reached is `UNAVAILABLE` too, and breakers would open on a server that does all that it can.
+/// cannot be reached is `UNAVAILABLE` too, and breakers would open on a server that does all that it can. A policy of your own says
+/// so by [`Rejected::with_retry_after`].
 ///
 /// ```
 /// use std::time::Duration;
