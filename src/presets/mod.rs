@@ -100,8 +100,9 @@
 //! There it is a deadline that was named, and ends the stream. So make that request without the caller's deadline.
 //!
 //! **A client tells its dependency** how long an attempt may take, 2 s. Only the client knows that this is to the head: at the
-//! other end it is a deadline that was named, and ends a stream or a download, over gRPC with any server. So what lasts, or
-//! takes its time, is asked for by a stack of its own, which tells no time:
+//! other end it is a deadline that was named, and ends a stream or a download. So what lasts, or takes its time, is asked for by
+//! a stack of its own, which tells no time. (What is sent for longer than that before it is
+//! answered, as an upload or a stream of requests may be, needs a longer [timeout](ClientBuilder::timeout), or none.)
 //!
 //! ```
 //! use cofferdam::ContextHeaders;
