@@ -60,10 +60,43 @@
 //! response.extensions_mut().insert(Lasting);
 //! ```
 //!
+//! Whoever asks for such a stream must not name a deadline either, as a [client]'s stack does unless it is told not to: see [answers
+//! that take long](crate::presets#answers-that-take-long).
+//!
+//! What is not of your own is marked from outside. Those who `Watch` gRPC's health service take the end of it for the end of the
+//! server:
+//!
+//! ```
+//! use cofferdam::http::Lasting;
+//! use tonic::{body::Body, service::LayerExt};
+//! use tower::util::MapResponseLayer;
+//!
+//! # #[derive(Clone)] struct Health;
+//! # impl tonic::server::NamedService for Health { const NAME: &'static str = "grpc.health.v1.Health"; }
+//! # impl tower::Service<http::Request<Body>> for Health {
+//! #     type Response = http::Response<Body>;
+//! #     type Error = std::convert::Infallible;
+//! #     type Future = std::future::Ready<Result<Self::Response, Self::Error>>;
+//! #     fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> { Ok(()).into() }
+//! #     fn call(&mut self, _: http::Request<Body>) -> Self::Future { std::future::ready(Ok(Default::default())) }
+//! # }
+//! # let health = Health;
+//! // let (reporter, health) = tonic_health::server::health_reporter();
+//! let lasts = MapResponseLayer::new(|mut response: http::Response<Body>| {
+//!     response.extensions_mut().insert(Lasting);
+//!     response
+//! });
+//! # let stack = cofferdam::grpc::server("checkout").build()?;
+//! let server = tonic::transport::Server::builder().layer(stack).add_service(lasts.named_layer(health));
+//! # let _ = server; Ok::<(), cofferdam::Invalid>(())
+//! ```
+//!
+//! When a [drain](crate::drain) begins, tell that service that nobody is served any more: it is let in to the end, and does not know.
+//!
 //! **A rejection** is by default a response without a body: HTTP 200, `grpc-status` 14 `UNAVAILABLE`, or 4
 //! `DEADLINE_EXCEEDED` if time was up, a message that names no dependency, and `grpc-retry-pushback-ms` where that is
-//! known. [`Rejected`](crate::Rejected) is in its extensions. The wording is a value that you can change: see
-//! [`Grpc::wording`].
+//! known, or where there is no room: then it says "not now" to the other end, see [`TrailersOnly`].
+//! [`Rejected`](crate::Rejected) is in its extensions. The wording is a value that you can change: see [`Grpc::wording`].
 //!
 //! **A timeout** that fires after the answer has begun ends it with trailers that say `DEADLINE_EXCEEDED`.
 //!

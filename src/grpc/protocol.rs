@@ -43,7 +43,8 @@ impl Grpc {
 
 impl<W, C, X> Grpc<W, C, X> {
     /// Words rejections by a function, of which [`trailers_only`](super::trailers_only) makes short work. [`Rejected`] is
-    /// put into the extensions of what it returns. An answer that had begun when time was up ends in trailers with the
+    /// put into the extensions of what it returns. An `UNAVAILABLE` without pushback is a [failure](ByCode) to callers in other
+    /// processes, and no "not now". An answer that had begun when time was up ends in trailers with the
     /// words of [`TrailersOnly`], whatever is said here.
     pub fn wording<F>(self, word: F) -> Grpc<WordWith<F>, C, X>
     where

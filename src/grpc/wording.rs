@@ -14,6 +14,11 @@ use crate::{
 /// A response that is all head: `UNAVAILABLE`, `DEADLINE_EXCEEDED` if time was up, or `RESOURCE_EXHAUSTED` for a rate limit, with `grpc-retry-pushback-ms` where
 /// that is known, and a message that says what happened and not to whom: the names of dependencies stay inside.
 ///
+/// Where there is no room and nobody knows until when, it asks for 100 ms: by a time it says "not now", which is an
+/// [overload](super::ByCode) to guards, throttles and retries at the other end. Without one it would be a failure, as whoever
+/// cannot be reached is `UNAVAILABLE` too, and breakers would open on a server that does all that it can. A policy of your own says
+/// so by [`Rejected::with_retry_after`].
+///
 /// ```
 /// use std::time::Duration;
 /// use cofferdam::{Name, Rejected, Why, grpc::TrailersOnly, http::Wording};
@@ -32,7 +37,7 @@ pub struct TrailersOnly;
 
 impl<E> Wording<E> for TrailersOnly {
     fn word(&self, rejected: &Rejected) -> Result<Response<Bytes>, E> {
-        Ok(trailers_only(code_of(rejected), rejected.why().as_str(), rejected.retry_after()))
+        Ok(trailers_only(code_of(rejected), rejected.why().as_str(), pushback_of(rejected)))
     }
 }
 
@@ -57,8 +62,20 @@ pub fn trailers_only(code: Code, message: &str, retry_after: Option<Duration>) -
 /// The status of a rejection, as the trailers of an answer that time has cut off.
 pub(crate) fn trailers(rejected: &Rejected) -> HeaderMap {
     let mut trailers = HeaderMap::new();
-    status::write(&mut trailers, code_of(rejected), rejected.why().as_str(), rejected.retry_after());
+    status::write(&mut trailers, code_of(rejected), rejected.why().as_str(), pushback_of(rejected));
     trailers
+}
+
+/// What is asked for where there is no room: about as long as clients wait by themselves before they try again.
+const SOON: Duration = Duration::from_millis(100);
+
+/// After how long another try is welcome.
+fn pushback_of(rejected: &Rejected) -> Option<Duration> {
+    let has_no_room = match rejected.why() {
+        Why::Full | Why::Waited | Why::Displaced | Why::Shed | Why::Throttled | Why::Crowded => Some(SOON),
+        _ => None,
+    };
+    rejected.retry_after().or(has_no_room)
 }
 
 fn code_of(rejected: &Rejected) -> Code {

@@ -191,6 +191,13 @@ impl<B, P: Policy, T> Tracked<B, P, T> {
     }
 }
 
+/// No body, for an answer in place of the service's that is all head, such as that of a Tonic interceptor further out.
+impl<B, P: Policy, T> Default for Tracked<B, P, T> {
+    fn default() -> Self {
+        Bytes::new().into()
+    }
+}
+
 /// A body of your own, for an answer in place of the service's: no call depends on it.
 impl<B, P: Policy, T> From<Bytes> for Tracked<B, P, T> {
     fn from(bytes: Bytes) -> Self {
@@ -202,13 +209,6 @@ impl<B, P: Policy, T> From<Bytes> for Tracked<B, P, T> {
 impl<B, P: Policy, T> From<&'static str> for Tracked<B, P, T> {
     fn from(text: &'static str) -> Self {
         Bytes::from(text).into()
-    }
-}
-
-/// An empty body, for layers further out that answer by themselves: no call depends on it.
-impl<B, P: Policy, T> Default for Tracked<B, P, T> {
-    fn default() -> Self {
-        Bytes::new().into()
     }
 }
 

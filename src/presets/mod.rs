@@ -44,8 +44,8 @@
 //! given up is not sent again by the stacks of those further up, if its answer is passed on: see [retries across
 //! hops](crate::retry#across-hops).
 //!
-//! **A server that says "not now"** (429, 503, `RESOURCE_EXHAUSTED`) is no reason for the client's breaker to open, as long as
-//! there is a throttle or a limit in the stack. Such a server works, and does as much as it can. A breaker that opened would take
+//! **A server that says "not now"** (429, 503, `RESOURCE_EXHAUSTED`, `UNAVAILABLE` with pushback) is no reason for the client's
+//! breaker to open, as long as there is a throttle or a limit in the stack. Such a server works, and does as much as it can. A breaker that opened would take
 //! all calls from it, find at each probe that it is still asked for too much by others, and never let the throttle learn how much
 //! it takes. Errors, timeouts and silence open it as ever. A proxy that says 503 because there is nobody behind it is heeded by
 //! the throttle: one call of twenty still finds out whether somebody is back. Where that is too many say
@@ -115,6 +115,26 @@
 //!
 //! **A handler that passes a stream on** from another service, on behalf of its caller, tells that service how much time is left.
 //! There it is a deadline that was named, and ends the stream. So make that request without the caller's deadline.
+//!
+//! **A client tells its dependency** how long an attempt may take, 2 s. Only the client knows that this is to the head: at the
+//! other end it is a deadline that was named, and ends a stream or a download. So what lasts, or takes its time, is asked for by
+//! a stack of its own, which tells no time. (What is sent for longer than that before it is
+//! answered, as an upload or a stream of requests may be, needs a longer [timeout](ClientBuilder::timeout), or none.)
+//!
+//! ```
+//! use cofferdam::ContextHeaders;
+//!
+//! // The head still has to come within 2 s.
+//! let headers = ContextHeaders::builder().timeout_ms(None).build()?;
+//! let events = cofferdam::http::client("events").headers(headers).build()?;
+//! # let _ = events;
+//!
+//! # #[cfg(feature = "grpc")] {
+//! let headers = ContextHeaders::builder().timeout_ms(None).attempt(None).previous_attempts("grpc-previous-rpc-attempts");
+//! let changes = cofferdam::grpc::client("changes").headers(headers.build()?).build()?;
+//! # let _ = changes; }
+//! # Ok::<(), cofferdam::Invalid>(())
+//! ```
 //!
 //! **Over gRPC** the head of a stream says no more than that of a call with one answer, so every call counts to its end, and the
 //! deadline of a request that names none, 30 s, ends it. In a method that its callers watch, mark the response, and it lasts:

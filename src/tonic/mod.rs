@@ -71,7 +71,25 @@
 //! # drop(others); Ok(()) }
 //! ```
 //!
-//! It is worded as a rejection by a layer is: see [`TrailersOnly`](crate::grpc::TrailersOnly). The rejection itself is its source, so
+//! To that guard every `Err` is a failure, `NOT_FOUND` as well. To a breaker say what a status means, as layers over gRPC know it:
+//!
+//! ```
+//! use cofferdam::{CircuitBreaker, Outcome, Policy, grpc::{ByCode, ClassifyStatus, Code}};
+//! use tonic::{Response, Status};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cofferdam::BoxError> {
+//! let breaker = CircuitBreaker::builder("payments").build()?;
+//! let payments = breaker.clone().layer().classify(|answer: Result<&Response<String>, &Status>| match answer {
+//!     Ok(_) => Outcome::Success,
+//!     Err(status) => ByCode.classify(Code::from(status.code() as u8), status.metadata().as_ref()),
+//! });
+//!
+//! let status: Status = payments.call(&(), || async { Err(Status::not_found("no such payment")) }).await.unwrap_err().into();
+//! assert_eq!((status.message(), breaker.counts().failures), ("no such payment", 0));
+//! # Ok(()) }
+//! ```
+//!
+//! A rejection is worded as by a layer: see [`TrailersOnly`](crate::grpc::TrailersOnly). The rejection itself is its source, so
 //! [`Rejected::find`](crate::Rejected::find) tells it from a status of the dependency; it does not travel, as no source does.
 //!
 //! **A `Status` [carries](crate::Carries) a rejection**, so a service whose error it is needs no `.grpc()`. Where callers of a channel have to

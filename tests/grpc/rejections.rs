@@ -26,20 +26,26 @@ async fn unreached(_: ()) -> Result<Response<Boxed>, BoxError> {
 
 #[test]
 fn defect_145_a_rejection_is_a_status_and_nothing_else() {
+    // (why, the status, what is asked for where no time is known)
     let cases = [
-        (Why::Open, "14"),
-        (Why::Probing, "14"),
-        (Why::Ramping, "14"),
-        (Why::Full, "14"),
-        (Why::Refused, "14"),
-        (Why::TimedOut, "4"),
-        (Why::DeadlineExceeded, "4"),
-        (Why::Expired, "4"),
+        (Why::Open, "14", None),
+        (Why::Probing, "14", None),
+        (Why::Ramping, "14", None),
+        (Why::Full, "14", Some("100")),
+        (Why::Waited, "14", Some("100")),
+        (Why::Displaced, "14", Some("100")),
+        (Why::Shed, "14", Some("100")),
+        (Why::Throttled, "14", Some("100")),
+        (Why::Crowded, "14", Some("100")),
+        (Why::Refused, "14", None),
+        (Why::TimedOut, "4", None),
+        (Why::DeadlineExceeded, "4", None),
+        (Why::Expired, "4", None),
     ];
-    for (why, status) in cases {
+    for (why, status, soon) in cases {
         let plain = Rejected::new(Name::new("secret-dependency").unwrap(), why);
         for (rejected, pushback) in [
-            (plain, None),
+            (plain, soon),
             (plain.with_retry_after(Duration::ZERO), Some("0")),
             (plain.with_retry_after(Duration::from_micros(1500)), Some("2")),
             (plain.with_retry_after(Duration::MAX), Some("4294967294")),
@@ -64,6 +70,18 @@ fn defect_145_a_rejection_is_a_status_and_nothing_else() {
             assert_eq!(rejection(&response), Some(&rejected));
             assert!(settled(response.into_body().frame()).is_none());
         }
+    }
+}
+
+#[test]
+fn whoever_has_no_room_is_overloaded_to_those_in_other_processes() {
+    for why in [Why::Full, Why::Waited, Why::Displaced, Why::Shed, Why::Throttled, Why::Crowded, Why::RateLimited] {
+        let full = Refusing(Rejected::new(Name::new("full").unwrap(), why)).layer().grpc();
+        let mut response = settled(full.layer(service_fn(unreached)).oneshot(())).unwrap();
+        // What does not leave the process
+        response.extensions_mut().clear();
+        let reading = Protocol::<_, Broken>::read(&Grpc::new(), Ok(&response));
+        assert_eq!(reading.outcome, Outcome::Overload, "{why:?}");
     }
 }
 

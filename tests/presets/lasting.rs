@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{Extension, Router, body::Body, response::IntoResponse, routing::get};
-use cofferdam::{Bulkhead, Http, Instant, Policy, Rejected, Why, http::Lasting, presets::Server};
+use cofferdam::{Bulkhead, ContextHeaders, Http, Instant, Policy, Rejected, Why, http::Lasting, presets::Server};
 use futures_util::StreamExt;
 use http::{HeaderMap, Request, StatusCode, header::CONTENT_TYPE};
 use http_body_util::BodyExt;
@@ -171,4 +171,23 @@ async fn a_plain_guard_around_a_limit_does_the_same() {
     assert_eq!(limit.in_flight(), 0);
     drop(listening);
     assert_eq!(limit.in_flight(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_a_client_asks_for_outlives_the_time_of_an_attempt_if_the_server_is_not_told() {
+    // Given a server's stack that knows of its callers what their headers say
+    let server = app(cofferdam::http::server("shop").build().unwrap());
+    let over_the_wire = tower::util::MapRequestLayer::new(|mut request: Request<Body>| {
+        request.extensions_mut().clear();
+        request
+    });
+    let untold = ContextHeaders::builder().timeout_ms(None).build().unwrap();
+    for (headers, read_in_time) in [(ContextHeaders::default(), (1, Some(Why::DeadlineExceeded))), (untold, (90, None))]
+    {
+        // When a client with the 2 s of its stack listens, then the server ends what it is told of, and nothing else
+        let client = cofferdam::http::client("shop").map_body(Body::new).headers(headers).build().unwrap();
+        let service = client.layer(over_the_wire.layer(server.clone()));
+        let response = service.oneshot(asks("/events")).await.unwrap();
+        assert_eq!(read(Body::new(response.into_body()), Duration::from_millis(99_500)).await, read_in_time);
+    }
 }

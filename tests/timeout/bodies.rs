@@ -174,6 +174,26 @@ async fn defect_139_a_body_that_is_always_there_ends_at_its_deadline_as_well() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn defect_139_the_end_of_a_body_that_is_there_is_not_thrown_away() {
+    // Given all of an answer, and a reader who comes when its time is up
+    let (feed, response) = fed(StatusCode::OK);
+    let trailers = http::HeaderMap::from_iter([(http::header::ETAG, http::HeaderValue::from_static("7"))]);
+    feed.send(data("x")).unwrap();
+    feed.send(Ok(http_body::Frame::trailers(trailers))).unwrap();
+    drop(feed);
+    let layer = Timeout::builder("whole").deadline().http().build().unwrap();
+    let mut request = Request::new(());
+    request.extensions_mut().insert(Deadline::after(ms(50)));
+    let body = through!(layer, response, request).into_body();
+    sleep(ms(100)).await;
+
+    // Then it is all there
+    let all = body.collect().await.unwrap();
+    assert_eq!(all.trailers().unwrap()["etag"], "7");
+    assert_eq!(all.to_bytes(), "x");
+}
+
+#[tokio::test(start_paused = true)]
 async fn defect_140_the_limit_of_an_attempt_ends_with_its_head() {
     // Given a second for the attempt, a head after 10 ms, and five seconds of body
     let (feed, response) = fed(StatusCode::OK);

@@ -8,6 +8,8 @@ mod context;
 #[cfg(feature = "tonic")]
 mod exhausted;
 #[cfg(feature = "tonic")]
+mod generated;
+#[cfg(feature = "tonic")]
 mod rejections;
 mod status;
 mod streams;

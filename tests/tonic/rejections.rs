@@ -41,21 +41,20 @@ async fn a_handler_passes_a_rejection_on_as_a_status() {
 #[test]
 fn each_rejection_is_worded_as_a_layer_would() {
     let name = Name::new("dependency").unwrap();
-    for (why, code) in [
-        (Why::Open, Code::Unavailable),
-        (Why::Full, Code::Unavailable),
-        (Why::RateLimited, Code::ResourceExhausted),
-        (Why::TimedOut, Code::DeadlineExceeded),
+    // (why, the status, what is asked for where no time is known)
+    for (why, code, soon) in [
+        (Why::Open, Code::Unavailable, None),
+        (Why::Full, Code::Unavailable, Some("100")),
+        (Why::RateLimited, Code::ResourceExhausted, None),
+        (Why::TimedOut, Code::DeadlineExceeded, None),
     ] {
-        for after in [None, Some(Duration::from_millis(250))] {
-            let mut rejected = Rejected::new(name, why);
-            if let Some(after) = after {
-                rejected = rejected.with_retry_after(after);
-            }
+        let plain = Rejected::new(name, why);
+        let timed = plain.with_retry_after(Duration::from_millis(250));
+        for (rejected, asked) in [(plain, soon), (timed, Some("250"))] {
             let status = Status::from(Refused::<Status>::Rejected(rejected));
             assert_eq!((status.code(), status.message()), (code, why.as_str()));
             let pushback = status.metadata().get("grpc-retry-pushback-ms").map(|text| text.to_str().unwrap());
-            assert_eq!(pushback, after.map(|_| "250"));
+            assert_eq!(pushback, asked);
             assert_eq!((Rejected::find(&status), status.carried()), (Some(&rejected), Some(&rejected)));
         }
     }

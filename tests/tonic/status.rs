@@ -91,6 +91,32 @@ async fn a_rejection_is_an_unavailable_with_pushback_at_either_end() {
     assert!((590_000..=600_000).contains(&pushback(&status)), "{status:?}");
 }
 
+/// As over HTTP, where it is a 503.
+#[tokio::test]
+async fn a_server_that_has_no_room_is_heeded_and_opens_no_breaker() {
+    // Given a server whose one slot is taken, and a client with the stack in a line
+    let slots = Bulkhead::builder("server").limit(1).build().unwrap();
+    let server = cofferdam::grpc::server("server").shedding(None).policy(slots.clone()).build().unwrap();
+    let (echo, mut feeds) = an_echo();
+    let channel = connect(serve!(server, echo)).await;
+    let (ends, stack) = (Noticing::new(), cofferdam::grpc::client("server").map_body(Body::new::<Replay<Body>>));
+    let client = stack.policy(ends.clone()).build().unwrap();
+    let messages = follow(channel.clone()).await.unwrap();
+    let _feed = feeds.recv().await.unwrap();
+
+    // When it is asked all the same, then it does what it can, and the client sends less
+    let mut throttled = 0;
+    for _ in 0..100 {
+        let status = ask(client.layer(channel.clone()), "hello").await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable);
+        throttled += u32::from(status.message() == "the dependency is overloaded");
+    }
+    assert!(throttled > 0 && ends.so_far().iter().all(|end| *end == Outcome::Overload), "{throttled}");
+    let breaker = client.breaker().unwrap();
+    assert_eq!((breaker.state(), breaker.counts().failures), (BreakerState::Closed, 0));
+    drop(messages);
+}
+
 #[tokio::test]
 async fn defect_145_a_call_whose_time_is_up_is_a_deadline_exceeded() {
     let moment = Duration::from_millis(5);

@@ -60,8 +60,8 @@
 //!
 //! # What it counts
 //!
-//! Only [`Outcome::Overload`](crate::Outcome::Overload) says that a call was not taken: 429, 503, `RESOURCE_EXHAUSTED`. Whatever
-//! is sent counts as taken until then, so there is no history that it needs. Failures and timeouts count as taken: what they
+//! Only [`Outcome::Overload`](crate::Outcome::Overload) says that a call was not taken: 429, 503, `RESOURCE_EXHAUSTED`,
+//! `UNAVAILABLE` with pushback. Whatever is sent counts as taken until then, so there is no history that it needs. Failures and timeouts count as taken: what they
 //! mean, a breaker judges. Calls that were rejected further in by policies of our own count neither way.
 //!
 //! All counts fade with [`Builder::time_constant`], and are looked at anew 128 times in one, or as often as the clock ticks.
