@@ -4,12 +4,30 @@ use http::{Extensions, Request};
 
 use crate::kernel::{
     Attempt, Context, Criticality, Deadline, TaskKey,
-    context::{Carried, take_over},
+    context::{Carried, take_over, with_deadline},
 };
 
 /// Whoever a request is made for. It stays with the request, so that what is set afterwards is held to it as well.
 #[derive(Clone, Copy)]
 struct Caller(Carried);
+
+/// The deadline of the whole answer, of a request whose own is to the head only.
+#[derive(Clone, Copy)]
+struct Whole(Deadline);
+
+fn own_whole(extensions: &Extensions) -> Option<Deadline> {
+    let own: Deadline = extensions.get().copied()?;
+    if own.is_to_head() { extensions.get().map(|Whole(whole)| *whole) } else { Some(own) }
+}
+
+#[cold]
+fn set_to_head(extensions: &mut Extensions, deadline: Deadline) {
+    let (earlier, whole) = with_deadline(own_whole(extensions), deadline);
+    extensions.insert(earlier);
+    if let Some(whole) = whole {
+        extensions.insert(Whole(whole));
+    }
+}
 
 /// Whoever that request is made for, if that was said.
 fn caller(extensions: &Extensions) -> Option<&Carried> {
@@ -39,7 +57,15 @@ impl Context for Extensions {
     }
 
     fn set_deadline(&mut self, deadline: Deadline) {
-        self.insert(deadline);
+        if deadline.is_to_head() {
+            set_to_head(self, deadline);
+        } else {
+            self.insert(deadline);
+        }
+    }
+
+    fn whole_deadline(&self) -> Option<Deadline> {
+        own_whole(self).into_iter().chain(caller(self).and_then(Context::whole_deadline)).min()
     }
 
     fn criticality(&self) -> Option<Criticality> {
@@ -98,6 +124,10 @@ impl<B> Context for Request<B> {
 
     fn set_deadline(&mut self, deadline: Deadline) {
         self.extensions_mut().set_deadline(deadline);
+    }
+
+    fn whole_deadline(&self) -> Option<Deadline> {
+        self.extensions().whole_deadline()
     }
 
     fn criticality(&self) -> Option<Criticality> {

@@ -191,11 +191,13 @@ async fn whoever_is_first_to_see_that_time_is_up_it_is_a_deadline_exceeded() {
         Err::<Response<Empty<Bytes>>, BoxError>("cancelled".into())
     });
     // Given a stack that tells it how much time there is
-    let stack = cofferdam::grpc::client("greeter").timeout(ms(500)).build().unwrap();
-    let response = stack.layer(channel).oneshot(Request::new(Empty::new())).await.unwrap();
+    let stack = cofferdam::grpc::client("greeter").timeout(None).build().unwrap();
+    let mut request = Request::new(Empty::new());
+    cofferdam::Context::set_deadline(&mut request, Deadline::after(ms(500)));
+    let response = stack.layer(channel).oneshot(request).await.unwrap();
     // Then the rejection is the answer, and not its error
     assert_eq!(response.headers()["grpc-status"], "4");
-    assert_eq!(rejection(&response).map(|rejected| rejected.why()), Some(Why::TimedOut));
+    assert_eq!(rejection(&response).map(|rejected| rejected.why()), Some(Why::DeadlineExceeded));
     assert_eq!(stack.breaker().unwrap().counts().failures, 1);
 
     // And an error at any other time is what it is, as it is under other protocols

@@ -24,6 +24,8 @@ const CLASS: &str = "x-request-criticality";
 
 const MILLIS: &str = "x-request-timeout-ms";
 
+const HEAD_MILLIS: &str = "x-request-head-timeout-ms";
+
 const TASK: &str = "x-request-task";
 
 const ATTEMPT: &str = "x-request-attempt";

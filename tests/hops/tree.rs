@@ -123,19 +123,58 @@ async fn defect_165_work_whose_time_is_up_is_not_begun() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_is_told_the_shorter_of_its_own_time_and_what_is_left() {
+async fn an_attempt_is_told_what_is_left_and_of_its_own_time_that_it_is_to_the_head() {
     let client = ServiceBuilder::new()
         .layer(Timeout::builder("client").attempt(ms(200)).deadline().build().unwrap())
         .layer(headers().outbound())
         .service(service_fn(|request: Request<()>| {
-            ready(Ok::<_, BoxError>(request.headers()[MILLIS].to_str().unwrap().to_owned()))
+            let told = [MILLIS, HEAD_MILLIS].map(|name| text(&request, name).map(str::to_owned));
+            ready(Ok::<_, BoxError>(told))
         }));
-    for (deadline, told) in [(None, "200"), (Some(1000), "200"), (Some(150), "150")] {
+    for (deadline, told) in
+        [(None, [None, Some("200")]), (Some(1000), [Some("1000"), Some("200")]), (Some(150), [Some("150"), None])]
+    {
         let mut outgoing = Request::new(());
         if let Some(millis) = deadline {
             outgoing.set_deadline(Deadline::after(ms(millis)));
         }
-        assert_eq!(client.clone().oneshot(outgoing).await.unwrap(), told);
+        let answer = client.clone().oneshot(outgoing).await.unwrap();
+        assert_eq!(answer.each_ref().map(Option::as_deref), told);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_to_the_head_bounds_no_more_and_leaves_that_of_the_whole_as_it_is() {
+    // Given a request that says both, in either order, or one of them
+    let trust = Trust::builder().default_deadline(ms(500)).build().unwrap();
+    let inbound = headers().inbound(trust);
+    for (said, head, whole) in [
+        (&[(HEAD_MILLIS, "100"), (MILLIS, "300")][..], (100, true), (300, false)),
+        (&[(MILLIS, "300"), (HEAD_MILLIS, "300")], (300, false), (300, false)),
+        (&[(MILLIS, "300"), (HEAD_MILLIS, "400")], (300, false), (300, false)),
+        (&[(HEAD_MILLIS, "100")], (100, true), (500, true)),
+        (&[(HEAD_MILLIS, "600")], (500, false), (500, true)),
+        (&[(HEAD_MILLIS, "soon")], (500, false), (500, true)),
+    ] {
+        let request = through(&inbound, saying(said));
+        let (deadline, of_all) = (request.deadline().unwrap(), request.whole_deadline().unwrap());
+        assert_eq!((deadline.remaining(), deadline.is_to_head()), (ms(head.0), head.1), "{said:?}");
+        assert_eq!((of_all.remaining(), of_all.is_assumed()), (ms(whole.0), whole.1), "{said:?}");
+        assert!(request.headers().is_empty());
+
+        // Then what is done for it is bound by both, whatever it says itself, and tells what somebody has named
+        for own in [None, Some(Deadline::after(ms(50)).to_head()), Some(Deadline::after(ms(10_000)))] {
+            let mut outgoing = Request::new(());
+            if let Some(own) = own {
+                outgoing.set_deadline(own);
+            }
+            outgoing.on_behalf_of(&request);
+            outgoing.set_deadline(outgoing.deadline().unwrap());
+            assert_eq!(outgoing.deadline(), Some(deadline.min(own.unwrap_or(deadline))), "{said:?} {own:?}");
+            assert_eq!(outgoing.whole_deadline(), Some(of_all), "{said:?} {own:?}");
+            let sent = through(&headers().outbound(), outgoing);
+            assert_eq!(text(&sent, MILLIS), (!whole.1).then_some("300"), "{said:?} {own:?}");
+        }
     }
 }
 

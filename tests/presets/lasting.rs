@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{Extension, Router, body::Body, response::IntoResponse, routing::get};
-use cofferdam::{Bulkhead, ContextHeaders, Http, Instant, Policy, Rejected, Why, http::Lasting, presets::Server};
+use cofferdam::{Bulkhead, Http, Instant, Policy, Rejected, Why, http::Lasting, presets::Server};
 use futures_util::StreamExt;
 use http::{HeaderMap, Request, StatusCode, header::CONTENT_TYPE};
 use http_body_util::BodyExt;
@@ -174,20 +174,54 @@ async fn a_plain_guard_around_a_limit_does_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_a_client_asks_for_outlives_the_time_of_an_attempt_if_the_server_is_not_told() {
+async fn a_stream_outlives_the_time_of_an_attempt_that_its_server_is_told_of() {
     // Given a server's stack that knows of its callers what their headers say
     let server = app(cofferdam::http::server("shop").build().unwrap());
     let over_the_wire = tower::util::MapRequestLayer::new(|mut request: Request<Body>| {
         request.extensions_mut().clear();
         request
     });
-    let untold = ContextHeaders::builder().timeout_ms(None).build().unwrap();
-    for (headers, read_in_time) in [(ContextHeaders::default(), (1, Some(Why::DeadlineExceeded))), (untold, (90, None))]
-    {
-        // When a client with the 2 s of its stack listens, then the server ends what it is told of, and nothing else
-        let client = cofferdam::http::client("shop").map_body(Body::new).headers(headers).build().unwrap();
-        let service = client.layer(over_the_wire.layer(server.clone()));
-        let response = service.oneshot(asks("/events")).await.unwrap();
-        assert_eq!(read(Body::new(response.into_body()), Duration::from_millis(99_500)).await, read_in_time);
+    let service = cofferdam::http::client("shop")
+        .map_body(Body::new)
+        .retry(|retry| retry.attempts(1))
+        .without_hedge()
+        .build()
+        .unwrap()
+        .layer(over_the_wire.layer(server));
+
+    // When a client with the 2 s of its stack asks for what takes long, then it has as long as if it had said nothing
+    for (path, read_in_time) in [("/events", (90, None)), ("/export", (27, Some(Why::DeadlineExceeded)))] {
+        let response = service.clone().oneshot(asks(path)).await.unwrap();
+        assert_eq!(read(Body::new(response.into_body()), Duration::from_millis(99_500)).await, read_in_time, "{path}");
     }
+
+    // But the head has to be there by then, and whoever has a deadline has it at the other end as well
+    let began = Instant::now();
+    let hung = service.clone().oneshot(asks("/hangs")).await.unwrap();
+    assert_eq!((hung.status(), Instant::now().since(began)), (StatusCode::GATEWAY_TIMEOUT, seconds(2)));
+    let mut named = asks("/events");
+    cofferdam::Context::set_deadline(&mut named, cofferdam::Deadline::after(Duration::from_millis(5_500)));
+    let response = service.oneshot(named).await.unwrap();
+    assert_eq!(read(Body::new(response.into_body()), seconds(100)).await, (5, Some(Why::DeadlineExceeded)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_passed_on_for_a_caller_without_a_deadline_goes_on() {
+    // Given a proxy that asks for events on behalf of its caller, from a service with a stack of its own
+    let client = cofferdam::http::client("shop").map_body(Body::new).build().unwrap();
+    let over_the_wire = tower::util::MapRequestLayer::new(|mut request: Request<Body>| {
+        request.extensions_mut().clear();
+        request
+    });
+    let shop = client.layer(over_the_wire.layer(app(cofferdam::http::server("shop").build().unwrap())));
+    let proxy = Router::new()
+        .fallback(move |incoming: Request<Body>| {
+            let mut outgoing = asks("/events");
+            cofferdam::Context::on_behalf_of(&mut outgoing, &incoming);
+            let answer = shop.clone().oneshot(outgoing);
+            async move { answer.await.unwrap().map(Body::new) }
+        })
+        .layer(cofferdam::http::server("proxy").build().unwrap());
+    let response = proxy.oneshot(asks("/")).await.unwrap();
+    assert_eq!(read(response.into_body(), Duration::from_millis(99_500)).await, (90, None));
 }

@@ -147,7 +147,7 @@ async fn defect_225_a_policy_of_ones_own_is_around_the_timeout_and_that_around_t
     assert_eq!(turned_away(&service, expired()).await.unwrap().why(), Why::Expired);
     assert!(told.lock().unwrap().is_empty());
 
-    // A slot is held for as long as the timeout lets it, and the dependency is told of the timeout, not of the later deadline.
+    // A slot is held for as long as the timeout lets it, and the dependency is told of that, beside the later deadline.
     let mut request = Request::new(String::new());
     request.set_deadline(Deadline::after(ms(60_000)));
     let started = Instant::now();
@@ -158,7 +158,8 @@ async fn defect_225_a_policy_of_ones_own_is_around_the_timeout_and_that_around_t
     let (rejected, held) = tokio::join!(turned_away(&service, request), watches);
     assert_eq!((rejected.unwrap().why(), held), (Why::TimedOut, 1));
     assert_eq!((Instant::now().since(started), slots.in_flight()), (ms(2_000), 0));
-    assert_eq!(told.lock().unwrap()["x-request-timeout-ms"], "2000");
+    assert_eq!(told.lock().unwrap()["x-request-head-timeout-ms"], "2000");
+    assert_eq!(told.lock().unwrap()["x-request-timeout-ms"], "60000");
     // The timeout is a failure to those around it.
     assert_eq!(stack.breaker().unwrap().counts().failures, 1);
     assert_printed_so(&stack.explain(), &["breaker", "policy", "timeout", "context"]);

@@ -28,7 +28,7 @@ pub(crate) fn dependency<B: Send + 'static>(
     tower::service_fn(move |request: Request<B>| {
         let status = answer(asked.fetch_add(1, Ordering::Relaxed) + 1);
         async move {
-            let mut response = Response::new(request.headers().contains_key("x-request-timeout-ms").to_string());
+            let mut response = Response::new(request.headers().contains_key("x-request-head-timeout-ms").to_string());
             *response.status_mut() = status;
             Ok(response)
         }

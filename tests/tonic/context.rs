@@ -109,7 +109,8 @@ async fn each_attempt_is_told_what_is_left_of_the_time() {
     let calls = Arc::new(AtomicU32::new(0));
     let attempts = answering(move |request: http::Request<Body>| {
         let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-        tell.send((header("grpc-timeout"), header("grpc-previous-rpc-attempts"))).unwrap();
+        let head = header("x-request-head-timeout-ms");
+        tell.send((header("grpc-timeout"), head, header("grpc-previous-rpc-attempts"))).unwrap();
         let is_there = [2, 4].contains(&calls.fetch_add(1, Ordering::SeqCst));
         let answer = service_fn(move |request: Request<Bytes>| async move {
             if is_there { Ok(Response::new(request.into_inner())) } else { Err(Status::unavailable("not yet")) }
@@ -132,11 +133,12 @@ async fn each_attempt_is_told_what_is_left_of_the_time() {
     let channel = stack.layer(connect(address).await);
     assert_eq!(send(channel.clone(), request).await.unwrap().into_inner(), "hello");
 
-    // Then each attempt is told no more than it may take itself, and its number
+    // Then each attempt is told what is left, that its head may take no more than an attempt, and its number
     for previous in [None, Some("1"), Some("2")] {
-        let (timeout, attempt) = within("an attempt", told.recv()).await.unwrap();
+        let (timeout, head, attempt) = within("an attempt", told.recv()).await.unwrap();
         let left = Trust::default().deadline(&timeout.unwrap()).unwrap().remaining();
-        assert!(left <= Duration::from_secs(5), "{left:?}");
+        assert!(left > Duration::from_secs(5) && left <= Duration::from_secs(10), "{left:?}");
+        assert!((1..=5_000).contains(&head.unwrap().parse::<u64>().unwrap()));
         assert_eq!(attempt.as_deref(), previous);
     }
 
@@ -146,7 +148,8 @@ async fn each_attempt_is_told_what_is_left_of_the_time() {
     send(channel, request).await.unwrap();
     let mut millis = Vec::new();
     for _ in 0..2 {
-        let (timeout, _) = within("an attempt", told.recv()).await.unwrap();
+        let (timeout, head, _) = within("an attempt", told.recv()).await.unwrap();
+        assert_eq!(head, None);
         millis.push(Trust::default().deadline(&timeout.unwrap()).unwrap().remaining().as_millis());
     }
     assert!(millis[0] <= 4_000 && millis[1] + 20 <= millis[0], "{millis:?}");

@@ -54,7 +54,7 @@ impl<D, C: Clone> TimeoutLayer<D, Plain<C>> {
             return TimeoutFuture::rejected(Rejected::new(live.name, Why::Expired), protocol);
         }
         let pace = Pace { name: live.name, between_frames: NEVER, deadline };
-        let limit = Limit { attempt: live.attempt(), pace };
+        let limit = Limit { attempt: live.attempt(), pace, whole: None };
         TimeoutFuture::running(OwnErrors { future: run() }, limit, protocol)
     }
 }

@@ -8,13 +8,16 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep};
 
 use super::{Pace, TimeoutProtocol, live::duration};
-use crate::kernel::{Rejected, Why, clock, event};
+use crate::kernel::{Deadline, Rejected, Why, clock, event};
 
 /// What bounds a call, in nanoseconds as it was read: most calls are answered before anybody needs it in another form.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limit {
     pub(super) attempt: u64,
+    /// To the head.
     pub(super) pace: Pace,
+    /// What follows it has this deadline instead.
+    pub(super) whole: Option<Deadline>,
 }
 
 pin_project! {
@@ -64,10 +67,9 @@ where
                 // The answer first: one that is there when the time is up is not thrown away.
                 let polled = inner.poll(cx);
                 // Asked before the response is moved, or it is moved once more.
-                if let (Poll::Ready(Ok(response)), Some(deadline)) = (&polled, limit.pace.deadline)
-                    && !this.protocol.bounds_the_rest(deadline, response)
-                {
-                    limit.pace.deadline = None;
+                if let Poll::Ready(Ok(response)) = &polled {
+                    let bounds = |deadline: &Deadline| this.protocol.bounds_the_rest(*deadline, response);
+                    limit.pace.deadline = limit.whole.filter(bounds);
                 }
                 match polled {
                     Poll::Ready(Err(_)) if this.protocol.tells_the_time() && is_up(&timer) => {}

@@ -140,7 +140,9 @@ where
         if deadline.is_some_and(Deadline::has_passed) {
             return self.reject(Why::Expired);
         }
-        let limit = Limit { attempt, pace: Pace { name, between_frames, deadline } };
+        let to_head = deadline.is_some_and(Deadline::is_to_head);
+        let whole = if to_head { self.deadline.whole(&request) } else { deadline };
+        let limit = Limit { attempt, pace: Pace { name, between_frames, deadline }, whole };
         TimeoutFuture::running(self.inner.call(request), limit, self.protocol.clone())
     }
 }

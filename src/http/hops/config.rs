@@ -9,6 +9,7 @@ pub(crate) struct Names {
     pub(crate) criticality: Option<HeaderName>,
     pub(crate) timeout_ms: Option<HeaderName>,
     pub(crate) timeout: Option<HeaderName>,
+    pub(crate) head_timeout_ms: Option<HeaderName>,
     pub(crate) task: Option<HeaderName>,
     pub(crate) attempt: Option<HeaderName>,
     pub(crate) previous_attempts: Option<HeaderName>,
@@ -16,8 +17,8 @@ pub(crate) struct Names {
 
 impl Names {
     pub(super) fn all(&self) -> impl Iterator<Item = &Option<HeaderName>> {
-        let Self { criticality, timeout_ms, timeout, task, attempt, previous_attempts } = self;
-        [criticality, timeout_ms, timeout, task, attempt, previous_attempts].into_iter()
+        let Self { criticality, timeout_ms, timeout, head_timeout_ms, task, attempt, previous_attempts } = self;
+        [criticality, timeout_ms, timeout, head_timeout_ms, task, attempt, previous_attempts].into_iter()
     }
 }
 
@@ -27,6 +28,7 @@ impl Default for Names {
             criticality: Some(HeaderName::from_static("x-request-criticality")),
             timeout_ms: Some(HeaderName::from_static("x-request-timeout-ms")),
             timeout: None,
+            head_timeout_ms: Some(HeaderName::from_static("x-request-head-timeout-ms")),
             task: Some(HeaderName::from_static("x-request-task")),
             attempt: Some(HeaderName::from_static("x-request-attempt")),
             previous_attempts: None,
@@ -41,6 +43,7 @@ impl Default for Names {
 /// | [`criticality`](Self::criticality) | `x-request-criticality` |
 /// | [`timeout_ms`](Self::timeout_ms) | `x-request-timeout-ms` |
 /// | [`timeout`](Self::timeout) | none |
+/// | [`head_timeout_ms`](Self::head_timeout_ms) | `x-request-head-timeout-ms` |
 /// | [`task`](Self::task) | `x-request-task` |
 /// | [`attempt`](Self::attempt) | `x-request-attempt` |
 /// | [`previous_attempts`](Self::previous_attempts) | none |
@@ -63,6 +66,7 @@ pub struct Builder {
     criticality: Option<String>,
     timeout_ms: Option<String>,
     timeout: Option<String>,
+    head_timeout_ms: Option<String>,
     task: Option<String>,
     attempt: Option<String>,
     previous_attempts: Option<String>,
@@ -86,12 +90,14 @@ const NEEDED: [&str; 12] = [
 
 impl Builder {
     pub(super) fn new() -> Self {
-        let Names { criticality, timeout_ms, timeout, task, attempt, previous_attempts } = Names::default();
+        let Names { criticality, timeout_ms, timeout, head_timeout_ms, task, attempt, previous_attempts } =
+            Names::default();
         let text = |name: Option<HeaderName>| name.map(|name| name.as_str().to_owned());
         Self {
             criticality: text(criticality),
             timeout_ms: text(timeout_ms),
             timeout: text(timeout),
+            head_timeout_ms: text(head_timeout_ms),
             task: text(task),
             attempt: text(attempt),
             previous_attempts: text(previous_attempts),
@@ -106,9 +112,9 @@ impl Builder {
         self
     }
 
-    /// The header that says how much time is left for it, in milliseconds.
+    /// The header that says how much time is left for it, to the end of its answer, in milliseconds.
     ///
-    /// Default: `x-request-timeout-ms`.
+    /// Default: `x-request-timeout-ms`, and none over gRPC.
     pub fn timeout_ms<'n>(mut self, name: impl Into<Option<&'n str>>) -> Self {
         self.timeout_ms = name.into().map(str::to_owned);
         self
@@ -120,6 +126,15 @@ impl Builder {
     /// Default: none, and over gRPC `grpc-timeout`.
     pub fn timeout<'n>(mut self, name: impl Into<Option<&'n str>>) -> Self {
         self.timeout = name.into().map(str::to_owned);
+        self
+    }
+
+    /// The header that says how much time is left until the head of its answer has to be there, in milliseconds, if that is less:
+    /// the limit of an attempt, or a deadline that nobody has named.
+    ///
+    /// Default: `x-request-head-timeout-ms`.
+    pub fn head_timeout_ms<'n>(mut self, name: impl Into<Option<&'n str>>) -> Self {
+        self.head_timeout_ms = name.into().map(str::to_owned);
         self
     }
 
@@ -157,15 +172,17 @@ impl Builder {
             criticality: header_name("criticality", self.criticality)?,
             timeout_ms: header_name("timeout_ms", self.timeout_ms)?,
             timeout: header_name("timeout", self.timeout)?,
+            head_timeout_ms: header_name("head_timeout_ms", self.head_timeout_ms)?,
             task: header_name("task", self.task)?,
             attempt: header_name("attempt", self.attempt)?,
             previous_attempts: header_name("previous_attempts", self.previous_attempts)?,
         };
-        let Names { criticality, timeout_ms, timeout, task, attempt, previous_attempts } = &names;
+        let Names { criticality, timeout_ms, timeout, head_timeout_ms, task, attempt, previous_attempts } = &names;
         let all = [
             ("criticality", criticality),
             ("timeout_ms", timeout_ms),
             ("timeout", timeout),
+            ("head_timeout_ms", head_timeout_ms),
             ("task", task),
             ("attempt", attempt),
             ("previous_attempts", previous_attempts),

@@ -73,8 +73,16 @@ impl ContextHeaders {
     /// ```
     #[must_use]
     pub fn none() -> Self {
-        Names { criticality: None, timeout_ms: None, timeout: None, task: None, attempt: None, previous_attempts: None }
-            .into()
+        Names {
+            criticality: None,
+            timeout_ms: None,
+            timeout: None,
+            head_timeout_ms: None,
+            task: None,
+            attempt: None,
+            previous_attempts: None,
+        }
+        .into()
     }
 
     /// The layer of a server: the context of each request is taken out of its headers, as far as it is believed.
@@ -105,7 +113,8 @@ impl ContextHeaders {
     }
 
     fn take_said(&self, headers: &mut HeaderMap, trust: &Trust) -> Carried {
-        let Names { criticality, timeout_ms, timeout, task, attempt, previous_attempts } = &*self.names;
+        let Names { criticality, timeout_ms, timeout, head_timeout_ms, task, attempt, previous_attempts } =
+            &*self.names;
         let mut carried = Carried::default();
         if let Some(class) = take(headers, criticality, |text| trust.criticality(text)) {
             carried.set_criticality(class);
@@ -114,6 +123,9 @@ impl ContextHeaders {
         let in_units = take(headers, timeout, |text| trust.deadline(text));
         if let Some(deadline) = in_millis.into_iter().chain(in_units).min() {
             carried.set_deadline(deadline);
+        }
+        if let Some(head) = take(headers, head_timeout_ms, |text| trust.deadline_in_millis(text)) {
+            carried.set_deadline(head.to_head());
         }
         if let Some(task) = take(headers, task, |text| trust.task(text)) {
             carried.set_task(task);
@@ -128,20 +140,23 @@ impl ContextHeaders {
 
     /// Writes a context to headers. One that is there already and says less stays as it is.
     pub fn write<C: Context + ?Sized>(&self, context: &C, headers: &mut HeaderMap) {
-        let Names { criticality, timeout_ms, timeout, task, attempt, previous_attempts } = &*self.names;
+        let Names { criticality, timeout_ms, timeout, head_timeout_ms, task, attempt, previous_attempts } =
+            &*self.names;
         if let Some(name) = criticality {
             // Who says nothing is critical: that need not be said, but it bounds what is.
             let silent = || headers.contains_key(name).then(Criticality::default);
             let most = context.criticality().or_else(silent);
             cap(headers, name, most, Criticality::read, |class| HeaderValue::from_static(class.as_str()));
         }
-        let left = if timeout_ms.is_some() || timeout.is_some() { context.deadline() } else { None };
-        let left = left.map(Deadline::remaining);
+        let (whole, head) = deadlines(context);
         if let Some(name) = timeout_ms {
-            cap(headers, name, left, read_millis, millis);
+            cap(headers, name, whole, read_millis, millis);
         }
         if let Some(name) = timeout {
-            cap(headers, name, left, read_timeout, |left| value(TimeoutText::new(left).as_str().as_bytes()));
+            cap(headers, name, whole, read_timeout, |left| value(TimeoutText::new(left).as_str().as_bytes()));
+        }
+        if let Some(name) = head_timeout_ms {
+            cap(headers, name, head, read_millis, millis);
         }
         if let (Some(name), Some(task)) = (task, context.task()) {
             put(headers, name, value(&task.digits()));
@@ -155,6 +170,18 @@ impl ContextHeaders {
             }
         }
     }
+}
+
+/// How much time is left for the whole answer, and for its head alone. What nobody has named is told of the head: at the other
+/// end it would be a deadline that was, and an answer that lasts would end by it.
+fn deadlines<C: Context + ?Sized>(context: &C) -> (Option<Duration>, Option<Duration>) {
+    let Some(deadline) = context.deadline() else { return (None, None) };
+    let left = deadline.remaining();
+    if !deadline.is_to_head() {
+        return if deadline.is_assumed() { (None, Some(left)) } else { (Some(left), None) };
+    }
+    let whole = context.whole_deadline().filter(|whole| !whole.is_assumed());
+    (whole.map(Deadline::remaining), Some(left))
 }
 
 /// Where there are more names, ours are searched for.

@@ -10,7 +10,7 @@ use tower_service::Service;
 use super::ContextHeaders;
 use crate::kernel::{
     Context,
-    context::{Carried, Trust},
+    context::{Carried, Trust, hold_to_deadline},
 };
 
 /// Which way requests go: [`Inbound`] or [`Outbound`], and no other.
@@ -97,9 +97,7 @@ impl Direction for Outbound {
 /// Holds a request to what was said of it. What is known of it already is known better than from outside, so it is only
 /// ever lowered, and keeps its task. An attempt of a higher number is worth less.
 fn lower<B>(request: &mut Request<B>, said: Carried) {
-    if let Some(deadline) = said.deadline() {
-        request.set_deadline(request.deadline().map_or(deadline, |known| known.earlier(deadline)));
-    }
+    hold_to_deadline(request, &said);
     if let Some(class) = said.criticality() {
         request.set_criticality(request.criticality().map_or(class, |known| known.min(class)));
     }

@@ -1,4 +1,4 @@
-use super::{Attempt, Context, Criticality, Deadline, TaskKey};
+use super::{Attempt, Context, Criticality, Deadline, TaskKey, with_deadline};
 
 /// What a request hands on to whatever is done for it, apart from the request itself: its deadline, its criticality and its
 /// task.
@@ -28,6 +28,7 @@ use super::{Attempt, Context, Criticality, Deadline, TaskKey};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Carried {
     deadline: Option<Deadline>,
+    whole: Option<Deadline>,
     criticality: Option<Criticality>,
     task: Option<TaskKey>,
     attempt: Attempt,
@@ -37,8 +38,9 @@ impl Carried {
     /// What that request carries.
     #[must_use]
     pub fn of<C: Context + ?Sized>(request: &C) -> Self {
-        let (deadline, criticality, task) = (request.deadline(), request.criticality(), request.task());
-        Self { deadline, criticality, task, attempt: Attempt::FIRST }
+        let (deadline, whole) = (request.deadline(), request.whole_deadline());
+        let (criticality, task) = (request.criticality(), request.task());
+        Self { deadline, whole, criticality, task, attempt: Attempt::FIRST }
     }
 }
 
@@ -48,7 +50,12 @@ impl Context for Carried {
     }
 
     fn set_deadline(&mut self, deadline: Deadline) {
-        self.deadline = Some(deadline);
+        let (earlier, whole) = with_deadline(self.whole, deadline);
+        (self.deadline, self.whole) = (Some(earlier), whole);
+    }
+
+    fn whole_deadline(&self) -> Option<Deadline> {
+        self.whole
     }
 
     fn criticality(&self) -> Option<Criticality> {

@@ -14,7 +14,7 @@ use crate::kernel::{Instant, clock};
 /// A deadline is absolute, so it shrinks by itself as the request travels, and the earlier of two holds. Clocks of two
 /// machines differ, so what travels between them is the time that is left: see [`TimeoutText`].
 ///
-/// Two of the same moment are equal, whether or not one of them is [assumed](Self::assumed).
+/// Two of the same moment are equal, whether or not one of them is [assumed](Self::assumed), or is [to the head](Self::to_head).
 ///
 /// ```
 /// use std::time::Duration;
@@ -27,21 +27,25 @@ use crate::kernel::{Instant, clock};
 /// ```
 #[derive(Clone, Copy)]
 pub struct Deadline(
-    /// The moment in nanoseconds and [`ASSUMED`], all bits turned over, so that one that may be missing takes no more room: a
-    /// deadline travels with every request.
+    /// The moment in nanoseconds, [`ASSUMED`] and [`TO_HEAD`], all bits turned over, so that one that may be missing takes no more
+    /// room: a deadline travels with every request.
     NonZeroU64,
 );
 
 const ASSUMED: u64 = 1 << 63;
+const TO_HEAD: u64 = 1 << 62;
+
+/// What is not the moment.
+const MARKS: u64 = ASSUMED | TO_HEAD;
 
 /// One nanosecond below what there are bits for, so that not all of them can be set.
-const LATEST: u64 = !ASSUMED - 1;
+const LATEST: u64 = !MARKS - 1;
 
 /// A tick of the clock is nothing beside that. To read it exactly costs a few times as much.
 const FAR: Duration = Duration::from_secs(1);
 
 impl Deadline {
-    /// A deadline at that moment, or 292 years after the clock began if that is earlier.
+    /// A deadline at that moment, or 146 years after the clock began if that is earlier.
     #[must_use]
     pub fn at(moment: Instant) -> Self {
         Self::of_word(moment.as_nanos().min(LATEST))
@@ -86,6 +90,28 @@ impl Deadline {
         self.word() & ASSUMED != 0
     }
 
+    /// The same moment, by which the head of an answer has to be there, and no more: such as the limit of an attempt. What follows the
+    /// head is bounded by the deadline that the request had [before](super::Context::whole_deadline), if any.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cofferdam::Deadline;
+    ///
+    /// let deadline = Deadline::after(Duration::from_secs(2));
+    /// assert!(deadline.to_head().is_to_head() && !deadline.is_to_head());
+    /// ```
+    #[must_use]
+    pub fn to_head(self) -> Self {
+        Self::of_word(self.word() | TO_HEAD)
+    }
+
+    /// Whether it bounds no more than the head of an answer: see [`to_head`](Self::to_head).
+    #[inline]
+    #[must_use]
+    pub fn is_to_head(self) -> bool {
+        self.word() & TO_HEAD != 0
+    }
+
     /// The same, or a tick of the clock earlier where that is nothing.
     pub(crate) fn about(duration: Duration) -> Self {
         if duration >= FAR { Self::at(clock::coarse().after(duration)) } else { Self::after(duration) }
@@ -94,7 +120,7 @@ impl Deadline {
     /// The moment it stands for.
     #[must_use]
     pub fn moment(self) -> Instant {
-        Instant::from_nanos(self.word() & !ASSUMED)
+        Instant::from_nanos(self.word() & !MARKS)
     }
 
     /// What is left of it; zero once it has passed.
@@ -123,7 +149,7 @@ impl Deadline {
         TimeoutText::new(self.remaining())
     }
 
-    /// The earlier of the two. Of the same moment, it is assumed only if both are.
+    /// The earlier of the two. Of the same moment, it is assumed, or to the head, only if both are.
     #[must_use]
     pub fn earlier(self, other: Self) -> Self {
         if self == other { Self::of_word(self.word() & other.word()) } else { self.min(other) }
@@ -132,7 +158,11 @@ impl Deadline {
 
 impl fmt::Debug for Deadline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = if self.is_assumed() { "Deadline(assumed)" } else { "Deadline" };
+        let name = match (self.is_to_head(), self.is_assumed()) {
+            (true, _) => "Deadline(to head)",
+            (false, true) => "Deadline(assumed)",
+            (false, false) => "Deadline",
+        };
         f.debug_tuple(name).field(&self.moment()).finish()
     }
 }

@@ -109,11 +109,20 @@ pub use trust::{Builder, Trust};
 /// assert_eq!(query.attempt(), Attempt::FIRST);
 /// ```
 pub trait Context {
-    /// The deadline that came with the request, if any.
+    /// The deadline that came with the request, if any: by then the answer has to begin. Unless it is
+    /// [to the head](Deadline::to_head) only, all of the answer has to be there.
     fn deadline(&self) -> Option<Deadline>;
 
-    /// Sends the request on with this deadline.
+    /// Sends the request on with this deadline. One that is [to the head](Deadline::to_head) leaves that of the whole answer as it is.
     fn set_deadline(&mut self, deadline: Deadline);
+
+    /// The deadline of the whole answer, if any.
+    ///
+    /// Unless overridden: the same, if that is not to the head only. A type with one field for both forgets that of the whole once
+    /// the other is set.
+    fn whole_deadline(&self) -> Option<Deadline> {
+        self.deadline().filter(|deadline| !deadline.is_to_head())
+    }
 
     /// How much the request matters, if that was said; whoever needs an answer takes [`Criticality::default`].
     ///
@@ -177,9 +186,7 @@ pub trait Context {
 
 /// Gives `own` what holds for everything that is done for `caller`.
 pub(crate) fn take_over(own: &mut impl Context, caller: &(impl Context + ?Sized)) {
-    if let Some(deadline) = caller.deadline() {
-        own.set_deadline(own.deadline().map_or(deadline, |own| own.earlier(deadline)));
-    }
+    hold_to_deadline(own, caller);
     match (own.criticality(), caller.criticality()) {
         (None, None) => {}
         (None, Some(callers)) => own.set_criticality(callers),
@@ -187,5 +194,40 @@ pub(crate) fn take_over(own: &mut impl Context, caller: &(impl Context + ?Sized)
     }
     if let Some(task) = caller.task() {
         own.set_task(task);
+    }
+}
+
+/// Sees to it that `own` has no later deadline than `other`, for the head and for the whole.
+pub(crate) fn hold_to_deadline(own: &mut impl Context, other: &(impl Context + ?Sized)) {
+    let Some(theirs) = other.deadline() else { return };
+    let Some(ours) = own.deadline() else {
+        if let Some(whole) = other.whole_deadline() {
+            own.set_deadline(whole);
+        }
+        if theirs.is_to_head() {
+            own.set_deadline(theirs);
+        }
+        return;
+    };
+    if !theirs.is_to_head() && !ours.is_to_head() {
+        return own.set_deadline(ours.earlier(theirs));
+    }
+    let wholes = own.whole_deadline().into_iter().chain(other.whole_deadline());
+    if let Some(whole) = wholes.reduce(Deadline::earlier) {
+        own.set_deadline(whole);
+    }
+    let heads = [ours, theirs].into_iter().filter(|deadline| deadline.is_to_head());
+    if let Some(head) = heads.min() {
+        own.set_deadline(head);
+    }
+}
+
+/// The two deadlines of a request, of which one that is set leaves the other as it is if it is [to the head](Deadline::to_head):
+/// the earlier, and that of the whole.
+pub(crate) fn with_deadline(whole: Option<Deadline>, set: Deadline) -> (Deadline, Option<Deadline>) {
+    match whole {
+        _ if !set.is_to_head() => (set, Some(set)),
+        Some(whole) if whole <= set => (whole, Some(whole)),
+        whole => (set, whole),
     }
 }

@@ -23,13 +23,17 @@ pub trait Bounds: sealed::Sealed {
 /// assert_eq!(NoDeadline.read(&"any request"), None);
 /// ```
 pub trait DeadlineSource<Request>: Bounds + Clone {
-    /// The deadline that the request carries, after which it carries `own` if that is earlier.
+    /// The deadline that the request carries, after which it carries `own` if that is earlier, as one [to the
+    /// head](Deadline::to_head).
     ///
     /// `own` is a function because without a deadline nobody needs to know the time.
     fn bind(&self, request: &mut Request, own: impl FnOnce() -> Option<Deadline>) -> Option<Deadline>;
 
     /// The deadline that the request carries.
     fn read(&self, request: &Request) -> Option<Deadline>;
+
+    /// The deadline of the whole answer, of a request that carries one to the head.
+    fn whole(&self, request: &Request) -> Option<Deadline>;
 }
 
 /// Deadlines are not looked at, and requests may be anything.
@@ -64,6 +68,11 @@ impl<Request> DeadlineSource<Request> for NoDeadline {
     fn read(&self, _: &Request) -> Option<Deadline> {
         None
     }
+
+    #[inline]
+    fn whole(&self, _: &Request) -> Option<Deadline> {
+        None
+    }
 }
 
 impl<Request: Context> DeadlineSource<Request> for CarriedDeadline {
@@ -72,13 +81,18 @@ impl<Request: Context> DeadlineSource<Request> for CarriedDeadline {
         if let Some(own) = own()
             && carried.is_none_or(|carried| own < carried)
         {
-            request.set_deadline(own);
+            request.set_deadline(own.to_head());
         }
         carried
     }
 
     fn read(&self, request: &Request) -> Option<Deadline> {
         request.deadline()
+    }
+
+    #[cold]
+    fn whole(&self, request: &Request) -> Option<Deadline> {
+        request.whole_deadline()
     }
 }
 

@@ -122,9 +122,10 @@ impl Trust {
     /// Holds what a request carries already, by whatever way it came, to the same bounds.
     ///
     /// A request that says nothing of how much it matters matters by default; if that is more than is believed, it is
-    /// told so too. One without a deadline is given the default one, if there is one. Its task is left as it is.
+    /// told so too. One without a deadline of its whole answer is given the default one, if there is one. Its task is left as it is.
     pub fn bound<Request: Context>(&self, request: &mut Request) {
         match (request.deadline(), self.default_deadline) {
+            (Some(head), _) if head.is_to_head() => self.bound_both(request, head),
             (Some(deadline), _) => {
                 let longest = Deadline::after(self.longest_deadline);
                 if longest < deadline {
@@ -140,6 +141,20 @@ impl Trust {
         if request.attempt() > self.most_attempts {
             request.set_attempt(self.most_attempts);
         }
+    }
+
+    /// The same, of a request that says when its answer has to begin.
+    #[cold]
+    fn bound_both<Request: Context>(&self, request: &mut Request, head: Deadline) {
+        let longest = Deadline::after(self.longest_deadline);
+        let whole = match (request.whole_deadline(), self.default_deadline) {
+            (Some(whole), _) => Some(whole.min(longest)),
+            (None, default) => default.map(|default| Deadline::about(default).assumed()),
+        };
+        if let Some(whole) = whole {
+            request.set_deadline(whole);
+        }
+        request.set_deadline(head.min(longest).to_head());
     }
 
     fn deadline_after(&self, timeout: Duration) -> Option<Deadline> {
