@@ -56,6 +56,54 @@ async fn a_full_line_makes_room_for_what_matters_more_and_turns_the_rest_away() 
     assert!((shed.saturation() - 1.0).abs() < 1e-9);
 }
 
+/// As on a thread that is busy: a call is woken, and it takes a while until it is polled.
+const LATE: Duration = Duration::from_millis(20);
+
+#[tokio::test(start_paused = true)]
+async fn whoever_comes_late_to_its_turn_loses_its_place_to_nobody_who_matters_less() {
+    let shed: Shed = LoadShed::builder(limit(1)).max_queue(2).build().unwrap();
+    let (ends, mut runs) = busy(&shed).await;
+    let (_high_ends, mut high) = call(&shed, Ask::of(CriticalPlus));
+    let (_next_ends, mut next) = call(&shed, Ask::of(Critical));
+    assert!(poll!(&mut high).is_pending() && poll!(&mut next).is_pending());
+    ends.send(()).unwrap();
+    assert!(poll!(&mut runs).is_ready());
+    advance(LATE).await;
+
+    // The line is full, as whoever was called and has not come is in it again.
+    let (_, mut lower) = call(&shed, Ask::of(Sheddable));
+    assert_eq!(why(poll!(&mut lower)), Some(Why::Shed));
+    let (_, mut higher) = call(&shed, Ask::of(CriticalPlus));
+    assert!(poll!(&mut higher).is_pending());
+    assert!(poll!(&mut high).is_pending() && poll!(&mut next).is_pending());
+    assert_eq!((shed.waiting(), shed.limit().in_flight()), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_comes_late_to_its_turn_goes_before_who_was_called_after_it_and_matters_less() {
+    let shed = shed(1);
+    let (ends, mut runs) = busy(&shed).await;
+    let (high_ends, mut high) = call(&shed, Ask::of(CriticalPlus));
+    let (low_ends, mut low) = call(&shed, Ask::of(Sheddable));
+    assert!(poll!(&mut high).is_pending() && poll!(&mut low).is_pending());
+    ends.send(()).unwrap();
+    assert!(poll!(&mut runs).is_ready());
+    advance(LATE).await;
+    // The slot is kept for the other now.
+    let (_, gone) = call(&shed, Ask::of(Sheddable));
+    drop(gone);
+
+    assert!(poll!(&mut high).is_pending());
+    assert_eq!((shed.waiting(), shed.limit().in_flight()), (1, 1));
+    assert!(poll!(&mut low).is_pending());
+    high_ends.send(()).unwrap();
+    assert!(matches!(poll!(&mut high), Poll::Ready(Ok(1))));
+    assert!(poll!(&mut low).is_pending());
+    low_ends.send(()).unwrap();
+    assert!(matches!(poll!(&mut low), Poll::Ready(Ok(1))));
+    assert_eq!((shed.waiting(), shed.limit().in_flight()), (0, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn those_who_leave_the_line_leave_nothing_behind() {
     let shed = shed(1);
