@@ -335,12 +335,12 @@ where
     fn learn_from(&mut self, index: usize, now: Instant) {
         let sent = self.sent() > 0;
         match mem::replace(self.age, Age::Settled) {
-            Age::Fresh => {
+            // Of one that was waited for, what was known may have been forgotten meanwhile.
+            Age::Fresh | Age::Below(_) | Age::Excused(_) => {
                 let took = now.since(*self.started);
                 self.learn(|learner| if learner.calls() == 0 { learner.seen(took) } else { learner.in_time() });
             }
             Age::Untimed(since) => self.learn(|learner| learner.seen(clock::now().since(since))),
-            Age::Below(_) | Age::Excused(_) => self.learn(Learner::in_time),
             Age::Reached if sent && index == 0 => self.learn(Learner::lost),
             Age::Reached if sent => self.learn(Learner::won),
             Age::Reached | Age::Settled => {}
