@@ -78,6 +78,39 @@ async fn whoever_comes_late_to_its_turn_loses_its_place_to_nobody_who_matters_le
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_never_comes_to_its_turn_keeps_nobody_out() {
+    let shed: Shed = LoadShed::builder(limit(1)).max_queue(2).build().unwrap();
+    let (ends, mut runs) = busy(&shed).await;
+    let mut forgotten: Vec<_> = (0..2).map(|_| call(&shed, Ask::of(CriticalPlus))).collect();
+    for (_, call) in &mut forgotten {
+        assert!(poll!(call).is_pending());
+    }
+    ends.send(()).unwrap();
+    assert!(poll!(&mut runs).is_ready());
+    for _ in 0..2 {
+        advance(LATE).await;
+        shed.configure("max_limit", "1").unwrap();
+    }
+    assert_eq!((shed.waiting(), shed.limit().in_flight()), (2, 0));
+
+    // There is a slot, and nobody who would take it: also for what matters least.
+    let (ends, mut low) = call(&shed, Ask::of(Sheddable));
+    assert!(poll!(&mut low).is_pending());
+    assert_eq!(shed.limit().in_flight(), 1);
+    let (_, mut early) = call(&shed, Ask::of(Sheddable));
+    assert_eq!(why(poll!(&mut early)), Some(Why::Shed));
+    // After a while nobody expects them any more, and their places go as well.
+    advance(Duration::from_secs(1)).await;
+    let (next_ends, mut next) = call(&shed, Ask::of(Sheddable));
+    assert!(poll!(&mut next).is_pending());
+    ends.send(()).unwrap();
+    assert!(poll!(&mut low).is_ready());
+    assert!(poll!(&mut next).is_pending());
+    next_ends.send(()).unwrap();
+    assert!(matches!(poll!(&mut next), Poll::Ready(Ok(1))));
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_comes_late_to_its_turn_goes_before_who_was_called_after_it_and_matters_less() {
     let shed = shed(1);
     let (ends, mut runs) = busy(&shed).await;

@@ -38,6 +38,9 @@ impl Default for Order {
 /// Whoever was called and has not come by then is passed over until it shows itself.
 const GRACE: Duration = Duration::from_millis(10);
 
+/// And whoever has not shown itself for so long has no place that anybody else could want: most likely nobody polls it any more.
+const GONE: Duration = Duration::from_secs(1);
+
 /// A place in a line. The number tells it from a later one in the same seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seat {
@@ -53,8 +56,10 @@ pub(crate) enum Standing {
         promised: u32,
         at: Instant,
     },
-    /// It was called and did not come.
-    Asleep,
+    /// It was called at that time and did not come.
+    Asleep {
+        at: Instant,
+    },
 }
 
 #[derive(Debug)]
@@ -136,9 +141,10 @@ impl<T> Line<T> {
         self.waiting.is_empty() && self.returned.is_empty()
     }
 
-    /// The rank below which there is no place to be had; zero while there is one for everybody.
-    pub(crate) fn floor(&self) -> u64 {
-        if self.idle < self.rules.length {
+    /// The rank below which there is no place to be had; zero while there is one for everybody, or whoever comes may come in at
+    /// once if there is room.
+    pub(crate) fn floor(&self, now: Instant) -> u64 {
+        if self.idle < self.rules.length || self.nobody_is_ahead() || self.who_is_gone(now).is_some() {
             return 0;
         }
         let lowest = [&self.waiting, &self.asleep].into_iter().filter_map(|rows| rows.first_key_value());
@@ -215,7 +221,7 @@ impl<T> Line<T> {
     /// Somebody who had been called and did not come shows itself. If one of a lower rank was called since and has not come either,
     /// that one waits again: or on a busy thread, where everybody comes late, calls would go to whoever was called last.
     pub(crate) fn awaken(&mut self, seat: Seat) {
-        if self.standing(seat) == Some(Standing::Asleep) {
+        if let Some(Standing::Asleep { .. }) = self.standing(seat) {
             let rank = self.guests[seat.index].rank;
             if let Some(index) = self.called.last
                 && self.guests[index].rank < rank
@@ -236,7 +242,7 @@ impl<T> Line<T> {
             }
             self.detach(index);
             let guest = &mut self.guests[index];
-            guest.standing = Standing::Asleep;
+            guest.standing = Standing::Asleep { at };
             let rank = guest.rank;
             let row = self.append(self.asleep.get(&rank).copied().unwrap_or_default(), index);
             self.asleep.insert(rank, row);
@@ -248,18 +254,25 @@ impl<T> Line<T> {
         self.guests.get(seat.index).filter(|guest| guest.number == seat.number)
     }
 
-    /// The one who goes for somebody of that rank: of the lowest rank, one who sleeps, or else one who would be served last and
-    /// later than that. Who sleeps goes for nobody of a lower rank: on a busy thread, whoever is called comes late.
+    /// Of those who sleep, the first of the lowest rank, if it has for so long that it will not come.
+    fn who_is_gone(&self, now: Instant) -> Option<usize> {
+        let index = self.asleep.first_key_value()?.1.first?;
+        matches!(self.guests[index].standing, Standing::Asleep { at } if now.since(at) >= GONE).then_some(index)
+    }
+
+    /// The one who goes for somebody of that rank: one who will not come, or of the lowest rank one who sleeps, or else one who
+    /// would be served last and later than that. Who sleeps goes for nobody of a lower rank: on a busy thread, whoever is called
+    /// comes late.
     fn who_makes_room(&self, rank: u64, now: Instant) -> Option<Seat> {
         let newest_first = self.newest_first(now);
         let sleeps = self.asleep.first_key_value().filter(|(lowest, _)| **lowest <= rank);
         let waits =
             self.waiting.first_key_value().filter(|(lowest, _)| **lowest < rank || **lowest == rank && newest_first);
-        let index = match (sleeps, waits) {
+        let index = self.who_is_gone(now).or_else(|| match (sleeps, waits) {
             (Some((asleep, _)), Some((lowest, row))) if lowest < asleep => last_served(row, newest_first),
             (Some((_, row)), _) => row.first,
             (None, waits) => waits.and_then(|(_, row)| last_served(row, newest_first)),
-        }?;
+        })?;
         Some(Seat { index, number: self.guests[index].number })
     }
 
@@ -326,7 +339,7 @@ impl<T> Line<T> {
                 self.promised -= promised;
                 self.called = close(self.called);
             }
-            Standing::Asleep => {
+            Standing::Asleep { .. } => {
                 self.idle -= 1;
                 let row = close(self.asleep.get(&rank).copied().unwrap_or_default());
                 keep(&mut self.asleep, rank, row);

@@ -295,7 +295,7 @@ impl<C: Capacity> Room<C> {
         if line.is_empty() {
             self.capacity.waited_for(false);
         }
-        self.floor.store(line.floor(), Ordering::Relaxed);
+        self.floor.store(line.floor(now), Ordering::Relaxed);
         true
     }
 
@@ -343,7 +343,7 @@ impl<C: Capacity> Seating for Room<C> {
             match standing {
                 Some(Standing::Waiting) => return Turn::Waits(rings),
                 Some(Standing::Called { .. }) => return Turn::Called,
-                Some(Standing::Asleep) => self.with_line(|line, _| line.awaken(seat)),
+                Some(Standing::Asleep { .. }) => self.with_line(|line, _| line.awaken(seat)),
                 None => return Turn::Over(Why::Displaced),
             }
         }
