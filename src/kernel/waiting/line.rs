@@ -141,14 +141,20 @@ impl<T> Line<T> {
         self.waiting.is_empty() && self.returned.is_empty()
     }
 
-    /// The rank below which there is no place to be had; zero while there is one for everybody, or whoever comes may come in at
-    /// once if there is room.
-    pub(crate) fn floor(&self, now: Instant) -> u64 {
-        if self.idle < self.rules.length || self.nobody_is_ahead() || self.who_is_gone(now).is_some() {
-            return 0;
+    /// The rank below which there is no place to be had, zero while there is one for everybody; and until when nobody needs to
+    /// look again, if nothing else happens. Where only sleepers are left, what is free is theirs until they are gone.
+    pub(crate) fn floor(&self, now: Instant) -> (u64, Instant) {
+        if self.idle < self.rules.length || self.who_is_gone(now).is_some() {
+            return (0, Instant::NEVER);
         }
         let lowest = [&self.waiting, &self.asleep].into_iter().filter_map(|rows| rows.first_key_value());
-        lowest.map(|(lowest, _)| *lowest).min().unwrap_or(0)
+        let floor = lowest.map(|(lowest, _)| *lowest).min().unwrap_or(0);
+        let sleeps = self.asleep.first_key_value().and_then(|(_, row)| row.first).filter(|_| self.nobody_is_ahead());
+        let until = sleeps.map_or(Instant::NEVER, |index| match self.guests[index].standing {
+            Standing::Asleep { at } => at.after(GONE),
+            _ => Instant::NEVER,
+        });
+        (floor, until)
     }
 
     /// What is kept for those who were called.

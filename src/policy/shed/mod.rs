@@ -60,7 +60,7 @@
 //!
 //! **When it rejects**, it does so with [`Why::Shed`](crate::Why::Shed) at once, or later if the time is up; with
 //! [`Why::Displaced`](crate::Why::Displaced) if the place went to somebody else; with [`Why::Expired`](crate::Why::Expired) if
-//! the deadline had passed. Over HTTP the first two are a 503. Most rejections cost one load.
+//! the deadline had passed. Over HTTP the first two are a 503. Most rejections cost two loads.
 //!
 //! **Calls of different weight** take as many slots of the limit as they keep busy: see [`weighted`](LoadShed::weighted). No
 //! lighter one behind a heavy one that waits comes in first, so it is served in its turn.
