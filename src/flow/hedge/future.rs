@@ -208,16 +208,22 @@ where
         }
         let extra = self.held.plan.extra();
         if *self.turns < extra && self.sent() < extra as usize {
-            self.set_timer(delay);
+            // From now on, and not from when the timer was due: what was just sent is to get as old as that.
+            let late = self.late().unwrap_or_default();
+            self.set_timer(late + delay);
         } else {
             self.timer.set(None);
         }
     }
 
-    /// By how much the timer was late, if that is more than half of what it was set to.
+    /// By how much the timer was late.
+    fn late(&mut self) -> Option<Duration> {
+        self.timer.as_mut().as_pin_mut().map(|timer| clock::overdue(&timer))
+    }
+
+    /// The same, if that is more than half of what it was set to.
     fn overdue(&mut self, before: Duration) -> Option<Duration> {
-        let overdue = self.timer.as_mut().as_pin_mut().map(|timer| clock::overdue(&timer))?;
-        (overdue > (before / 2).max(2 * TICK)).then_some(overdue)
+        self.late().filter(|late| *late > (before / 2).max(2 * TICK))
     }
 
     fn set_timer(&mut self, after: Duration) {
