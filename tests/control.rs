@@ -48,6 +48,28 @@ fn every_setting_can_be_given_back() {
     }
 }
 
+/// What is next to nothing has hundreds of digits when it is written out.
+#[test]
+fn the_smallest_numbers_can_be_given_back() {
+    let least = f64::MIN_POSITIVE;
+    let breaker = CircuitBreaker::builder("strict")
+        .failure_ratio(least)
+        .slow_calls(Duration::from_secs(5), least)
+        .probe_failure_ratio(least)
+        .open_time_jitter(5e-324)
+        .open_time_growth(1.0 + f64::EPSILON)
+        .build()
+        .unwrap();
+    let before = breaker.settings();
+    for setting in &before {
+        Control::configure(&breaker, setting.name, &setting.value).unwrap();
+    }
+    assert_eq!(breaker.settings(), before);
+    assert_eq!(value(&breaker, "failure_ratio").unwrap().parse(), Ok(least));
+    Control::configure(&breaker, "failure_ratio", "0.00002").unwrap();
+    assert_eq!(value(&breaker, "failure_ratio").unwrap(), "0.00002");
+}
+
 #[test]
 fn every_setting_can_be_changed_by_name() {
     let changes = [

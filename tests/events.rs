@@ -235,6 +235,25 @@ fn an_observer_that_calls_whenever_it_hears_of_a_call_comes_to_an_end() {
 }
 
 #[test]
+fn an_observer_that_answers_each_change_with_another_comes_to_an_end() {
+    watched(|| {
+        let breaker = breaker("never content");
+        let handle = breaker.clone();
+        let (heard, _listens) = Heard::of("never content");
+        let _answers = observe(move |event: &Event| match event.what {
+            What::StateChanged { to: "closed", .. } if event.by.as_str() == "never content" => handle.force_open(),
+            What::StateChanged { .. } if event.by.as_str() == "never content" => handle.reset(),
+            _ => {}
+        });
+        breaker.force_open();
+        assert_eq!(heard.states().len(), 8);
+        // Whatever is done after that is heard of.
+        breaker.disable();
+        assert_eq!(heard.states()[0].1, "disabled");
+    });
+}
+
+#[test]
 fn two_observers_may_drop_each_others_subscriptions() {
     watched(|| {
         for _ in 0..200 {

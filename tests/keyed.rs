@@ -183,6 +183,19 @@ fn the_capacity_changes_while_it_runs() {
     }
 }
 
+/// A newcomer looks at so many only, but whoever makes the table smaller has time.
+#[test]
+fn idle_keys_behind_a_crowd_of_busy_ones_are_forgotten_with_a_smaller_capacity() {
+    let keyed = by_number(8_000, WhenFull::Share);
+    let held: Vec<_> = (0..4_000).map(|key| keyed.admit(&key, now()).unwrap()).collect();
+    (4_000..8_000).for_each(|key| end(&keyed, keyed.admit(&key, now()).unwrap(), Outcome::Success));
+    keyed.set_capacity(5_000).unwrap();
+    assert_eq!(keyed.len(), 5_000);
+    keyed.set_capacity(1).unwrap();
+    assert_eq!(keyed.len(), 4_000, "those in use stay");
+    held.into_iter().for_each(|token| end(&keyed, token, Outcome::Success));
+}
+
 #[test]
 fn what_is_fresh_has_the_settings_and_nothing_else() {
     let queued = Bulkhead::builder("fresh").limit(1).queue(3).max_wait(Duration::from_secs(7)).build().unwrap();

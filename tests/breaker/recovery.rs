@@ -33,6 +33,18 @@ fn a_ramp_that_is_switched_off_holds_nobody_up() {
     assert!((0..100).all(|_| admit(&breaker, 999).is_ok()));
 }
 
+/// It was over, and nobody had called since: a longer one is for the next time.
+#[test]
+fn a_ramp_that_is_over_does_not_begin_again_when_a_longer_one_is_set() {
+    let breaker = open(touchy().ramp(ms(300)));
+    call(&breaker, Outcome::Success, 1_000);
+    breaker.configure(|settings| settings.ramp(None)).unwrap();
+    breaker.configure(|settings| settings.ramp(ms(60_000))).unwrap();
+    assert!((0..10).any(|_| admit(&breaker, 1_100).is_err()), "it still goes on");
+    assert!((0..100).all(|_| admit(&breaker, 1_300).is_ok()));
+    assert!((0..100).all(|_| admit(&breaker, 2_000).is_ok()));
+}
+
 /// A thousand clients see an outage begin in the same moment, and each has a call whenever it would probe. Their probes come
 /// all the time, and not all at once.
 #[test]

@@ -94,6 +94,21 @@ async fn after_a_pause_of_our_own_what_is_slow_is_hedged_all_the_same() {
     assert!((ms(118)..=ms(120)).contains(&took), "{took:?}");
 }
 
+/// Of two pauses the second is no excuse: what is sent after it is to get as old as the delay before the next is.
+#[tokio::test(start_paused = true)]
+async fn after_a_pause_the_next_attempt_waits_for_the_one_before() {
+    let (layer, script) = (hedge(10), Script::new([Do::Never, Do::Never, Do::Never]));
+    let mut call = Box::pin(layer.layer(script.clone()).oneshot(()));
+    let mut sent_after = async |millis| {
+        tokio::time::advance(ms(millis)).await;
+        assert!(futures_util::poll!(&mut call).is_pending());
+        script.calls.load(Ordering::SeqCst)
+    };
+    assert_eq!(sent_after(0).await, 1);
+    assert_eq!((sent_after(60_000).await, sent_after(60_000).await), (1, 2));
+    assert_eq!((sent_after(9).await, sent_after(2).await), (2, 3));
+}
+
 #[tokio::test(start_paused = true)]
 async fn when_calls_pile_up_nothing_is_sent() {
     let told = reasons("crowd");

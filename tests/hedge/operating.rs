@@ -123,6 +123,23 @@ async fn the_delay_is_learned_and_nothing_is_sent_before_fifty_calls() {
     assert_eq!(layer.delay(), None);
 }
 
+/// Whoever is in flight when all is forgotten knows how long it takes, and not only that it is in time.
+#[tokio::test(start_paused = true)]
+async fn the_first_call_that_ends_after_a_reset_is_the_delay() {
+    let layer = Hedge::builder("reset").budget(rich()).build().unwrap();
+    let script = Script::new([]);
+    let service = layer.layer(script.clone());
+    learn(&service, &script, 100).await;
+    script.todo.lock().unwrap().clear();
+    script.also([Do::Ok(8)]);
+    let mut call = Box::pin(service.oneshot(()));
+    assert!(futures_util::poll!(&mut call).is_pending());
+    layer.reset();
+    call.await.unwrap();
+    let delay = layer.delay().unwrap();
+    assert!((ms(7)..ms(10)).contains(&delay), "{delay:?}");
+}
+
 /// The delay grows while a call is waited for: it is not old any more.
 #[tokio::test(start_paused = true)]
 async fn a_call_is_hedged_by_the_delay_as_it_is_when_its_timer_fires() {

@@ -2,6 +2,7 @@
 #![cfg(feature = "test-util")]
 #![allow(missing_docs)]
 
+mod algorithms;
 mod order;
 mod signals;
 mod weights;

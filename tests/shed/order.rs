@@ -56,6 +56,84 @@ async fn a_full_line_makes_room_for_what_matters_more_and_turns_the_rest_away() 
     assert!((shed.saturation() - 1.0).abs() < 1e-9);
 }
 
+/// As on a thread that is busy: a call is woken, and it takes a while until it is polled.
+const LATE: Duration = Duration::from_millis(20);
+
+#[tokio::test(start_paused = true)]
+async fn whoever_comes_late_to_its_turn_loses_its_place_to_nobody_who_matters_less() {
+    let shed: Shed = LoadShed::builder(limit(1)).max_queue(2).build().unwrap();
+    let (ends, mut runs) = busy(&shed).await;
+    let (_high_ends, mut high) = call(&shed, Ask::of(CriticalPlus));
+    let (_next_ends, mut next) = call(&shed, Ask::of(Critical));
+    assert!(poll!(&mut high).is_pending() && poll!(&mut next).is_pending());
+    ends.send(()).unwrap();
+    assert!(poll!(&mut runs).is_ready());
+    advance(LATE).await;
+
+    // The line is full, as whoever was called and has not come is in it again.
+    let (_, mut lower) = call(&shed, Ask::of(Sheddable));
+    assert_eq!(why(poll!(&mut lower)), Some(Why::Shed));
+    assert!(poll!(&mut high).is_pending() && poll!(&mut next).is_pending());
+    assert_eq!((shed.waiting(), shed.limit().in_flight()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_never_comes_to_its_turn_keeps_nobody_out() {
+    let shed: Shed = LoadShed::builder(limit(1)).max_queue(2).build().unwrap();
+    let (ends, mut runs) = busy(&shed).await;
+    let mut forgotten: Vec<_> = (0..2).map(|_| call(&shed, Ask::of(CriticalPlus))).collect();
+    for (_, call) in &mut forgotten {
+        assert!(poll!(call).is_pending());
+    }
+    ends.send(()).unwrap();
+    assert!(poll!(&mut runs).is_ready());
+    for _ in 0..2 {
+        advance(LATE).await;
+        shed.configure("max_limit", "1").unwrap();
+    }
+    assert_eq!((shed.waiting(), shed.limit().in_flight()), (2, 0));
+
+    // What is free is theirs for a while, and then nobody expects them any more.
+    let (_, mut early) = call(&shed, Ask::of(Sheddable));
+    assert_eq!(why(poll!(&mut early)), Some(Why::Shed));
+    advance(Duration::from_secs(1)).await;
+    let (ends, mut low) = call(&shed, Ask::of(Sheddable));
+    assert!(poll!(&mut low).is_pending());
+    assert_eq!((shed.waiting(), shed.limit().in_flight()), (2, 1));
+    let (next_ends, mut next) = call(&shed, Ask::of(Sheddable));
+    assert!(poll!(&mut next).is_pending());
+    ends.send(()).unwrap();
+    assert!(poll!(&mut low).is_ready());
+    assert!(poll!(&mut next).is_pending());
+    next_ends.send(()).unwrap();
+    assert!(matches!(poll!(&mut next), Poll::Ready(Ok(1))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_comes_late_to_its_turn_goes_before_who_was_called_after_it_and_matters_less() {
+    let shed = shed(1);
+    let (ends, mut runs) = busy(&shed).await;
+    let (high_ends, mut high) = call(&shed, Ask::of(CriticalPlus));
+    let (low_ends, mut low) = call(&shed, Ask::of(Sheddable));
+    assert!(poll!(&mut high).is_pending() && poll!(&mut low).is_pending());
+    ends.send(()).unwrap();
+    assert!(poll!(&mut runs).is_ready());
+    advance(LATE).await;
+    // Somebody looks at the line, and the slot is kept for the other now.
+    shed.configure("max_limit", "1").unwrap();
+    assert_eq!(shed.waiting(), 1);
+
+    assert!(poll!(&mut high).is_pending());
+    assert_eq!((shed.waiting(), shed.limit().in_flight()), (1, 1));
+    assert!(poll!(&mut low).is_pending());
+    high_ends.send(()).unwrap();
+    assert!(matches!(poll!(&mut high), Poll::Ready(Ok(1))));
+    assert!(poll!(&mut low).is_pending());
+    low_ends.send(()).unwrap();
+    assert!(matches!(poll!(&mut low), Poll::Ready(Ok(1))));
+    assert_eq!((shed.waiting(), shed.limit().in_flight()), (0, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn those_who_leave_the_line_leave_nothing_behind() {
     let shed = shed(1);

@@ -208,16 +208,22 @@ where
         }
         let extra = self.held.plan.extra();
         if *self.turns < extra && self.sent() < extra as usize {
-            self.set_timer(delay);
+            // From now on, and not from when the timer was due: what was just sent is to get as old as that.
+            let late = self.late().unwrap_or_default();
+            self.set_timer(late + delay);
         } else {
             self.timer.set(None);
         }
     }
 
-    /// By how much the timer was late, if that is more than half of what it was set to.
+    /// By how much the timer was late.
+    fn late(&mut self) -> Option<Duration> {
+        self.timer.as_mut().as_pin_mut().map(|timer| clock::overdue(&timer))
+    }
+
+    /// The same, if that is more than half of what it was set to.
     fn overdue(&mut self, before: Duration) -> Option<Duration> {
-        let overdue = self.timer.as_mut().as_pin_mut().map(|timer| clock::overdue(&timer))?;
-        (overdue > (before / 2).max(2 * TICK)).then_some(overdue)
+        self.late().filter(|late| *late > (before / 2).max(2 * TICK))
     }
 
     fn set_timer(&mut self, after: Duration) {
@@ -335,12 +341,12 @@ where
     fn learn_from(&mut self, index: usize, now: Instant) {
         let sent = self.sent() > 0;
         match mem::replace(self.age, Age::Settled) {
-            Age::Fresh => {
+            // Of one that was waited for, what was known may have been forgotten meanwhile.
+            Age::Fresh | Age::Below(_) | Age::Excused(_) => {
                 let took = now.since(*self.started);
                 self.learn(|learner| if learner.calls() == 0 { learner.seen(took) } else { learner.in_time() });
             }
             Age::Untimed(since) => self.learn(|learner| learner.seen(clock::now().since(since))),
-            Age::Below(_) | Age::Excused(_) => self.learn(Learner::in_time),
             Age::Reached if sent && index == 0 => self.learn(Learner::lost),
             Age::Reached if sent => self.learn(Learner::won),
             Age::Reached | Age::Settled => {}

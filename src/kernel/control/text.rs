@@ -39,9 +39,14 @@ impl Text for usize {
     }
 }
 
+/// No number between a hundred-thousandth and a million takes more.
+const MOST_DIGITS: usize = 24;
+
 impl Text for f64 {
+    /// Numbers next to zero have more digits than anybody would write, or may.
     fn to_text(&self) -> String {
-        self.to_string()
+        let plain = self.to_string();
+        if plain.len() > MOST_DIGITS { format!("{self:e}") } else { plain }
     }
 
     fn from_text(setting: &'static str, text: &str) -> Result<Self, Invalid> {
@@ -98,7 +103,7 @@ impl<T: Text> Text for Option<T> {
 /// A duration and a ratio, with a space between them.
 impl Text for (Duration, f64) {
     fn to_text(&self) -> String {
-        format!("{} {}", Written(self.0), self.1)
+        format!("{} {}", Written(self.0), self.1.to_text())
     }
 
     fn from_text(setting: &'static str, text: &str) -> Result<Self, Invalid> {

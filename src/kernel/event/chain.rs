@@ -14,8 +14,16 @@ use crate::kernel::{
 pub(crate) struct Chain<S> {
     /// A number that no other chain has.
     number: u64,
-    changes: Mutex<VecDeque<(S, S)>>,
+    changes: Mutex<VecDeque<Change<S>>>,
     handing_out: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Change<S> {
+    from: S,
+    to: S,
+    /// From within how many observers it was made.
+    depth: usize,
 }
 
 /// More changes than that are not kept: two of them become one, so that each still begins where the one before ended.
@@ -35,9 +43,14 @@ impl<S: Copy + PartialEq> Chain<S> {
             return;
         }
         // When there are too many, the last one is made longer.
-        let from = if changes.len() < MOST { from } else { changes.pop_back().map_or(from, |(from, _)| from) };
+        let (mut from, mut depth) = (from, observers::depth());
+        if changes.len() >= MOST
+            && let Some(last) = changes.pop_back()
+        {
+            (from, depth) = (last.from, depth.min(last.depth));
+        }
         if from != to {
-            changes.push_back((from, to));
+            changes.push_back(Change { from, to, depth });
         }
     }
 
@@ -49,13 +62,14 @@ impl<S: Copy + PartialEq> Chain<S> {
                 return;
             }
             let _done = Done(&self.handing_out);
-            while let Some((from, to)) = self.next() {
-                take(from, to);
+            // What an observer does is told as deep as it was done, or two that answer each other would never end.
+            while let Some(Change { from, to, depth }) = self.next() {
+                observers::at_depth(depth, || take(from, to));
             }
         }
     }
 
-    fn next(&self) -> Option<(S, S)> {
+    fn next(&self) -> Option<Change<S>> {
         lock(&self.changes).pop_front()
     }
 }

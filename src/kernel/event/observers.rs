@@ -47,8 +47,22 @@ thread_local! {
 /// An observer that makes a call whenever it hears of one is not told of the calls that it makes beyond that.
 const DEEPEST: usize = 8;
 
-fn depth() -> usize {
+pub(super) fn depth() -> usize {
     DEPTH.get()
+}
+
+/// Tells something as if from within so many observers, if there are not more.
+pub(super) fn at_depth(depth: usize, tell: impl FnOnce()) {
+    struct Back(usize);
+
+    impl Drop for Back {
+        fn drop(&mut self) {
+            DEPTH.set(self.0);
+        }
+    }
+
+    let _back = Back(DEPTH.replace(self::depth().max(depth)));
+    tell();
 }
 
 /// Tells this observer of every event in the process, until the subscription is dropped.

@@ -126,7 +126,13 @@ impl<P: Fresh> Table<P> {
     /// Changes the capacity. Idle keys beyond a smaller one go, and busy ones when they are idle and others come.
     pub(super) fn set_capacity(&self, capacity: usize, now: Instant) {
         self.capacity.store(capacity, Ordering::Release);
-        while self.shrink(0, now) {}
+        let longest = self.shards.iter().map(|shard| lock(&shard.0).entries.len()).max().unwrap_or(0);
+        // Nobody waits here for a place, so all are looked at: there may be idle ones behind a crowd of busy ones.
+        let all = longest.div_ceil(LOOKED_AT);
+        let mut in_vain = 0;
+        while in_vain < all && self.len() > capacity {
+            in_vain = if self.shrink(0, now) { 0 } else { in_vain + 1 };
+        }
     }
 
     /// Evicts one key, if there are too many. Returns whether it did.

@@ -38,6 +38,9 @@ impl Default for Order {
 /// Whoever was called and has not come by then is passed over until it shows itself.
 const GRACE: Duration = Duration::from_millis(10);
 
+/// And whoever has not shown itself for so long has no place that anybody else could want: most likely nobody polls it any more.
+const GONE: Duration = Duration::from_secs(1);
+
 /// A place in a line. The number tells it from a later one in the same seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seat {
@@ -53,8 +56,10 @@ pub(crate) enum Standing {
         promised: u32,
         at: Instant,
     },
-    /// It was called and did not come.
-    Asleep,
+    /// It was called at that time and did not come.
+    Asleep {
+        at: Instant,
+    },
 }
 
 #[derive(Debug)]
@@ -95,7 +100,7 @@ pub(crate) struct Line<T> {
     /// came, whatever the order in which they return.
     returned: BTreeMap<(Reverse<u64>, u64), usize>,
     called: Row,
-    asleep: Row,
+    asleep: BTreeMap<u64, Row>,
     /// How many wait, and how many sleep.
     idle: usize,
     promised: u32,
@@ -113,7 +118,7 @@ impl<T> Line<T> {
             waiting: BTreeMap::new(),
             returned: BTreeMap::new(),
             called: Row::default(),
-            asleep: Row::default(),
+            asleep: BTreeMap::new(),
             idle: 0,
             promised: 0,
             busy_since: Instant::ORIGIN,
@@ -136,12 +141,20 @@ impl<T> Line<T> {
         self.waiting.is_empty() && self.returned.is_empty()
     }
 
-    /// The rank below which there is no place to be had; zero while there is one for everybody.
-    pub(crate) fn floor(&self) -> u64 {
-        if self.idle < self.rules.length || self.asleep.first.is_some() {
-            return 0;
+    /// The rank below which there is no place to be had, zero while there is one for everybody; and until when nobody needs to
+    /// look again, if nothing else happens. Where only sleepers are left, what is free is theirs until they are gone.
+    pub(crate) fn floor(&self, now: Instant) -> (u64, Instant) {
+        if self.idle < self.rules.length || self.who_is_gone(now).is_some() {
+            return (0, Instant::NEVER);
         }
-        self.waiting.first_key_value().map_or(0, |(lowest, _)| *lowest)
+        let lowest = [&self.waiting, &self.asleep].into_iter().filter_map(|rows| rows.first_key_value());
+        let floor = lowest.map(|(lowest, _)| *lowest).min().unwrap_or(0);
+        let sleeps = self.asleep.first_key_value().and_then(|(_, row)| row.first).filter(|_| self.nobody_is_ahead());
+        let until = sleeps.map_or(Instant::NEVER, |index| match self.guests[index].standing {
+            Standing::Asleep { at } => at.after(GONE),
+            _ => Instant::NEVER,
+        });
+        (floor, until)
     }
 
     /// What is kept for those who were called.
@@ -211,9 +224,17 @@ impl<T> Line<T> {
         self.idle += 1;
     }
 
-    /// Somebody who had been called and did not come shows itself.
+    /// Somebody who had been called and did not come shows itself. If one of a lower rank was called since and has not come either,
+    /// that one waits again: or on a busy thread, where everybody comes late, calls would go to whoever was called last.
     pub(crate) fn awaken(&mut self, seat: Seat) {
-        if self.standing(seat) == Some(Standing::Asleep) {
+        if let Some(Standing::Asleep { .. }) = self.standing(seat) {
+            let rank = self.guests[seat.index].rank;
+            if let Some(index) = self.called.last
+                && self.guests[index].rank < rank
+            {
+                let number = self.guests[index].number;
+                self.wait_again(Seat { index, number });
+            }
             self.wait_again(seat);
         }
     }
@@ -226,8 +247,11 @@ impl<T> Line<T> {
                 return;
             }
             self.detach(index);
-            self.guests[index].standing = Standing::Asleep;
-            self.asleep = self.append(self.asleep, index);
+            let guest = &mut self.guests[index];
+            guest.standing = Standing::Asleep { at };
+            let rank = guest.rank;
+            let row = self.append(self.asleep.get(&rank).copied().unwrap_or_default(), index);
+            self.asleep.insert(rank, row);
             self.idle += 1;
         }
     }
@@ -236,13 +260,24 @@ impl<T> Line<T> {
         self.guests.get(seat.index).filter(|guest| guest.number == seat.number)
     }
 
-    /// The one who goes for somebody of that rank: one who sleeps, or one who would be served last and later than that.
+    /// Of those who sleep, the first of the lowest rank, if it has for so long that it will not come.
+    fn who_is_gone(&self, now: Instant) -> Option<usize> {
+        let index = self.asleep.first_key_value()?.1.first?;
+        matches!(self.guests[index].standing, Standing::Asleep { at } if now.since(at) >= GONE).then_some(index)
+    }
+
+    /// The one who goes for somebody of that rank: one who will not come, or of the lowest rank one who sleeps, or else one who
+    /// would be served last and later than that. Who sleeps goes for nobody of a lower rank: on a busy thread, whoever is called
+    /// comes late.
     fn who_makes_room(&self, rank: u64, now: Instant) -> Option<Seat> {
         let newest_first = self.newest_first(now);
-        let index = self.asleep.first.or_else(|| {
-            let (lowest, row) = self.waiting.first_key_value()?;
-            let last_served = if newest_first { row.first } else { row.last };
-            last_served.filter(|_| *lowest < rank || *lowest == rank && newest_first)
+        let sleeps = self.asleep.first_key_value().filter(|(lowest, _)| **lowest <= rank);
+        let waits =
+            self.waiting.first_key_value().filter(|(lowest, _)| **lowest < rank || **lowest == rank && newest_first);
+        let index = self.who_is_gone(now).or_else(|| match (sleeps, waits) {
+            (Some((asleep, _)), Some((lowest, row))) if lowest < asleep => last_served(row, newest_first),
+            (Some((_, row)), _) => row.first,
+            (None, waits) => waits.and_then(|(_, row)| last_served(row, newest_first)),
         })?;
         Some(Seat { index, number: self.guests[index].number })
     }
@@ -304,21 +339,31 @@ impl<T> Line<T> {
                     return;
                 }
                 let row = close(self.waiting.get(&rank).copied().unwrap_or_default());
-                if row.first.is_some() {
-                    self.waiting.insert(rank, row);
-                } else {
-                    self.waiting.remove(&rank);
-                }
+                keep(&mut self.waiting, rank, row);
             }
             Standing::Called { promised, .. } => {
                 self.promised -= promised;
                 self.called = close(self.called);
             }
-            Standing::Asleep => {
+            Standing::Asleep { .. } => {
                 self.idle -= 1;
-                self.asleep = close(self.asleep);
+                let row = close(self.asleep.get(&rank).copied().unwrap_or_default());
+                keep(&mut self.asleep, rank, row);
             }
         }
+    }
+}
+
+fn last_served(row: &Row, newest_first: bool) -> Option<usize> {
+    if newest_first { row.first } else { row.last }
+}
+
+/// A row in which nobody stands is none.
+fn keep(rows: &mut BTreeMap<u64, Row>, rank: u64, row: Row) {
+    if row.first.is_some() {
+        rows.insert(rank, row);
+    } else {
+        rows.remove(&rank);
     }
 }
 

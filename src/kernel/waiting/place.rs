@@ -134,7 +134,6 @@ impl Place {
         self.0.until
     }
 
-    /// Why it may wait no longer than that.
     /// Leaves something with the call for as long as it waits: see [`Policy::wait`](crate::Policy::wait).
     pub fn leave(&mut self, left: impl Left) {
         self.0.left.push(Box::new(left));
@@ -158,6 +157,7 @@ impl Place {
         self.0.left.iter_mut().map(|left| left.poll_cut(cx)).find(Poll::is_ready).unwrap_or(Poll::Pending)
     }
 
+    /// Why it may wait no longer than that.
     pub(super) fn why(&self) -> Why {
         self.0.why
     }

@@ -86,6 +86,8 @@ pub struct Room<C> {
     longest_wait: AtomicU64,
     /// Calls of a lower rank find no place.
     floor: AtomicU64,
+    /// That holds no longer than until then, in nanoseconds.
+    floor_until: AtomicU64,
     line: Mutex<Line<Option<Waker>>>,
 }
 
@@ -127,6 +129,7 @@ impl<C: Capacity> Room<C> {
             capacity,
             longest_wait: AtomicU64::new(clock::nanos(longest_wait)),
             floor: AtomicU64::new(0),
+            floor_until: AtomicU64::new(u64::MAX),
             line: Mutex::new(Line::new(Rules { length, order })),
         }
     }
@@ -142,10 +145,11 @@ impl<C: Capacity> Room<C> {
         lock(&self.line).idle()
     }
 
-    /// Calls of a lower rank than that find no place, as far as was known a moment ago: telling them so takes one load.
+    /// Calls of a lower rank than that find no place, as far as was known a moment ago: telling them so takes two loads.
     #[must_use]
     pub fn floor(&self) -> u64 {
-        self.floor.load(Ordering::Relaxed)
+        let (floor, until) = (self.floor.load(Ordering::Relaxed), self.floor_until.load(Ordering::Relaxed));
+        if until != u64::MAX && clock::coarse().as_nanos() >= until { 0 } else { floor }
     }
 
     /// How many may wait, for how long at most, and in which order.
@@ -295,7 +299,9 @@ impl<C: Capacity> Room<C> {
         if line.is_empty() {
             self.capacity.waited_for(false);
         }
-        self.floor.store(line.floor(), Ordering::Relaxed);
+        let (floor, until) = line.floor(now);
+        self.floor.store(floor, Ordering::Relaxed);
+        self.floor_until.store(until.as_nanos(), Ordering::Relaxed);
         true
     }
 
@@ -343,7 +349,7 @@ impl<C: Capacity> Seating for Room<C> {
             match standing {
                 Some(Standing::Waiting) => return Turn::Waits(rings),
                 Some(Standing::Called { .. }) => return Turn::Called,
-                Some(Standing::Asleep) => self.with_line(|line, _| line.awaken(seat)),
+                Some(Standing::Asleep { .. }) => self.with_line(|line, _| line.awaken(seat)),
                 None => return Turn::Over(Why::Displaced),
             }
         }

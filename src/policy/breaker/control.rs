@@ -61,7 +61,7 @@ impl CircuitBreaker {
     }
 
     /// Changes settings while it runs. Its state, its counts and its open time stay as they are; a half-open period is
-    /// judged to its end by the settings it began with.
+    /// judged to its end by the settings it began with, and a ramp that has begun becomes no longer.
     ///
     /// `change` is given what the breaker is set to, and no lock is held while it runs: of two changes made at the same time
     /// the last one holds.

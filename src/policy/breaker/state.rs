@@ -57,8 +57,14 @@ impl std::fmt::Display for State {
 /// Each state with the data that only it has.
 #[derive(Debug)]
 enum Phase {
-    Closed { since: Instant, ramping: bool },
-    Open { until: Instant },
+    /// Ramping for so long at most, whatever the settings become: what is over does not begin again.
+    Closed {
+        since: Instant,
+        ramping: Option<Duration>,
+    },
+    Open {
+        until: Instant,
+    },
     HalfOpen(Box<Trial>),
     Forced(State),
 }
@@ -137,7 +143,7 @@ const LAST_PROBE: u32 = (1 << 21) - 1;
 
 impl Machine {
     pub(super) fn new() -> Self {
-        let phase = Phase::Closed { since: Instant::ORIGIN, ramping: false };
+        let phase = Phase::Closed { since: Instant::ORIGIN, ramping: None };
         Self { phase, generation: 0, openings: 0, probes: 0 }
     }
 
@@ -156,9 +162,9 @@ impl Machine {
 
     pub(super) fn gate(&self, settings: &Settings) -> Gate {
         match &self.phase {
-            Phase::Closed { since, ramping } => match settings.ramp {
-                Some(ramp) if *ramping => Gate::Ramp { from: *since, until: since.after(ramp) },
-                _ => Gate::Flow,
+            Phase::Closed { since, ramping } => match settings.shorter_ramp(*ramping) {
+                Some(ramp) => Gate::Ramp { from: *since, until: since.after(ramp) },
+                None => Gate::Flow,
             },
             Phase::Open { until } => Gate::Open { until: *until },
             Phase::HalfOpen(trial) if trial.has_room() => Gate::Ask,
@@ -182,8 +188,10 @@ impl Machine {
 
     /// Until when load comes back by degrees.
     pub(super) fn ramps_until(&self, settings: &Settings) -> Instant {
-        match (&self.phase, settings.ramp) {
-            (Phase::Closed { since, ramping: true }, Some(ramp)) => since.after(ramp),
+        match &self.phase {
+            Phase::Closed { since, ramping } => {
+                settings.shorter_ramp(*ramping).map_or(Instant::ORIGIN, |ramp| since.after(ramp))
+            }
             _ => Instant::ORIGIN,
         }
     }
@@ -231,7 +239,7 @@ impl Machine {
         }
         match trial.verdict() {
             Some(Verdict::Fit) => {
-                self.enter(Phase::Closed { since: now, ramping: settings.ramp.is_some() });
+                self.enter(Phase::Closed { since: now, ramping: settings.ramp });
                 return true;
             }
             Some(Verdict::Unfit) => self.open(settings, hint, since, now),
@@ -253,9 +261,9 @@ impl Machine {
     /// Closed => Closed. All calls flow again once the ramp is over.
     pub(super) fn end_ramp(&mut self, settings: &Settings, now: Instant) {
         if let Phase::Closed { since, ramping } = &mut self.phase
-            && now.since(*since) >= settings.ramp.unwrap_or_default()
+            && now.since(*since) >= settings.shorter_ramp(*ramping).unwrap_or_default()
         {
-            *ramping = false;
+            *ramping = None;
         }
     }
 
@@ -267,7 +275,7 @@ impl Machine {
     /// Any => Closed, as if nothing had ever happened.
     pub(super) fn reset(&mut self, now: Instant) {
         self.openings = 0;
-        self.enter(Phase::Closed { since: now, ramping: false });
+        self.enter(Phase::Closed { since: now, ramping: None });
     }
 
     /// The open time counts from `since`: what a probe was waited for is time in which nothing else was sent.
@@ -322,6 +330,11 @@ impl Trial {
 }
 
 impl Settings {
+    /// A ramp that began with that length, or not at all, as it is by these settings.
+    fn shorter_ramp(&self, begun: Option<Duration>) -> Option<Duration> {
+        Some(self.ramp?.min(begun?))
+    }
+
     /// The open time after so many openings before it: `open_time * growth^n`, capped, then shortened by the jitter. It begins
     /// to grow when all before it together are so long that it would be less than `growth - 1` of them. The first may be half
     /// as long: all clients see an outage begin in the same moment, and go on from there each at its own pace.

@@ -1,5 +1,7 @@
 //! How calls come in and go, whatever they weigh.
 
+use std::mem;
+
 use super::LoadShed;
 use crate::{
     kernel::{
@@ -13,6 +15,16 @@ use crate::{
 
 /// So many health checks at a time are let in beyond the limit. Whoever sends more is no health check.
 const MOST_EXEMPT: u32 = 16;
+
+/// Algorithms may be anybody's: if one panics, what the call held is free all the same, and whoever waits hears of it.
+struct OnPanic<'a, A: Algorithm, D: Clone, R>(&'a LoadShed<A, D, R>);
+
+impl<A: Algorithm, D: Clone, R> Drop for OnPanic<'_, A, D, R> {
+    #[cold]
+    fn drop(&mut self) {
+        self.0.advance();
+    }
+}
 
 impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
     /// What came in, within the limit or, if it is a health check, beyond it.
@@ -156,8 +168,14 @@ impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
     pub(super) fn end(&self, held: Option<Weighed>, ended: &Ended) {
         match held {
             Some(held) if held.begun.is_beyond() => self.leave_exempt(),
-            Some(held) if self.controller().ended(self.limit.name(), held, ended) => self.room.advance(),
-            Some(_) | None => {}
+            Some(held) => {
+                let on_panic = OnPanic(self);
+                if self.controller().ended(self.limit.name(), held, ended) {
+                    self.room.advance();
+                }
+                mem::forget(on_panic);
+            }
+            None => {}
         }
     }
 

@@ -49,6 +49,8 @@
 //! **How long the line is** follows from what can be done: about a quarter of the time that callers have left, and at least
 //! one and a half times the limit. When it is full, the lowest rank leaves it for a higher one. Among equals, first come,
 //! first served; the newest first once the line has not been empty for 100 ms.
+//! Whoever is called and comes late, as its thread has much else to do, keeps its place from those who matter less, and in a full line
+//! also what is free, for a second.
 //!
 //! **Nothing is begun that cannot be done in time.** A call waits until what is left of its deadline is what a call takes,
 //! and if it matters less somewhat shorter; then it is rejected, rather than served for nobody. Deadlines come from the
@@ -60,7 +62,7 @@
 //!
 //! **When it rejects**, it does so with [`Why::Shed`](crate::Why::Shed) at once, or later if the time is up; with
 //! [`Why::Displaced`](crate::Why::Displaced) if the place went to somebody else; with [`Why::Expired`](crate::Why::Expired) if
-//! the deadline had passed. Over HTTP the first two are a 503. Most rejections cost one load.
+//! the deadline had passed. Over HTTP the first two are a 503. Most rejections cost two loads.
 //!
 //! **Calls of different weight** take as many slots of the limit as they keep busy: see [`weighted`](LoadShed::weighted). No
 //! lighter one behind a heavy one that waits comes in first, so it is served in its turn.

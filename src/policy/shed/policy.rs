@@ -91,7 +91,8 @@ impl<A: Algorithm, D: Clone, R> LoadShed<A, D, R> {
         self.limit.name()
     }
 
-    /// The limit.
+    /// The limit. If its bounds are raised by this handle, those who wait come in with the next call that comes or ends; by
+    /// [`Control::configure`](crate::Control::configure) of the load shedding itself they do at once.
     #[must_use]
     pub fn limit(&self) -> &AdaptiveLimit<A, D> {
         &self.limit

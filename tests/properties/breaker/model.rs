@@ -46,6 +46,8 @@ pub(super) enum Phase {
 /// What the shares of the calls so far add up to, and how many of them went through.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Ramp {
+    /// For how long it was to last when it began: it becomes no longer.
+    length: u64,
     shares: f64,
     through: f64,
 }
@@ -127,7 +129,9 @@ impl Model {
             Phase::ForcedClosed | Phase::Disabled | Phase::Closed { ramp: None, .. } => Says::Admit(token),
             Phase::Closed { since, ramp: Some(ramp) } => {
                 // A ramp that was taken out of the settings holds nobody up.
-                let Some(length) = self.rules.ramp else { return Says::Admit(token) };
+                let Some(length) = self.rules.ramp.map(|length| length.min(ramp.length)) else {
+                    return Says::Admit(token);
+                };
                 if now >= *since + length {
                     self.phase = Phase::Closed { since: *since, ramp: None };
                     return Says::Admit(token);
@@ -286,7 +290,7 @@ impl Model {
         if *bad > 0 && *good == 0 || share(*bad) >= rules.probe_ratio {
             self.open(sent, now);
         } else if share(rules.probes - *good) < rules.probe_ratio {
-            let ramp = self.rules.ramp.map(|_| Ramp::default());
+            let ramp = self.rules.ramp.map(|length| Ramp { length, ..Ramp::default() });
             self.forget();
             self.enter(Phase::Closed { since: now, ramp });
         }
