@@ -29,6 +29,7 @@ impl<D: Clone> Queue<D> {
 
 /// What a call asks for.
 #[doc(hidden)]
+#[derive(Debug)]
 pub struct Wanted<'r, Request> {
     pub(super) state: &'r State,
     pub(super) name: Name,
