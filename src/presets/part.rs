@@ -117,10 +117,45 @@ fn find<'s>(live: &[Live<'s>], allowed: &'static str, path: &str) -> Result<&'s 
     live.control.ok_or_else(|| Invalid::unknown(path, "of a part that is not left out"))
 }
 
+/// Makes settings in their order. One that cannot be made yet, as it is bounded by another of its part that is still to come, is made
+/// after that one: whoever writes a file does not choose the order in which it is read.
+pub(super) fn make_all<'c>(
+    settings: impl Iterator<Item = (&'c str, &'c str)>,
+    mut make: impl FnMut(&'c str, &'c str) -> Result<(), Invalid>,
+) -> Result<(), Invalid> {
+    let mut left: Vec<_> = settings.collect();
+    while !left.is_empty() {
+        let mut later: Vec<(&str, &str)> = Vec::new();
+        let mut first = None;
+        for (index, &(path, value)) in left.iter().enumerate() {
+            // Of one setting the last value holds, so they keep their order.
+            if later.iter().any(|(postponed, _)| *postponed == path) {
+                later.push((path, value));
+            } else if let Err(invalid) = make(path, value) {
+                let is_another = |(other, _): &(&str, &str)| *other != path && part_of(other) == part_of(path);
+                if !invalid.is_known() || !later.iter().chain(&left[index + 1..]).any(is_another) {
+                    return Err(invalid);
+                }
+                first.get_or_insert(invalid);
+                later.push((path, value));
+            }
+        }
+        match first {
+            Some(invalid) if later.len() == left.len() => return Err(invalid),
+            _ => left = later,
+        }
+    }
+    Ok(())
+}
+
+fn part_of(path: &str) -> &str {
+    path.split_once('.').map_or(path, |(part, _)| part)
+}
+
 /// Changes all of these settings or, if one of them cannot be, none.
 pub(super) fn change_all(live: &[Live<'_>], allowed: &'static str, config: &Config) -> Result<(), Invalid> {
     let mut steps: Vec<(&dyn Control, Vec<Setting>)> = Vec::new();
-    let changed = config.iter().try_for_each(|(path, value)| {
+    let changed = make_all(config.iter(), |path, value| {
         if switch(path, value)?.is_none() {
             let control = find(live, allowed, path)?;
             steps.push((control, control.settings()));

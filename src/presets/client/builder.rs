@@ -370,7 +370,7 @@ where
         // The last one of how much is kept holds, and it is set already.
         let is_set = |path: &str| self.has_retry && path == BODY_LIMIT;
         let rest = self.config.iter().filter(|(path, _)| !is_set(path));
-        rest.into_iter().try_for_each(|(path, value)| client.set(path, value))?;
+        part::make_all(rest, |path, value| client.set(path, value))?;
         Ok(client)
     }
 }

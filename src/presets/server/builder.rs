@@ -172,7 +172,7 @@ impl<P: Policy, M: Clone + Send + Sync + 'static> ServerBuilder<P, M> {
             timeout: timeout.build().map_err(|invalid| invalid.within("timeout"))?,
         };
         let rest = self.config.iter().filter(|(path, _)| !path.starts_with("context."));
-        rest.into_iter().try_for_each(|(path, value)| server.set(path, value))?;
+        part::make_all(rest, |path, value| server.set(path, value))?;
         Ok(server)
     }
 }
