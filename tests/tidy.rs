@@ -144,3 +144,20 @@ fn defects_are_listed_once_with_tests_that_there_are() {
     }
     assert!(last > 0, "nothing is listed");
 }
+
+/// What rustdoc would hide, everybody else shows: whoever copies such a program has one that does not compile.
+#[test]
+fn programs_in_the_readme_hide_nothing() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = fs::read_to_string(path).expect("there is one");
+    let mut programs = 0;
+    let mut in_program = false;
+    for (number, line) in text.lines().enumerate() {
+        match line {
+            "```rust" => (in_program, programs) = (true, programs + 1),
+            "```" => in_program = false,
+            _ => assert!(!(in_program && line.starts_with("# ")), "README.md:{}: `{line}`", number + 1),
+        }
+    }
+    assert!(programs > 0, "there are no programs");
+}

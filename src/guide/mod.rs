@@ -2,11 +2,12 @@
 //!
 //! - [choosing]: which patterns a service needs, and which it does not
 //! - [ordering]: what goes outside of what, and what counts what
-//! - [tuning]: what is worth saying, what is not, and how to find out
+//! - [tuning]: what is worth saying, what is not, how to find out, and how to watch and change it
 //! - [testing]: outages of an hour in a test of a millisecond
 //! - [compiling]: what the compiler says, and what to do then
 //! - [from_tower]: coming from tower's own layers
 //! - [from_tower_resilience]: coming from tower-resilience
+//! - [from_resilience4j_and_polly]: coming from Java or .NET
 //!
 //! Whoever wants none of it says [`http::server`](crate::http::server) and [`http::client`](crate::http::client), and has it all:
 //! see [`presets`](crate::presets). Every program here is compiled and run.
@@ -31,3 +32,6 @@ pub mod from_tower {}
 
 #[doc = include_str!("from_tower_resilience.md")]
 pub mod from_tower_resilience {}
+
+#[doc = include_str!("from_resilience4j_and_polly.md")]
+pub mod from_resilience4j_and_polly {}

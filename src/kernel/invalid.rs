@@ -44,6 +44,7 @@ impl Invalid {
     /// let invalid = Invalid::unknown("colour", "size or weight").within("parcel");
     /// assert_eq!(invalid.to_string(), "`parcel.colour` is not a setting: it must be size or weight");
     /// ```
+    #[must_use]
     pub fn unknown(setting: &str, allowed: &'static str) -> Self {
         let value = setting.chars().take(LONGEST_NAME).collect();
         Self { place: String::new(), field: "setting", value, allowed, is_known: false }
@@ -66,7 +67,6 @@ impl Invalid {
     pub fn field(&self) -> &'static str {
         self.field
     }
-
     /// The setting with the part that it belongs to, such as `breaker.open_time`.
     #[must_use]
     pub fn path(&self) -> String {

@@ -22,6 +22,7 @@ use super::{Admit, Ended, Fresh, Immediate, Instant, Name, Policy, Rejected, Tim
 /// assert_eq!(shadow.would_have_rejected(), 1);
 /// # Ok::<(), cofferdam::Invalid>(())
 /// ```
+#[doc(alias = "dry run")]
 #[derive(Clone, Debug)]
 pub struct Shadow<P> {
     policy: P,

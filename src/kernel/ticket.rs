@@ -1,7 +1,7 @@
 //! The one guard: nothing else gives back what a policy gave out.
 
 use std::{
-    mem,
+    fmt, mem,
     task::{Context, Poll},
 };
 
@@ -113,6 +113,12 @@ impl<P: Policy> Ticket<P> {
 fn end_aloud<P: Policy>(policy: &P, token: P::Token, ended: Ended) {
     policy.settle(token, &ended);
     event::ended(policy.name(), &ended);
+}
+
+impl<P: Policy> fmt::Debug for Ticket<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").field("is_open", &self.open.is_some()).finish_non_exhaustive()
+    }
 }
 
 impl<P: Policy> Drop for Ticket<P> {

@@ -4,7 +4,7 @@
 ///
 /// Each is a part and its setting, such as `breaker.open_time`, and a value as [`Control`](crate::Control) takes it. They
 /// are made in the order in which they are given, and checked where they are made; one that another of them has to make room for
-/// waits for that, so a file need not know which goes first.
+/// waits for that, so a file need not know which goes first. Of one setting the last value holds.
 ///
 /// A part alone, such as `hedge`, is `off` or `on` (as well: `no` or `yes`, `false` or `true`): left out of the stack, or in it as by
 /// default. The last word of a part holds, over what the builder was told as well. That is decided when the stack is built; while it

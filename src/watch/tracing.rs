@@ -11,6 +11,8 @@ use crate::kernel::{Event, Observer, What};
 /// | a limit changes | info | `from`, `to` |
 /// | a call is rejected | debug | `why`, `retry_after` |
 /// | a call ends | trace | `outcome`, `latency` |
+/// | an attempt of a retry or a hedge ends | trace | `number`, `made`, `outcome`, `latency`, `next` |
+/// | an attempt that was due is not made | trace | `number`, `why` |
 /// | an observer panics | error | |
 ///
 /// ```

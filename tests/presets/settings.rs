@@ -288,3 +288,52 @@ fn a_file_says_what_a_stack_is_set_to() {
     let many = format!(r#"{{"breaker": {{{}}}}}"#, many.join(","));
     assert!(serde_json::from_str::<Config>(&many).unwrap_err().to_string().contains("more than 256"));
 }
+
+#[test]
+fn a_setting_that_another_bounds_may_come_before_it() {
+    // In the order of the alphabet, as many a reader of files has them.
+    let config = Config::default()
+        .set("breaker.open_time", "60s")
+        .set("breaker.open_time_max", "60s")
+        .set("breaker.probe_lease", "4s")
+        .set("breaker.slow_calls", "3s 0.5")
+        .set("limit.max_limit", "1")
+        .set("limit.min_limit", "1")
+        .set("throttle.aggression", "3")
+        .set("throttle.keen_aggression", "4");
+    let client = cofferdam::http::client("payments").limited().config(&config).build().unwrap();
+    let explained = client.explain().to_string();
+    for line in [
+        "open_time              60s",
+        "probe_lease            4s",
+        "max_limit              1",
+        "aggression             3",
+    ] {
+        assert!(explained.contains(line), "{explained}");
+    }
+    let shedding = Config::default().set("shedding.max_limit", "1").set("shedding.min_limit", "1");
+    cofferdam::http::server("checkout").config(&shedding).build().unwrap();
+
+    // While it runs, there and back.
+    let back = Config::default().set("breaker.open_time_max", "2s").set("breaker.open_time", "1s");
+    client.apply(&back).unwrap();
+    client.apply(&config).unwrap();
+    assert_eq!(client.explain().to_string(), explained);
+
+    // Of one setting the last value holds, also if it has to wait.
+    let twice = Config::default()
+        .set("breaker.open_time", "90s")
+        .set("breaker.open_time", "70s")
+        .set("breaker.open_time_max", "100s");
+    client.apply(&twice).unwrap();
+    assert!(client.explain().to_string().contains("open_time              70s"));
+
+    // What no order mends is told, and nothing is changed.
+    let before = client.explain().to_string();
+    let never = Config::default().set("breaker.open_time", "200s").set("breaker.probes", "3").set("hedge.share", "0.1");
+    assert_eq!(
+        client.apply(&never).unwrap_err().to_string(),
+        "`breaker.open_time_max` cannot be 100s: it must be at least `open_time`",
+    );
+    assert_eq!(client.explain().to_string(), before);
+}

@@ -21,6 +21,7 @@ use crate::kernel::{
 /// let layer = Hedge::builder("search").dependency(&search).extra(1).build()?;
 /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
 /// ```
+#[doc(alias("backup request", "speculative retry"))]
 #[derive(Debug)]
 pub struct Hedge<S, R, D, M> {
     inner: S,

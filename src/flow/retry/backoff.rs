@@ -31,6 +31,7 @@ use crate::kernel::{Invalid, control::Text, written::Written};
 /// let millis: Vec<_> = backoff.waits().take(4).map(|wait| wait.as_millis()).collect();
 /// assert_eq!(millis, [50, 100, 150, 150]);
 /// ```
+#[doc(alias = "jitter")]
 #[derive(Clone)]
 pub struct Backoff {
     kind: Kind,

@@ -24,6 +24,7 @@ use crate::kernel::{Carries, Deadline, Instant, Plain, Rejected, Why, clock, con
 /// let layer = Timeout::builder("payments").attempt(Duration::from_millis(300)).deadline().build()?;
 /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
 /// ```
+#[doc(alias = "TimeLimiter")]
 #[derive(Debug)]
 pub struct Timeout<S, D, M> {
     inner: S,

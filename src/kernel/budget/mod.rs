@@ -64,6 +64,7 @@ const UNLIMITED: u32 = u32::MAX;
 /// assert!(budget.extra().is_ok());
 /// # Ok::<(), cofferdam::Invalid>(())
 /// ```
+#[doc(alias = "TpsBudget")]
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<State>);
 

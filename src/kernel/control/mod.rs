@@ -31,6 +31,7 @@ use super::{Invalid, Name};
 /// assert_eq!(invalid.to_string(), "`open_time` cannot be soon: it must be a duration such as 250ms, 1.5s or 2m");
 /// # Ok::<(), cofferdam::Invalid>(())
 /// ```
+#[doc(alias = "dynamic configuration")]
 pub trait Control: Send + Sync {
     /// The name of the policy.
     fn name(&self) -> Name;

@@ -36,6 +36,7 @@ use super::{Ended, Instant, Name, Outcome, Rejected, clock};
 /// assert_eq!(*heard.lock().unwrap(), ["closed to forced-open", "forced-open to closed"]);
 /// # Ok::<(), cofferdam::Invalid>(())
 /// ```
+#[doc(alias("metrics", "listener"))]
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Event {

@@ -19,6 +19,7 @@ pub struct Builder<P, K = ()> {
 
 /// What becomes of a call with a new key when no other key makes room for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum WhenFull {
     /// All such calls share one policy.
     #[default]

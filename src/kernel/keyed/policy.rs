@@ -16,6 +16,7 @@ use crate::kernel::{
 };
 
 /// A policy for each key: see the [module](super).
+#[doc(alias("per tenant", "per route"))]
 pub struct Keyed<P, K> {
     shared: Arc<Shared<P, K>>,
 }

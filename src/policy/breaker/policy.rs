@@ -38,6 +38,7 @@ use crate::kernel::{
 /// assert_eq!(breaker.counts().failures, 0);
 /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
 /// ```
+#[doc(alias = "breaker")]
 #[derive(Clone, Debug)]
 pub struct CircuitBreaker {
     name: Name,

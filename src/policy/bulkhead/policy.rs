@@ -24,6 +24,7 @@ use crate::kernel::{
 /// assert_eq!((slots.limit(), slots.in_flight()), (32, 0));
 /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
 /// ```
+#[doc(alias("ConcurrencyLimit", "semaphore"))]
 #[derive(Clone, Debug)]
 pub struct Bulkhead<Q = NoQueue> {
     name: Name,

@@ -24,6 +24,7 @@ use crate::kernel::{
 /// assert_eq!(drain.state(), DrainState::Drained);
 /// # let _ = layer; Ok(()) }
 /// ```
+#[doc(alias = "graceful shutdown")]
 #[derive(Clone, Debug)]
 pub struct Drain<X = HealthChecks> {
     pub(super) live: Arc<Live>,

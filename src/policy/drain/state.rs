@@ -7,6 +7,7 @@ use crate::kernel::Instant;
 
 /// What a drain is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum State {
     /// Calls come in, and readiness says so.
     Ready,

@@ -27,6 +27,7 @@ use crate::kernel::{
 /// assert_eq!((limit.limit(), limit.in_flight()), (20, 0));
 /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
 /// ```
+#[doc(alias("ConcurrencyLimit", "AdaptiveLimiter"))]
 #[derive(Debug)]
 pub struct AdaptiveLimit<A = Knee, D = NoDeadline> {
     name: Name,

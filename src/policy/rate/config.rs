@@ -124,7 +124,8 @@ impl<Q> Builder<Q> {
     /// no more are taken than `burst + rate * t`.
     ///
     /// Default: what comes in the rate's period, as in 100 for 100 per second. Range: 1 to 4,294,967,295, and so that all
-    /// of it comes back within ten years. With a queue, at least what comes in 2 ms, as timers are no finer than that.
+    /// of it comes back within ten years. With a queue it should be no less than what comes in 2 ms: timers are no finer than that,
+    /// and those who wait get less than the rate.
     pub fn burst(mut self, permits: u32) -> Self {
         self.settings.burst = permits;
         self

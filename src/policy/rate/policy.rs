@@ -24,6 +24,7 @@ use crate::kernel::{
 /// assert_eq!((limit.rate(), limit.burst()), (Rate::per_second(50)?, 20));
 /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
 /// ```
+#[doc(alias("RateLimiter", "token bucket"))]
 #[derive(Clone, Debug)]
 pub struct RateLimit<Q = NoQueue> {
     name: Name,

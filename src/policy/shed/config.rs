@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use super::{LoadShed, Signal, policy::Extras, pressure::Pressure, shares::Shares};
 use crate::{
@@ -136,5 +136,17 @@ pub(super) fn check_max_queue(calls: usize) -> Result<u32, Invalid> {
     match u32::try_from(calls) {
         Ok(length) if (1..=LONGEST).contains(&calls) => Ok(length),
         _ => Err(Invalid::new("max_queue", calls, "1 to 1048576")),
+    }
+}
+
+impl<A: Algorithm, D, R> fmt::Debug for Builder<A, D, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("limit", &self.limit.name())
+            .field("shares", &self.shares)
+            .field("max_queue", &self.max_queue)
+            .field("signals", &self.signals.len())
+            .field("queue_delay", &self.queue_delay)
+            .finish_non_exhaustive()
     }
 }

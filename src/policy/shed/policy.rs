@@ -26,6 +26,7 @@ use crate::{
 /// assert_eq!(shed.saturation(), 0.0);
 /// # let _ = layer; Ok::<(), cofferdam::Invalid>(())
 /// ```
+#[doc(alias("priority", "admission control"))]
 #[derive(Debug)]
 pub struct LoadShed<A = Knee, D = CarriedDeadline, R = CarriedRank>
 where

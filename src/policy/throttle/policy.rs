@@ -40,6 +40,7 @@ use crate::kernel::{
 /// throttle.configure(|settings| settings.aggression(1.5))?;
 /// # Ok(()) }
 /// ```
+#[doc(alias = "client-side throttling")]
 #[derive(Clone, Debug)]
 pub struct AdaptiveThrottle<R = CarriedRank> {
     name: Name,
