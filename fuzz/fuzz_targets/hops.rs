@@ -40,13 +40,14 @@ struct Input<'a> {
     name: &'a str,
 }
 
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 7] = [
     "x-request-criticality",
     "x-request-timeout-ms",
     "grpc-timeout",
     "x-request-task",
     "x-request-attempt",
     "grpc-previous-rpc-attempts",
+    "x-request-head-timeout-ms",
 ];
 
 fn class(number: u8) -> Criticality {
@@ -129,6 +130,9 @@ fuzz_target!(|input: Input<'_>| {
         // What was told moves by the time that lies between writing and reading, as between machines.
         let read = told.deadline().expect("time that is bounded is told").moment();
         assert!(read <= deadline.moment().max(before).after(Instant::now().since(before)));
+    }
+    if let (Some(whole), Some(told)) = (caller.whole_deadline(), told.whole_deadline()) {
+        assert!(told.moment() <= whole.moment().max(before).after(Instant::now().since(before)));
     }
     if let Some(task) = caller.task() {
         assert_eq!(told.task(), Some(task));

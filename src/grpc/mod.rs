@@ -60,8 +60,8 @@
 //! response.extensions_mut().insert(Lasting);
 //! ```
 //!
-//! Whoever asks for such a stream must not name a deadline either, as a [client]'s stack does unless it is told not to: see [answers
-//! that take long](crate::presets#answers-that-take-long).
+//! Whoever asks for such a stream must not name a deadline either. The limit of an attempt is not told as `grpc-timeout`, which
+//! bounds a call to its end wherever it arrives, but beside it, as a time [to the head](crate::hops#on-the-wire).
 //!
 //! What is not of your own is marked from outside. Those who `Watch` gRPC's health service take the end of it for the end of the
 //! server:

@@ -67,6 +67,13 @@ impl Invalid {
     pub fn field(&self) -> &'static str {
         self.field
     }
+
+    /// Whether there is such a setting.
+    #[cfg_attr(not(feature = "http"), allow(dead_code))]
+    pub(crate) fn is_known(&self) -> bool {
+        self.is_known
+    }
+
     /// The setting with the part that it belongs to, such as `breaker.open_time`.
     #[must_use]
     pub fn path(&self) -> String {

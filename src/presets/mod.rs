@@ -101,40 +101,11 @@
 //! works: it holds a slot, and has to answer by its deadline. Send its head at once, marked, or leave its route out of the stack:
 //! what is added to a router after `.layer(stack)` is not behind it.
 //!
-//! **The time of a client's attempt**, 2 s if nothing is set, is meant for the head of its answer. But between services there is no
-//! word for that: the server is told of a deadline that was named, and one of ours ends the answer then, in the midst of its body. So
-//! what may take longer, events and downloads alike, is asked for by a stack of its own that keeps its time to itself:
-//!
-//! ```
-//! use cofferdam::ContextHeaders;
-//!
-//! let silent = ContextHeaders::builder().timeout_ms(None).build()?;
-//! let events = cofferdam::http::client("events").headers(silent).build()?; // A head within 2 s, and then as long as it goes on.
-//! # let _ = events; Ok::<(), cofferdam::Invalid>(())
-//! ```
-//!
-//! **A handler that passes a stream on** from another service, on behalf of its caller, tells that service how much time is left.
-//! There it is a deadline that was named, and ends the stream. So make that request without the caller's deadline.
-//!
-//! **A client tells its dependency** how long an attempt may take, 2 s. Only the client knows that this is to the head: at the
-//! other end it is a deadline that was named, and ends a stream or a download. So what lasts, or takes its time, is asked for by
-//! a stack of its own, which tells no time. (What is sent for longer than that before it is
-//! answered, as an upload or a stream of requests may be, needs a longer [timeout](ClientBuilder::timeout), or none.)
-//!
-//! ```
-//! use cofferdam::ContextHeaders;
-//!
-//! // The head still has to come within 2 s.
-//! let headers = ContextHeaders::builder().timeout_ms(None).build()?;
-//! let events = cofferdam::http::client("events").headers(headers).build()?;
-//! # let _ = events;
-//!
-//! # #[cfg(feature = "grpc")] {
-//! let headers = ContextHeaders::builder().timeout_ms(None).attempt(None).previous_attempts("grpc-previous-rpc-attempts");
-//! let changes = cofferdam::grpc::client("changes").headers(headers.build()?).build()?;
-//! # let _ = changes; }
-//! # Ok::<(), cofferdam::Invalid>(())
-//! ```
+//! **The time of a client's attempt**, 2 s if nothing is set, is for the head of its answer, and its server is told so, in a header of
+//! its own: see [on the wire](crate::hops#on-the-wire). What follows the head has the deadline that the client's request has named, or
+//! the server's own for requests that name none. A handler that passes a stream on from another service, on behalf of a caller who
+//! named no deadline, does not cut it either. (What is sent for longer than that before it is answered, as an upload or a stream of
+//! requests may be, needs a longer [timeout](ClientBuilder::timeout), or none.)
 //!
 //! **Over gRPC** the head of a stream says no more than that of a call with one answer, so every call counts to its end, and the
 //! deadline of a request that names none, 30 s, ends it. In a method that its callers watch, mark the response, and it lasts:

@@ -117,30 +117,39 @@ fn find<'s>(live: &[Live<'s>], allowed: &'static str, path: &str) -> Result<&'s 
     live.control.ok_or_else(|| Invalid::unknown(path, "of a part that is not left out"))
 }
 
-/// Makes these changes in their order. One that cannot be made as things are waits for the others: one setting may bound another,
-/// and whoever reads a file may have sorted them by name. Where more is said of the same setting further on, it cannot wait, as the
-/// last word holds.
+/// Makes settings in their order. One that cannot be made yet, as it is bounded by another of its part that is still to come, is made
+/// after that one: whoever writes a file does not choose the order in which it is read.
 pub(super) fn make_all<'c>(
     settings: impl Iterator<Item = (&'c str, &'c str)>,
-    mut make: impl FnMut(&str, &str) -> Result<(), Invalid>,
+    mut make: impl FnMut(&'c str, &'c str) -> Result<(), Invalid>,
 ) -> Result<(), Invalid> {
     let mut left: Vec<_> = settings.collect();
-    loop {
-        let (mut waiting, mut first) = (Vec::new(), None);
+    while !left.is_empty() {
+        let mut later: Vec<(&str, &str)> = Vec::new();
+        let mut first = None;
         for (index, &(path, value)) in left.iter().enumerate() {
-            let Err(invalid) = make(path, value) else { continue };
-            if left[index + 1..].iter().any(|(later, _)| *later == path) {
-                return Err(invalid);
+            // Of one setting the last value holds, so they keep their order.
+            if later.iter().any(|(postponed, _)| *postponed == path) {
+                later.push((path, value));
+            } else if let Err(invalid) = make(path, value) {
+                let is_another = |(other, _): &(&str, &str)| *other != path && part_of(other) == part_of(path);
+                if !invalid.is_known() || !later.iter().chain(&left[index + 1..]).any(is_another) {
+                    return Err(invalid);
+                }
+                first.get_or_insert(invalid);
+                later.push((path, value));
             }
-            waiting.push((path, value));
-            first.get_or_insert(invalid);
         }
         match first {
-            None => return Ok(()),
-            Some(invalid) if waiting.len() == left.len() => return Err(invalid),
-            Some(_) => left = waiting,
+            Some(invalid) if later.len() == left.len() => return Err(invalid),
+            _ => left = later,
         }
     }
+    Ok(())
+}
+
+fn part_of(path: &str) -> &str {
+    path.split_once('.').map_or(path, |(part, _)| part)
 }
 
 /// Changes all of these settings or, if one of them cannot be, none.

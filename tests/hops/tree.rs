@@ -174,6 +174,13 @@ async fn a_time_to_the_head_bounds_no_more_and_leaves_that_of_the_whole_as_it_is
             assert_eq!(outgoing.whole_deadline(), Some(of_all), "{said:?} {own:?}");
             let sent = through(&headers().outbound(), outgoing);
             assert_eq!(text(&sent, MILLIS), (!whole.1).then_some("300"), "{said:?} {own:?}");
+
+            // Nor is it more because somebody has written so
+            let mut by_hand = saying(&[(MILLIS, "86400000"), (HEAD_MILLIS, "86400000")]);
+            by_hand.on_behalf_of(&request);
+            let arrived = through(&headers().inbound(Trust::default()), through(&headers().outbound(), by_hand));
+            assert_eq!(arrived.deadline(), Some(deadline), "{said:?}");
+            assert_eq!(arrived.whole_deadline(), Some(of_all), "{said:?}");
         }
     }
 }

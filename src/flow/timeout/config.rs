@@ -80,9 +80,9 @@ impl<D, M> Builder<D, M> {
         self
     }
 
-    /// Also keeps to the deadline that a request carries, and sends it on with the earlier of that and the attempt's
-    /// own. Over HTTP the request's deadline bounds the body as well, unless it is an [assumed](crate::Deadline::assumed) one and
-    /// the answer a lasting one.
+    /// Also keeps to the deadline that a request carries, and sends it on with the attempt's own, [to the
+    /// head](crate::Deadline::to_head), if that is earlier. Over HTTP the request's deadline bounds the body as well, unless it is
+    /// an [assumed](crate::Deadline::assumed) one and the answer a lasting one.
     pub fn deadline(self) -> Builder<CarriedDeadline, M> {
         Builder {
             name: self.name,

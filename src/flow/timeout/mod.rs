@@ -30,6 +30,8 @@
 //! [`Why::Expired`](crate::Why::Expired) for a call that was not made, as its deadline had passed. The first two are
 //! failures to every guard further out. An answer that is there in the same instant wins. Over HTTP a rejection is a 504.
 //!
+//! **What the dependency is told** of an attempt's own limit is a deadline [to the head](crate::Deadline::to_head) of its answer.
+//!
 //! **An assumed deadline**, one that the request has [not named](crate::Deadline::assumed), bounds a lasting answer, such as
 //! server-sent events, to its head only: see `Http::lasting`.
 //!

@@ -148,15 +148,16 @@ impl ContextHeaders {
             let most = context.criticality().or_else(silent);
             cap(headers, name, most, Criticality::read, |class| HeaderValue::from_static(class.as_str()));
         }
-        let (whole, head) = deadlines(context);
+        let left = Left::of(context);
         if let Some(name) = timeout_ms {
-            cap(headers, name, whole, read_millis, millis);
+            cap(headers, name, left.to_end(headers, name), read_millis, millis);
         }
         if let Some(name) = timeout {
-            cap(headers, name, whole, read_timeout, |left| value(TimeoutText::new(left).as_str().as_bytes()));
+            let write = |left| value(TimeoutText::new(left).as_str().as_bytes());
+            cap(headers, name, left.to_end(headers, name), read_timeout, write);
         }
         if let Some(name) = head_timeout_ms {
-            cap(headers, name, head, read_millis, millis);
+            cap(headers, name, left.head, read_millis, millis);
         }
         if let (Some(name), Some(task)) = (task, context.task()) {
             put(headers, name, value(&task.digits()));
@@ -172,16 +173,29 @@ impl ContextHeaders {
     }
 }
 
-/// How much time is left for the whole answer, and for its head alone. What nobody has named is told of the head: at the other
-/// end it would be a deadline that was, and an answer that lasts would end by it.
-fn deadlines<C: Context + ?Sized>(context: &C) -> (Option<Duration>, Option<Duration>) {
-    let Some(deadline) = context.deadline() else { return (None, None) };
-    let left = deadline.remaining();
-    if !deadline.is_to_head() {
-        return if deadline.is_assumed() { (None, Some(left)) } else { (Some(left), None) };
+/// How much time is left for an answer.
+struct Left {
+    whole: Option<Duration>,
+    /// Whether somebody has named that.
+    named: bool,
+    /// For the head, if that is less, or if nobody has: at the other end it would be a deadline that was named, and an answer that
+    /// lasts would end by it.
+    head: Option<Duration>,
+}
+
+impl Left {
+    fn of<C: Context + ?Sized>(context: &C) -> Self {
+        let Some(deadline) = context.deadline() else { return Self { whole: None, named: true, head: None } };
+        let whole = if deadline.is_to_head() { context.whole_deadline() } else { Some(deadline) };
+        let named = whole.is_none_or(|whole| !whole.is_assumed());
+        let head = Some(deadline).filter(|deadline| deadline.is_to_head() || !named);
+        Self { whole: whole.map(Deadline::remaining), named, head: head.map(Deadline::remaining) }
     }
-    let whole = context.whole_deadline().filter(|whole| !whole.is_assumed());
-    (whole.map(Deadline::remaining), Some(left))
+
+    /// What is told of the whole. One that is named by hand is held to it also where nobody else has named any.
+    fn to_end(&self, headers: &HeaderMap, name: &HeaderName) -> Option<Duration> {
+        self.whole.filter(|_| self.named || headers.contains_key(name))
+    }
 }
 
 /// Where there are more names, ours are searched for.

@@ -57,6 +57,7 @@
 //! | [`criticality`](Builder::criticality) | `x-request-criticality` | the same | `CRITICAL_PLUS`, `CRITICAL`, `SHEDDABLE_PLUS`, `SHEDDABLE` |
 //! | [`timeout_ms`](Builder::timeout_ms) | `x-request-timeout-ms` | | what is left, in whole milliseconds: one to nineteen digits |
 //! | [`timeout`](Builder::timeout) | | `grpc-timeout` | what is left: one to eight digits and one of `H`, `M`, `S`, `m`, `u`, `n` |
+//! | [`head_timeout_ms`](Builder::head_timeout_ms) | `x-request-head-timeout-ms` | the same | what is left until the head has to be there, in the same form |
 //! | [`task`](Builder::task) | `x-request-task` | the same | read: a name; written: its [key](crate::TaskKey), sixteen hexadecimal digits |
 //! | [`attempt`](Builder::attempt) | `x-request-attempt` | | which attempt it is, from 1 on: one to nineteen digits; a first one is not numbered |
 //! | [`previous_attempts`](Builder::previous_attempts) | | `grpc-previous-rpc-attempts` | how many came before it: one to nineteen digits |
@@ -64,6 +65,10 @@
 //! Time is told as a duration, never as a time of day, as the clocks of two machines differ; what the network takes is not
 //! subtracted. It is rounded down, so that no hop gains any. Over gRPC it is in the finest unit that eight digits have room
 //! for. Time that is up is `0`, or `0n`.
+//!
+//! How long an attempt may take is time to the head of its answer: what follows may take longer, as events and downloads do, and
+//! is bounded by what somebody has named, which is told as well. So it has a header of its own, and so has a deadline that is
+//! [assumed](crate::Deadline::assumed). Who does not know that header works on for longer than somebody waits, and cuts nothing.
 //!
 //! One more header comes back with the answer: `x-request-exhausted`, by which a retry says that the attempts of the call are used
 //! up. It belongs to the [retry](crate::retry#across-hops), which has no part in this layer.

@@ -42,7 +42,7 @@ use crate::{
 /// | [`limit`](Self::limit) | none; [`limited`](Self::limited) adds an [`AdaptiveLimit`] |
 /// | [`policy`](Self::policy) | none besides |
 /// | [`timeout`](Self::timeout) of an attempt | 2 s, and never beyond the request's deadline |
-/// | [`headers`](Self::headers) | `x-request-criticality`, `-timeout-ms`, `-task` and `-attempt`; over gRPC `grpc-timeout` and `grpc-previous-rpc-attempts` |
+/// | [`headers`](Self::headers) | `x-request-criticality`, `-timeout-ms`, `-head-timeout-ms`, `-task` and `-attempt`; over gRPC `grpc-timeout` and `grpc-previous-rpc-attempts` |
 /// | [`exhausted_header`](Self::exhausted_header) of answers that were given up | `x-request-exhausted`, and over gRPC pushback |
 ///
 /// ```
@@ -199,8 +199,7 @@ impl<P, I, W, M, A> ClientBuilder<P, I, W, M, A> {
     }
 
     /// How long an attempt may take, to the head of its response. Range: above zero, at most 100 years; `None` for as long as
-    /// the request's deadline lets it. The server is told, and may end the answer then: see [answers that take
-    /// long](crate::presets#answers-that-take-long).
+    /// the request's deadline lets it. The server is told so, as a time [to the head](crate::Deadline::to_head).
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.timeout = timeout.into();
         self

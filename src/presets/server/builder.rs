@@ -21,7 +21,7 @@ use crate::{
 /// | part | default |
 /// |---|---|
 /// | [`drain`](Self::drain) | a [`Drain`]: 5 s from readiness to refusal, then 30 s for what is in flight |
-/// | [`headers`](Self::headers) | `x-request-criticality`, `-timeout-ms`, `-task` and `-attempt`; over gRPC `grpc-timeout` and `grpc-previous-rpc-attempts` |
+/// | [`headers`](Self::headers) | `x-request-criticality`, `-timeout-ms`, `-head-timeout-ms`, `-task` and `-attempt`; over gRPC `grpc-timeout` and `grpc-previous-rpc-attempts` |
 /// | [`trust`](Self::trust) | the defaults of [`Trust`], and a deadline of 30 s for requests that name none, to the end of their answers unless they [last](crate::presets#answers-that-take-long) |
 /// | [`shedding`](Self::shedding) | a [`LoadShed`] over an [`AdaptiveLimit`], both as they are |
 /// | [`policy`](Self::policy) | none besides |
