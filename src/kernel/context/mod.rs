@@ -200,24 +200,13 @@ pub(crate) fn take_over(own: &mut impl Context, caller: &(impl Context + ?Sized)
 /// Sees to it that `own` has no later deadline than `other`, for the head and for the whole.
 pub(crate) fn hold_to_deadline(own: &mut impl Context, other: &(impl Context + ?Sized)) {
     let Some(theirs) = other.deadline() else { return };
-    let Some(ours) = own.deadline() else {
-        if let Some(whole) = other.whole_deadline() {
-            own.set_deadline(whole);
-        }
-        if theirs.is_to_head() {
-            own.set_deadline(theirs);
-        }
-        return;
-    };
-    if !theirs.is_to_head() && !ours.is_to_head() {
-        return own.set_deadline(ours.earlier(theirs));
-    }
+    let heads = own.deadline().into_iter().chain([theirs]).filter(|deadline| deadline.is_to_head());
+    let head = heads.min();
     let wholes = own.whole_deadline().into_iter().chain(other.whole_deadline());
     if let Some(whole) = wholes.reduce(Deadline::earlier) {
         own.set_deadline(whole);
     }
-    let heads = [ours, theirs].into_iter().filter(|deadline| deadline.is_to_head());
-    if let Some(head) = heads.min() {
+    if let Some(head) = head {
         own.set_deadline(head);
     }
 }
