@@ -22,6 +22,8 @@
 //! - A call that was called and is not polled, as its task waits for something else, is passed over after 10 ms by the next
 //!   one that arrives, leaves, or runs out of time. When it is polled it is ahead of all who were not called yet; of several
 //!   such, the one who came first is.
+//! - Its place goes to nobody of a lower rank until a second has passed, and in a full line what is free is kept that long as well:
+//!   on a busy thread everybody comes late. After that nobody expects it any more.
 //! - It wakes nobody but those whose turn has come, and those who lost their place to another. In front of what comes back
 //!   with time, as the permits of a rate limit do, the next in line keeps a timer for all, and whoever becomes the next is
 //!   woken to set it.
